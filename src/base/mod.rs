@@ -1,0 +1,1 @@
+//! Things the standard library could have had: clock, random numbers, globs, numbers.

@@ -1,0 +1,3 @@
+//! The `oxidis` program: arguments, start, exit code.
+
+fn main() {}
