@@ -5,3 +5,5 @@
 //! Modules import downward only; `tests/tidy.rs` holds the table.
 
 pub mod base;
+pub mod keyspace;
+pub mod structures;
