@@ -6,4 +6,5 @@
 
 pub mod base;
 pub mod keyspace;
+pub mod resp;
 pub mod structures;
