@@ -203,6 +203,40 @@ impl Entry {
         unsafe { EntryRef::from_raw(self.pointer) }
     }
 
+    /// The same value under another key or with another expiry, in a new allocation; a structure is moved, not copied.
+    pub fn rebuilt(self, key: &[u8], expires_at: Option<i64>) -> Self {
+        let (access, is_raw) = (self.view().access(), self.view().is_raw());
+        let mut entry = match self.view().value() {
+            ValueRef::Int(number) => Self::new(key, Value::Int(number), expires_at, access),
+            ValueRef::Inline(text) => Self::new(key, Value::Str(text), expires_at, access),
+            ValueRef::Object(_) => {
+                Self::new(key, Value::Object(self.into_object()), expires_at, access)
+            }
+        };
+        if is_raw {
+            entry.exclusive().set_raw();
+        }
+        entry
+    }
+
+    /// Takes the structure out and frees the rest.
+    fn into_object(self) -> Box<Object> {
+        let shape = self.view().shape();
+        let base = self.into_raw().as_ptr();
+        // SAFETY: only called on objects; the object is moved out before its entry is freed without dropping it.
+        unsafe {
+            let object = base.add(shape.word).cast::<Box<Object>>().read();
+            dealloc(base, shape.layout());
+            object
+        }
+    }
+
+    /// The entry, to be changed.
+    pub fn exclusive(&mut self) -> EntryMut<'_> {
+        // SAFETY: the entry is alive and borrowed exclusively.
+        unsafe { EntryMut::from_raw(self.pointer) }
+    }
+
     /// Gives up ownership; [`Entry::from_raw`] takes it back.
     pub(super) fn into_raw(self) -> NonNull<u8> {
         let pointer = self.pointer;
@@ -485,16 +519,16 @@ mod tests {
         ) {
             let mut entry = Entry::new(&key, Value::of_string(&value), expires_at, access);
             prop_assert_eq!(entry.view().key(), &key[..]);
-            prop_assert_eq!(text(&entry), value);
+            prop_assert_eq!(text(&entry), &value[..]);
             prop_assert_eq!(entry.view().expires_at(), expires_at);
             prop_assert_eq!(entry.view().access(), access);
-            // SAFETY: the test owns the entry and reads it only after the change.
-            let mut changed = unsafe { EntryMut::from_raw(entry.pointer) };
-            if changed.overwrite(&Value::Str(&next)) {
+            entry = entry.rebuilt(&next, Some(7));
+            prop_assert_eq!(entry.view().key(), &next[..]);
+            prop_assert_eq!(text(&entry), &value[..]);
+            prop_assert_eq!(entry.view().expires_at(), Some(7));
+            if entry.exclusive().overwrite(&Value::Str(&next)) {
                 prop_assert_eq!(text(&entry), next);
             }
-            entry = Entry::new(&key, Value::Int(7), expires_at, access);
-            prop_assert_eq!(text(&entry), b"7".to_vec());
         }
     }
 }

@@ -96,6 +96,8 @@ fn capacity_for(entries: usize) -> usize {
 pub(super) struct Segment {
     buckets: Box<[Bucket]>,
     len: usize,
+    /// Entries with an expiry.
+    expiring: usize,
     /// Per bucket the earliest deadline among its entries, or an earlier one; empty until the first entry has one.
     deadlines: Box<[u32]>,
     /// Not later than any of `deadlines`.
@@ -107,6 +109,7 @@ impl Segment {
         Self {
             buckets: new_buckets(capacity_for(entries)),
             len: 0,
+            expiring: 0,
             deadlines: Box::default(),
             next_deadline: NO_DEADLINE,
         }
@@ -114,6 +117,10 @@ impl Segment {
 
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    pub(super) fn expiring(&self) -> usize {
+        self.expiring
     }
 
     pub(super) fn buckets(&self) -> &[Bucket] {
@@ -199,20 +206,24 @@ impl Segment {
         unsafe { EntryMut::from_raw(pointer_of(self.word_at(place))) }
     }
 
-    /// Puts another entry of the same key into a place and returns the old one.
-    pub(super) fn replace(&mut self, place: Place, entry: Entry) -> Entry {
+    /// Puts another entry of the same key into a place, made from the old one.
+    pub(super) fn replace(&mut self, place: Place, make: impl FnOnce(Entry) -> Entry) {
         let old = self.word_at(place);
+        // SAFETY: the slot's entry is owned by `make` from here on, and the slot is overwritten below; `make` does not
+        // unwind, it only moves and allocates.
+        let entry = make(unsafe { Entry::from_raw(pointer_of(old)) });
         let word = word_of(position_of(old), entry);
         self.buckets[place.bucket as usize].0[place.slot as usize].store(word, Relaxed);
-        // SAFETY: the slot gave up the old entry.
-        unsafe { Entry::from_raw(pointer_of(old)) }
+        self.expiring = self.expiring - (old & VOLATILE) as usize + (word & VOLATILE) as usize;
     }
 
     /// Adds an entry that is not there yet. The caller has made room (see [`Segment::must_grow`]).
     #[inline]
     pub(super) fn insert(&mut self, position: u16, entry: Entry) -> Place {
+        let word = word_of(position, entry);
         self.len += 1;
-        self.put(word_of(position, entry))
+        self.expiring += (word & VOLATILE) as usize;
+        self.put(word)
     }
 
     fn put(&mut self, word: u64) -> Place {
@@ -234,6 +245,7 @@ impl Segment {
     pub(super) fn remove(&mut self, place: Place) -> Entry {
         let word = self.word_at(place);
         self.len -= 1;
+        self.expiring -= (word & VOLATILE) as usize;
         self.vacate(place.bucket as usize, place.slot as usize);
         // SAFETY: the slot gave up the entry.
         unsafe { Entry::from_raw(pointer_of(word)) }
@@ -383,6 +395,7 @@ impl Segment {
                     half.resize(half.len * 5 / 4);
                 }
                 half.len += 1;
+                half.expiring += (word & VOLATILE) as usize;
                 half.adopt(
                     u64::from(position) << 48 | word & !(0xffff << 48),
                     self.deadlines.get(index).copied(),
@@ -403,6 +416,7 @@ impl Segment {
                     let word = bucket.word(slot);
                     let position = top | position_of(word) >> 1;
                     whole.len += 1;
+                    whole.expiring += (word & VOLATILE) as usize;
                     whole.adopt(
                         u64::from(position) << 48 | word & !(0xffff << 48),
                         half.deadlines.get(index).copied(),

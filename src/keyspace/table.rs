@@ -84,9 +84,14 @@ impl Table {
         self.segments[at.segment].entry_mut(at.place)
     }
 
-    /// Puts another entry of the same key into a place and returns the old one.
-    pub fn replace(&mut self, at: Place, entry: Entry) -> Entry {
-        self.segments[at.segment].replace(at.place, entry)
+    /// Puts another entry of the same key into a place, made from the old one.
+    pub fn replace(&mut self, at: Place, make: impl FnOnce(Entry) -> Entry) {
+        self.segments[at.segment].replace(at.place, make);
+    }
+
+    /// Entries with an expiry.
+    pub fn expiring(&self) -> usize {
+        self.segments.iter().map(Segment::expiring).sum()
     }
 
     /// Adds an entry whose key is not in the table.
@@ -301,7 +306,7 @@ mod tests {
         let entry = Entry::new(key, Value::Int(value), deadline.map(i64::from), 0);
         let at = match table.find(hash(key), key) {
             Some(at) => {
-                table.replace(at, entry);
+                table.replace(at, |_| entry);
                 at
             }
             None => table.insert(hash(key), entry, hint),
