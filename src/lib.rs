@@ -5,3 +5,4 @@
 //! Modules import downward only; `tests/tidy.rs` holds the table.
 
 pub mod base;
+pub mod config;
