@@ -5,6 +5,15 @@
 //! Modules import downward only; `tests/tidy.rs` holds the table.
 
 pub mod base;
+pub mod commands;
+pub mod config;
+pub mod engine;
+pub mod journal;
 pub mod keyspace;
+pub mod pubsub;
 pub mod resp;
+pub mod server;
 pub mod structures;
+
+#[global_allocator]
+static ALLOCATOR: base::alloc::CountingAllocator = base::alloc::CountingAllocator;
