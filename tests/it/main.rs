@@ -5,3 +5,4 @@
 
 #[allow(dead_code, unused_imports)] // until the modules that use the rest are here
 mod common;
+mod differential;
