@@ -24,6 +24,7 @@ const COMMANDS: &[Single] = &[
     |g| vec![g.word("CLIENT"), g.word("FOO"), g.value()],
     |g| vec![g.word("TIME")],
     refused_hello,
+    |g| [g.hello(), vec![g.word("SETNAME"), g.pick(NAMES).to_vec()]].concat(),
 ];
 
 pub fn any(g: &mut Generator) -> Args {

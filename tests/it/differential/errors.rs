@@ -1,6 +1,6 @@
 //! Wrong numbers of arguments for everything, commands and subcommands that do not exist.
 
-use super::generate::{Args, Generator, Single};
+use super::generate::{Args, Generator, PLAIN_WORDS, Single};
 
 const COMMANDS: &[Single] = &[
     wrong_arity,
@@ -132,7 +132,7 @@ fn wrong_arity(g: &mut Generator) -> Args {
 fn plain(g: &mut Generator) -> Vec<u8> {
     match g.chance(50) {
         true => g.key(),
-        false => g.pick(&["x", "yy", "zzz"]).into(),
+        false => g.pick(PLAIN_WORDS).to_vec(),
     }
 }
 

@@ -31,6 +31,15 @@ pub enum Replies {
     UntilMark,
     /// A SCAN that is repeated with each cursor given, up to the end; the first argument after the name is the cursor.
     Iteration,
+    /// A RANDOMKEY whose key must exist.
+    Member,
+}
+
+impl Replies {
+    /// Whether the step is sent together with its neighbours.
+    pub fn is_pipelined(self) -> bool {
+        matches!(self, Replies::One | Replies::UntilMark)
+    }
 }
 
 pub struct Step {
@@ -83,6 +92,9 @@ const KEYS: &[&[u8]] = &[
 ];
 /// Keys of their own for values of kilobytes, so that LCS never meets two of them.
 const BIG_KEYS: &[&[u8]] = &[b"big:0", b"big:1", b"big:2"];
+
+/// Arguments that are no number, time or option, whatever the command; as keys they stay rare.
+pub const PLAIN_WORDS: &[&[u8]] = &[b"x", b"yy", b"zzz"];
 
 const INTEGERS: &[&str] = &[
     "0",
@@ -165,7 +177,8 @@ const FLOATS: &[&str] = &[
 ];
 
 pub fn is_known_key(key: &[u8]) -> bool {
-    KEYS.iter().chain(BIG_KEYS).any(|known| *known == key)
+    let mut known = KEYS.iter().chain(BIG_KEYS).chain(PLAIN_WORDS);
+    known.any(|known| *known == key)
 }
 
 pub struct Generator {

@@ -118,6 +118,12 @@ fn push_scan_options(g: &mut Generator, args: &mut Args) {
     }
 }
 
+/// A key that exists, or none.
+pub fn random_key(g: &mut Generator) {
+    let args = vec![g.word("RANDOMKEY")];
+    g.push(Sender::First, args, Replies::Member);
+}
+
 /// A whole SCAN, whose keys are compared as a set.
 pub fn iteration(g: &mut Generator) {
     let mut args = vec![g.word("SCAN"), b"0".to_vec()];

@@ -52,6 +52,7 @@ const FAMILIES: &[(usize, Family)] = &[
     (3, Family::Sequence(transactions::transaction)),
     (1, Family::Sequence(pubsub::subscription)),
     (1, Family::Sequence(keys::iteration)),
+    (1, Family::Sequence(keys::random_key)),
 ];
 
 #[test]

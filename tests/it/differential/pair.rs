@@ -56,7 +56,7 @@ impl Peer {
         self.wires = [(), ()].map(|()| connect(&self.server, protocol));
         self.observer = connect(&self.server, protocol);
         self.observer
-            .ask(&[b"FLUSHALL"])
+            .ask(&["FLUSHALL"])
             .expect("FLUSHALL is answered");
     }
 }
@@ -64,7 +64,7 @@ impl Peer {
 fn connect(server: &Server, protocol: u8) -> Wire {
     let mut wire = Wire::connect(server.port());
     if protocol == 3 {
-        wire.ask(&[b"HELLO", b"3"]).expect("HELLO is answered");
+        wire.ask(&["HELLO", "3"]).expect("HELLO is answered");
     }
     wire
 }
@@ -123,13 +123,11 @@ impl Pair {
     /// Runs the steps in order; steps of one connection that follow each other go out together.
     pub fn run(&mut self, steps: &[Step]) -> Result<(), String> {
         let together = |a: &Step, b: &Step| {
-            a.sender == b.sender
-                && a.replies != Replies::Iteration
-                && b.replies != Replies::Iteration
+            a.sender == b.sender && a.replies.is_pipelined() && b.replies.is_pipelined()
         };
         for batch in steps.chunk_by(together) {
             match batch {
-                [step] if step.replies == Replies::Iteration => self.iterate(step)?,
+                [step] if !step.replies.is_pipelined() => self.run_alone(step)?,
                 _ => self.run_batch(batch)?,
             }
         }
@@ -198,13 +196,17 @@ impl Pair {
         }
     }
 
-    /// A SCAN from its start to its end on both servers.
-    fn iterate(&mut self, step: &Step) -> Result<(), String> {
+    /// A step that takes more than one call, told by what each server has already answered.
+    fn run_alone(&mut self, step: &Step) -> Result<(), String> {
         let sender = step.sender as usize;
         self.sent += 1;
         self.remember(step);
-        let ours = scan(&mut self.ours.wires[sender], &step.args);
-        let reference = scan(&mut self.reference.wires[sender], &step.args);
+        let answer = match step.replies {
+            Replies::Member => random_key,
+            _ => scan,
+        };
+        let ours = answer(&mut self.ours.wires[sender], &step.args);
+        let reference = answer(&mut self.reference.wires[sender], &step.args);
         match (&ours, &reference) {
             (Ok(a), Ok(b)) if a == b => Ok(()),
             _ => Err(self.difference(&step.args, &ours, &reference)),
@@ -282,20 +284,32 @@ impl Pair {
     }
 }
 
-/// One reply; or, up to the mark, all that come, as if they were one array.
+/// One reply; or all that come up to the mark, as an array where they are not just one.
 fn read(wire: &mut Wire, mark: Option<&str>) -> Answer {
     let Some(mark) = mark else {
         return wire.reply();
     };
     let end = format!("\r\n{mark}\r\n");
-    let (mut count, mut replies) = (0, Vec::new());
+    let mut replies = Vec::new();
     loop {
         let reply = wire.reply()?;
-        if reply.ends_with(end.as_bytes()) {
-            return Ok([format!("*{count}\r\n").into_bytes(), replies].concat());
+        if !reply.ends_with(end.as_bytes()) {
+            replies.push(reply);
+        } else if replies.len() == 1 {
+            return Ok(replies.remove(0));
+        } else {
+            let header = format!("*{}\r\n", replies.len()).into_bytes();
+            return Ok([header, replies.concat()].concat());
         }
-        count += 1;
-        replies.extend_from_slice(&reply);
+    }
+}
+
+/// Whether the key that RANDOMKEY gave exists, or the reply when that was no key.
+fn random_key(wire: &mut Wire, args: &Args) -> Answer {
+    let reply = wire.ask(args)?;
+    match Tree::parse(&reply) {
+        tree if tree.sign == b'$' => wire.ask(&[b"EXISTS", &tree.text[..]] as &[&[u8]; 2]),
+        _ => Ok(reply),
     }
 }
 
@@ -304,10 +318,7 @@ fn scan(wire: &mut Wire, args: &Args) -> Answer {
     let mut args = args.clone();
     let mut keys = BTreeSet::new();
     for _ in 0..MAX_CURSORS {
-        let mut frame = Vec::new();
-        encode(&mut frame, &args);
-        wire.send(&frame)?;
-        let reply = wire.reply()?;
+        let reply = wire.ask(&args)?;
         let tree = Tree::parse(&reply);
         let [cursor, page] = &tree.items[..] else {
             return Ok(reply);

@@ -50,7 +50,7 @@ impl Wire {
     }
 
     /// Sends one command and takes its reply.
-    pub fn ask(&mut self, args: &[&[u8]]) -> io::Result<Vec<u8>> {
+    pub fn ask(&mut self, args: &[impl AsRef<[u8]>]) -> io::Result<Vec<u8>> {
         let mut frame = Vec::new();
         encode(&mut frame, args);
         self.send(&frame)?;
