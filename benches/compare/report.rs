@@ -25,9 +25,9 @@ pub fn header(options: &Options) -> String {
     };
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let mut text = format!(
-        "Machine: {}, {cores} cores, {} RAM, Linux {}, load average at start {}\n\nServers:\n\n",
+        "Machine: {}, {cores} cores, {} of memory, Linux {}, load average at start {}\n\nServers:\n\n",
         field(&file("/proc/cpuinfo"), "model name"),
-        field(&file("/proc/meminfo"), "MemTotal"),
+        memory(&field(&file("/proc/meminfo"), "MemTotal")),
         file("/proc/sys/kernel/osrelease").trim(),
         file("/proc/loadavg").split(' ').next().unwrap_or_default(),
     );
@@ -58,6 +58,14 @@ pub fn header(options: &Options) -> String {
 }
 
 const STRING: &str = "a String takes every write";
+
+/// `/proc/meminfo` counts in KiB, under the name of kB.
+fn memory(kibibytes: &str) -> String {
+    let number = kibibytes.trim_end_matches(" kB").parse::<f64>();
+    number.map_or("unknown".to_owned(), |number| {
+        format!("{:.1} GiB", number / f64::from(1 << 20))
+    })
+}
 
 fn version(program: &Program) -> String {
     let output = Command::new(&program.argv[0]).arg("--version").output();

@@ -196,7 +196,8 @@ impl Generator {
             .duration_since(UNIX_EPOCH)
             .expect("a clock past 1970");
         Generator {
-            state: seed,
+            // The rounds of the two protocols differ.
+            state: seed ^ (u64::from(protocol) << 56),
             steps: Vec::new(),
             common,
             protocol,

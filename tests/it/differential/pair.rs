@@ -31,6 +31,12 @@ pub struct Pair {
     marks: usize,
 }
 
+/// Replies that ought to be equal.
+pub struct Difference {
+    pub command: String,
+    pub text: String,
+}
+
 /// One server and the connections to it.
 struct Peer {
     server: Server,
@@ -121,7 +127,7 @@ impl Pair {
     }
 
     /// Runs the steps in order; steps of one connection that follow each other go out together.
-    pub fn run(&mut self, steps: &[Step]) -> Result<(), String> {
+    pub fn run(&mut self, steps: &[Step]) -> Result<(), Difference> {
         let together = |a: &Step, b: &Step| {
             a.sender == b.sender && a.replies.is_pipelined() && b.replies.is_pipelined()
         };
@@ -134,7 +140,7 @@ impl Pair {
         Ok(())
     }
 
-    fn run_batch(&mut self, batch: &[Step]) -> Result<(), String> {
+    fn run_batch(&mut self, batch: &[Step]) -> Result<(), Difference> {
         let (mut frames, mut marks) = (Vec::new(), Vec::new());
         for step in batch {
             encode(&mut frames, &step.args);
@@ -170,7 +176,7 @@ impl Pair {
             .push_back(format!("{:?}: {}", step.sender, shown(&step.args)));
     }
 
-    fn check(&mut self, step: &Step, ours: Answer, reference: Answer) -> Result<(), String> {
+    fn check(&mut self, step: &Step, ours: Answer, reference: Answer) -> Result<(), Difference> {
         let (Ok(ours), Ok(reference)) = (&ours, &reference) else {
             return Err(self.difference(&step.args, &ours, &reference));
         };
@@ -197,7 +203,7 @@ impl Pair {
     }
 
     /// A step that takes more than one call, told by what each server has already answered.
-    fn run_alone(&mut self, step: &Step) -> Result<(), String> {
+    fn run_alone(&mut self, step: &Step) -> Result<(), Difference> {
         let sender = step.sender as usize;
         self.sent += 1;
         self.remember(step);
@@ -214,7 +220,7 @@ impl Pair {
     }
 
     /// Compares every key of every database in use: type, encoding, expiry, value.
-    pub fn compare_keyspaces(&mut self) -> Result<(), String> {
+    pub fn compare_keyspaces(&mut self) -> Result<(), Difference> {
         for database in DATABASES {
             let words = |line: &str| {
                 line.split(' ')
@@ -243,7 +249,7 @@ impl Pair {
     }
 
     /// Sends the commands on connections of their own; gives the reference's replies.
-    fn observe(&mut self, commands: &[Args]) -> Result<Vec<Vec<u8>>, String> {
+    fn observe(&mut self, commands: &[Args]) -> Result<Vec<Vec<u8>>, Difference> {
         let mut frames = Vec::new();
         commands.iter().for_each(|args| encode(&mut frames, args));
         let _ = self.ours.observer.send(&frames);
@@ -257,17 +263,14 @@ impl Pair {
                     replies.push(reference);
                 }
                 (ours, reference) => {
-                    return Err(format!(
-                        "(comparing the keyspaces) {}",
-                        self.difference(args, &ours, &reference)
-                    ));
+                    return Err(self.difference(args, &ours, &reference));
                 }
             }
         }
         Ok(replies)
     }
 
-    fn difference(&self, args: &Args, ours: &Answer, reference: &Answer) -> String {
+    fn difference(&self, args: &Args, ours: &Answer, reference: &Answer) -> Difference {
         let mut text = format!("after {} commands: {}\n", self.sent, shown(args));
         let answer = |answer: &Answer| match answer {
             Ok(reply) => cut(reply, SHOWN_REPLY),
@@ -280,7 +283,10 @@ impl Pair {
         for line in &self.recent {
             writeln!(text, "    {line}").expect(write);
         }
-        text
+        Difference {
+            command: compare::name(args),
+            text,
+        }
     }
 }
 
