@@ -1,0 +1,53 @@
+//! The harness: servers on free ports with a directory of their own, and connections to them.
+//!
+//! `Server::start` runs the `oxidis` binary, or the program that `OXIDIS_TEST_SERVER` names: a way to check the tests
+//! themselves against `redis-server`. Every wait has a limit, so no test hangs. Start with `Server`, then `Raw`.
+
+mod raw;
+mod reply;
+mod server;
+
+pub use raw::{Raw, check, frame};
+pub use reply::{Reply, array, bulk, error, integer, ok, queued, simple};
+pub use server::Server;
+
+use std::time::{Duration, Instant};
+
+/// Polls until the condition holds; fails the test when it does not within ten seconds.
+#[track_caller]
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(
+            Instant::now() < deadline,
+            "still not true after 10 s: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_server_restarts_in_its_directory() {
+    let mut server = Server::start(&["--appendonly", "yes"]);
+    let mut raw = server.raw();
+    check(
+        &mut raw,
+        &[("SET key \"a b\\x00\"", ok()), ("GET key", bulk(b"a b\0"))],
+    );
+    server.restart();
+    check(&mut server.raw(), &[("GET key", bulk(b"a b\0"))]);
+    assert!(server.dir().join("server.log").exists());
+    server.stop();
+    server.restart();
+    server.kill();
+}
+
+#[test]
+fn redis_is_optional() {
+    if let Some(server) = Server::redis(&["--databases", "2"]) {
+        assert_eq!(
+            server.raw().ask("SELECT 2"),
+            error("ERR DB index is out of range")
+        );
+    }
+}
