@@ -11,8 +11,6 @@ fn ping(call: &mut Call) -> CommandResult {
 }
 
 /// The family.
-pub const COMMANDS: &[Command] = &[
-    Command::new("PING", Group::Connection, "[message]", ping)
-        .flags(FAST | SUBSCRIBER)
-        .docs("1.0.0", "O(1)", "Returns the server's liveliness response."),
-];
+pub const COMMANDS: &[Command] = &[Command::new("PING", Group::Connection, "[message]", ping)
+    .flags(FAST | SUBSCRIBER)
+    .docs("1.0.0", "O(1)", "Returns the server's liveliness response.")];

@@ -1,6 +1,8 @@
 //! Strings.
 
-use crate::engine::{Call, Command, CommandError, CommandResult, Group, event, flags::*, one_key, key_pairs};
+use crate::engine::{
+    Call, Command, CommandError, CommandResult, Group, event, flags::*, key_pairs, one_key,
+};
 use crate::keyspace::{Expiry, Value, ValueRef};
 use crate::structures::Object;
 
@@ -20,7 +22,8 @@ fn get(call: &mut Call) -> CommandResult {
 
 fn set(call: &mut Call) -> CommandResult {
     let key = call.key(0);
-    call.db.set(key, Value::of_string(call.args.at(2)), Expiry::Clear);
+    call.db
+        .set(key, Value::of_string(call.args.at(2)), Expiry::Clear);
     call.changed(key, event::string("set"));
     call.reply.ok();
     Ok(())
@@ -28,7 +31,11 @@ fn set(call: &mut Call) -> CommandResult {
 
 fn mset(call: &mut Call) -> CommandResult {
     for (n, key) in call.all_keys().enumerate() {
-        call.db.set(key, Value::of_string(call.args.at(2 + 2 * n)), Expiry::Clear);
+        call.db.set(
+            key,
+            Value::of_string(call.args.at(2 + 2 * n)),
+            Expiry::Clear,
+        );
         call.changed(key, event::string("set"));
     }
     call.reply.ok();
@@ -56,8 +63,16 @@ fn incr(call: &mut Call) -> CommandResult {
 
 /// The family.
 pub const COMMANDS: &[Command] = &[
-    Command::new("GET", Group::String, "key", get).keys(&[one_key(1, &["RO", "access"])]).flags(READONLY | FAST),
-    Command::new("SET", Group::String, "key value [NX]", set).keys(&[one_key(1, &["RW", "access", "update"])]).flags(WRITE | DENYOOM),
-    Command::new("INCR", Group::String, "key", incr).keys(&[one_key(1, &["RW", "access", "update"])]).flags(WRITE | DENYOOM | FAST),
-    Command::new("MSET", Group::String, "key value [key value ...]", mset).keys(&[key_pairs(1, &["OW", "update"])]).flags(WRITE | DENYOOM),
+    Command::new("GET", Group::String, "key", get)
+        .keys(&[one_key(1, &["RO", "access"])])
+        .flags(READONLY | FAST),
+    Command::new("SET", Group::String, "key value [NX]", set)
+        .keys(&[one_key(1, &["RW", "access", "update"])])
+        .flags(WRITE | DENYOOM),
+    Command::new("INCR", Group::String, "key", incr)
+        .keys(&[one_key(1, &["RW", "access", "update"])])
+        .flags(WRITE | DENYOOM | FAST),
+    Command::new("MSET", Group::String, "key value [key value ...]", mset)
+        .keys(&[key_pairs(1, &["OW", "update"])])
+        .flags(WRITE | DENYOOM),
 ];

@@ -1,12 +1,12 @@
 //! A command in progress: all that a handler sees.
 
+use super::Engine;
 use super::effects::Effects;
 use super::error::CommandError;
 use super::event::{self, Event};
 use super::parked::Parked;
 use super::session::Session;
 use super::table::Spec;
-use super::Engine;
 use crate::base::numbers::parse_i64;
 use crate::config::Config;
 use crate::keyspace::{Db, EntryRef, Key};
@@ -55,25 +55,34 @@ impl<'r, 'k> Call<'r, 'k> {
     #[inline]
     pub fn key(&self, n: usize) -> Key<'r> {
         let KeyRef { arg, hash } = self.keys[n];
-        Key { bytes: self.args.at(arg as usize), hash }
+        Key {
+            bytes: self.args.at(arg as usize),
+            hash,
+        }
     }
 
     /// All declared keys.
     pub fn all_keys(&self) -> impl ExactSizeIterator<Item = Key<'r>> + use<'r> {
         let args = self.args;
-        self.keys.iter().map(move |key| Key { bytes: args.at(key.arg as usize), hash: key.hash })
+        self.keys.iter().map(move |key| Key {
+            bytes: args.at(key.arg as usize),
+            hash: key.hash,
+        })
     }
 
     /// An argument as an integer.
     #[inline]
     pub fn integer(&self, at: usize) -> Result<i64, CommandError> {
-        self.args.get(at).and_then(parse_i64).ok_or(CommandError::NotInteger)
+        self.args
+            .get(at)
+            .and_then(parse_i64)
+            .ok_or(CommandError::NotInteger)
     }
 
     /// The entry of a key, counted as found or missed, with the event of a miss.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        if self.effects.listens & event::MISS.class != 0 && self.db.peek(key).is_none() {
+        if self.effects.listens.contains(event::MISS.class) && self.db.peek(key).is_none() {
             self.tell(self.db.index(), key, event::MISS);
         }
         self.db.read(key)
@@ -84,7 +93,7 @@ impl<'r, 'k> Call<'r, 'k> {
     pub fn changed(&mut self, key: Key<'_>, event: Event) {
         self.effects.dirty += 1;
         self.db.touch(key);
-        if self.effects.listens != 0 {
+        if !self.effects.listens.is_empty() {
             self.tell(self.db.index(), key, event);
         }
     }
@@ -93,15 +102,16 @@ impl<'r, 'k> Call<'r, 'k> {
     pub fn changed_in(&mut self, database: usize, key: Key<'_>, event: Event) {
         self.effects.dirty += 1;
         self.db.at(database).touch(key);
-        if self.effects.listens != 0 {
+        if !self.effects.listens.is_empty() {
             self.tell(database, key, event);
         }
     }
 
     /// An event that is no change of its own: `new`, `keymiss`.
     pub fn tell(&mut self, database: usize, key: Key<'_>, event: Event) {
-        self.engine.tell_expired(self.lane, self.db.notes(), self.effects);
-        if self.effects.listens & event.class != 0 {
+        self.engine
+            .tell_expired(self.lane, self.db.notes(), self.effects);
+        if self.effects.listens.contains(event.class) {
             self.engine.notify(database, key.bytes, event);
         }
     }

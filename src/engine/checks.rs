@@ -41,12 +41,31 @@ struct Candidate<'c> {
 type Check = fn(&Candidate<'_>) -> Result<(), CommandError>;
 
 /// Every check, in the order in which they speak.
-const CHECKS: &[Check] = &[authenticated, allowed_in_transaction, disk_accepts_writes, allowed_to_subscribers, not_loading];
+const CHECKS: &[Check] = &[
+    authenticated,
+    allowed_in_transaction,
+    disk_accepts_writes,
+    allowed_to_subscribers,
+    not_loading,
+];
 
 /// Runs all checks.
 #[cold]
-pub fn run(engine: &Engine, config: &Config, session: &Session, spec: &Spec, args: Args<'_>) -> Result<Verdict, CommandError> {
-    let candidate = Candidate { engine, config, session, spec, args, conditions: engine.conditions() };
+pub fn run(
+    engine: &Engine,
+    config: &Config,
+    session: &Session,
+    spec: &Spec,
+    args: Args<'_>,
+) -> Result<Verdict, CommandError> {
+    let candidate = Candidate {
+        engine,
+        config,
+        session,
+        spec,
+        args,
+        conditions: engine.conditions(),
+    };
     for check in CHECKS {
         check(&candidate)?;
     }
@@ -61,19 +80,31 @@ pub fn run(engine: &Engine, config: &Config, session: &Session, spec: &Spec, arg
 
 fn may_write(candidate: &Candidate<'_>) -> bool {
     let writes = flags::WRITE | flags::MAY_REPLICATE;
-    let queued = candidate.session.transaction.as_ref().map_or(0, |transaction| transaction.flags);
+    let queued = candidate
+        .session
+        .transaction
+        .as_ref()
+        .map_or(0, |transaction| transaction.flags);
     let is_exec = candidate.spec.locks == super::table::Locks::Transaction;
     candidate.spec.flags & writes != 0 || (is_exec && queued & writes != 0)
 }
 
 fn authenticated(candidate: &Candidate<'_>) -> Result<(), CommandError> {
     let may = !candidate.session.is(state::UNAUTHENTICATED) || candidate.spec.has(flags::NO_AUTH);
-    if may { Ok(()) } else { Err(CommandError::NoAuth) }
+    if may {
+        Ok(())
+    } else {
+        Err(CommandError::NoAuth)
+    }
 }
 
 fn allowed_in_transaction(candidate: &Candidate<'_>) -> Result<(), CommandError> {
     let may = !candidate.session.is(state::MULTI) || !candidate.spec.has(flags::NO_MULTI);
-    if may { Ok(()) } else { Err(CommandError::NotInTransaction) }
+    if may {
+        Ok(())
+    } else {
+        Err(CommandError::NotInTransaction)
+    }
 }
 
 fn disk_accepts_writes(candidate: &Candidate<'_>) -> Result<(), CommandError> {
@@ -81,7 +112,9 @@ fn disk_accepts_writes(candidate: &Candidate<'_>) -> Result<(), CommandError> {
         return Ok(());
     }
     let reason = candidate.engine.disk_error();
-    Err(CommandError::message(format!("MISCONF Errors writing to the AOF file: {reason}")))
+    Err(CommandError::message(format!(
+        "MISCONF Errors writing to the AOF file: {reason}"
+    )))
 }
 
 fn allowed_to_subscribers(candidate: &Candidate<'_>) -> Result<(), CommandError> {
@@ -97,13 +130,18 @@ fn allowed_to_subscribers(candidate: &Candidate<'_>) -> Result<(), CommandError>
 fn not_loading(candidate: &Candidate<'_>) -> Result<(), CommandError> {
     let _ = candidate.config;
     let may = candidate.conditions & condition::LOADING == 0 || candidate.spec.has(flags::LOADING);
-    if may { Ok(()) } else { Err(CommandError::Loading) }
+    if may {
+        Ok(())
+    } else {
+        Err(CommandError::Loading)
+    }
 }
 
 /// The error for a command that does not exist; it quotes the beginning of the arguments.
 pub fn unknown_command(args: Args<'_>) -> CommandError {
     const QUOTED: usize = 128;
-    let text = |arg: &[u8], max: usize| String::from_utf8_lossy(&arg[..arg.len().min(max)]).into_owned();
+    let text =
+        |arg: &[u8], max: usize| String::from_utf8_lossy(&arg[..arg.len().min(max)]).into_owned();
     let mut rest = String::new();
     for arg in args.from(1) {
         if rest.len() >= QUOTED {
@@ -112,7 +150,9 @@ pub fn unknown_command(args: Args<'_>) -> CommandError {
         rest += &format!("'{}' ", text(arg, QUOTED - rest.len()));
     }
     let name = text(args.at(0), QUOTED);
-    CommandError::message(format!("ERR unknown command '{name}', with args beginning with: {rest}"))
+    CommandError::message(format!(
+        "ERR unknown command '{name}', with args beginning with: {rest}"
+    ))
 }
 
 /// The error for a wrong number of words, or for a subcommand that does not exist.

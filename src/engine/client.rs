@@ -89,7 +89,10 @@ impl Client {
             local_address,
             fd,
             created_ms: now,
-            names: Mutex::new(Names { user: "default".into(), ..Names::default() }),
+            names: Mutex::new(Names {
+                user: "default".into(),
+                ..Names::default()
+            }),
             flags: AtomicU32::new(0),
             database: AtomicU32::new(0),
             is_resp3: AtomicBool::new(false),
@@ -115,7 +118,8 @@ impl Client {
     /// Sets or clears a flag. Only the client's own worker writes flags.
     pub fn set_flag(&self, flag: u32, on: bool) {
         let flags = self.flags.load(Relaxed);
-        self.flags.store(if on { flags | flag } else { flags & !flag }, Relaxed);
+        self.flags
+            .store(if on { flags | flag } else { flags & !flag }, Relaxed);
     }
 
     /// Whether a flag is set.

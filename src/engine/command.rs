@@ -178,17 +178,41 @@ pub struct KeySpec {
 
 /// One key, at argument `at`.
 pub const fn one_key(at: usize, flags: &'static [&'static str]) -> KeySpec {
-    KeySpec { begin: Begin::Index(at), find: Find::Range { last: 0, step: 1, limit: 0 }, flags }
+    KeySpec {
+        begin: Begin::Index(at),
+        find: Find::Range {
+            last: 0,
+            step: 1,
+            limit: 0,
+        },
+        flags,
+    }
 }
 
 /// All arguments from `at` on are keys.
 pub const fn all_keys(at: usize, flags: &'static [&'static str]) -> KeySpec {
-    KeySpec { begin: Begin::Index(at), find: Find::Range { last: -1, step: 1, limit: 0 }, flags }
+    KeySpec {
+        begin: Begin::Index(at),
+        find: Find::Range {
+            last: -1,
+            step: 1,
+            limit: 0,
+        },
+        flags,
+    }
 }
 
 /// Every second argument from `at` on is a key.
 pub const fn key_pairs(at: usize, flags: &'static [&'static str]) -> KeySpec {
-    KeySpec { begin: Begin::Index(at), find: Find::Range { last: -1, step: 2, limit: 0 }, flags }
+    KeySpec {
+        begin: Begin::Index(at),
+        find: Find::Range {
+            last: -1,
+            step: 2,
+            limit: 0,
+        },
+        flags,
+    }
 }
 
 /// A command, or a subcommand of a container.
@@ -221,7 +245,12 @@ pub struct Command {
 
 impl Command {
     /// A command without keys and flags.
-    pub const fn new(name: &'static str, group: Group, syntax: &'static str, handler: Handler) -> Self {
+    pub const fn new(
+        name: &'static str,
+        group: Group,
+        syntax: &'static str,
+        handler: Handler,
+    ) -> Self {
         Self {
             name,
             group,
@@ -239,7 +268,11 @@ impl Command {
     }
 
     /// A command that only has subcommands.
-    pub const fn container(name: &'static str, group: Group, subcommands: &'static [Command]) -> Self {
+    pub const fn container(
+        name: &'static str,
+        group: Group,
+        subcommands: &'static [Command],
+    ) -> Self {
         let mut container = Self::new(name, group, "", |_| Err(CommandError::Syntax));
         container.subcommands = subcommands;
         container.arity = Some(-2);
@@ -271,7 +304,12 @@ impl Command {
     }
 
     /// Documents: first version, complexity, one sentence.
-    pub const fn docs(mut self, since: &'static str, complexity: &'static str, summary: &'static str) -> Self {
+    pub const fn docs(
+        mut self,
+        since: &'static str,
+        complexity: &'static str,
+        summary: &'static str,
+    ) -> Self {
         self.since = since;
         self.complexity = complexity;
         self.summary = summary;
@@ -302,7 +340,13 @@ mod tests {
     fn arity_is_counted_from_the_syntax() {
         assert_eq!(arity_of("key", 1), 2);
         assert_eq!(arity_of("key [key ...]", 1), -2);
-        assert_eq!(arity_of("key value [NX | XX] [GET] [EX seconds | PX milliseconds]", 1), -3);
+        assert_eq!(
+            arity_of(
+                "key value [NX | XX] [GET] [EX seconds | PX milliseconds]",
+                1
+            ),
+            -3
+        );
         assert_eq!(arity_of("", 1), 1);
         assert_eq!(arity_of("parameter [parameter ...]", 2), -3);
     }

@@ -16,7 +16,6 @@ use crate::resp::args::Args;
 use crate::resp::parser::Batch;
 use crate::resp::reply::Reply;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Batches smaller than this gain nothing from prefetching: the keys would be needed before they arrive.
@@ -49,25 +48,18 @@ pub struct Lane {
     effects: Effects,
     notes: Notes,
     stopwatch: Stopwatch,
-    config: arc_swap::Cache<Arc<arc_swap::ArcSwap<Config>>, Arc<Config>>,
 }
 
 impl Lane {
     /// Working memory for thread `index`.
-    pub fn new(engine: &Engine, index: usize) -> Self {
+    pub fn new(index: usize) -> Self {
         Self {
             index,
             keys: Vec::new(),
             effects: Effects::default(),
             notes: Notes::default(),
             stopwatch: Stopwatch::default(),
-            config: arc_swap::Cache::new(engine.config.shared()),
         }
-    }
-
-    /// The configuration as of now.
-    pub fn config(&mut self) -> Arc<Config> {
-        self.config.load().clone()
     }
 }
 
@@ -110,7 +102,7 @@ impl Engine {
         batch: &Batch,
         reply: &mut Reply,
     ) -> BatchEnd {
-        let config = lane.config.load().clone();
+        let config = self.config.load();
         let mut round = Round {
             engine: self,
             config: &config,
@@ -121,12 +113,14 @@ impl Engine {
             notes: std::mem::take(&mut lane.notes),
             parked: None,
         };
-        round.effects.listens = config.notify_keyspace_events.bits();
+        round.effects.listens = config.notify_keyspace_events;
         reply.set_resp3(session.is_resp3);
         let mut keys = std::mem::take(&mut lane.keys);
         keys.clear();
         let prepared = self.prepare(session.database, buffer, batch, &mut keys);
-        let end = self.run_prepared(&mut round, lane, session, buffer, batch, &prepared, &keys, reply);
+        let end = self.run_prepared(
+            &mut round, lane, session, buffer, batch, &prepared, &keys, reply,
+        );
         drop(round.passage.take());
         (lane.effects, lane.notes) = (round.effects, round.notes);
         lane.keys = keys;
@@ -150,7 +144,9 @@ impl Engine {
             let request = Request {
                 args: batch.args(buffer, command),
                 keys: &keys[prepared.first_key as usize..][..prepared.keys as usize],
-                frame: command.is_frame.then(|| &buffer[command.start as usize..command.end as usize]),
+                frame: command
+                    .is_frame
+                    .then(|| &buffer[command.start as usize..command.end as usize]),
             };
             timer.begins(prepared.spec);
             let flow = round.run(session, request, prepared.spec, reply);
@@ -161,11 +157,20 @@ impl Engine {
             }
         }
         timer.finish();
-        BatchEnd { done: batch.commands.len(), flow: Flow::Continue }
+        BatchEnd {
+            done: batch.commands.len(),
+            flow: Flow::Continue,
+        }
     }
 
     /// Looks up the commands and hashes their keys; brings what they will need into the cache.
-    fn prepare<'e>(&'e self, database: usize, buffer: &[u8], batch: &Batch, keys: &mut Vec<KeyRef>) -> Vec<Prepared<'e>> {
+    fn prepare<'e>(
+        &'e self,
+        database: usize,
+        buffer: &[u8],
+        batch: &Batch,
+        keys: &mut Vec<KeyRef>,
+    ) -> Vec<Prepared<'e>> {
         let mut prepared: Vec<Prepared<'e>> = Vec::with_capacity(batch.commands.len());
         let mut last: Option<(&[u8], &Spec)> = None;
         for command in &batch.commands {
@@ -175,12 +180,18 @@ impl Engine {
                 Some((name, spec)) if name == args.at(0) => Some(spec),
                 _ => self.commands.resolve(args),
             };
-            last = spec.filter(|spec| spec.parent.is_none() && spec.subcommands.is_empty()).map(|spec| (args.at(0), spec));
+            last = spec
+                .filter(|spec| spec.parent.is_none() && spec.subcommands.is_empty())
+                .map(|spec| (args.at(0), spec));
             let first_key = keys.len() as u32;
             if let Some(spec) = spec {
                 collect_keys(spec, args, keys);
             }
-            prepared.push(Prepared { spec, first_key, keys: keys.len() as u32 - first_key });
+            prepared.push(Prepared {
+                spec,
+                first_key,
+                keys: keys.len() as u32 - first_key,
+            });
         }
         if keys.len() >= PREFETCH_FROM {
             self.prefetch(database, keys);
@@ -214,29 +225,51 @@ impl Engine {
     }
 
     /// Goes on with a parked command.
-    pub fn resume(&self, lane: &Lane, parked: &mut dyn Parked, session: &mut Session, reply: &mut Reply) -> Progress {
+    pub fn resume(
+        &self,
+        lane: &Lane,
+        parked: &mut dyn Parked,
+        session: &mut Session,
+        reply: &mut Reply,
+    ) -> Progress {
         let _passage = self.keyspace.gate().pass(lane.index);
         reply.set_resp3(session.is_resp3);
         parked.resume(self, session, reply)
     }
 
     /// Runs one command that comes from a file instead of a client. An error is given back, not replied.
-    pub fn replay(&self, lane: &mut Lane, session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Result<(), CommandError> {
-        let spec = self.commands.resolve(args).ok_or_else(|| checks::unknown_command(args))?;
-        let config = lane.config.load().clone();
+    pub fn replay(
+        &self,
+        lane: &mut Lane,
+        session: &mut Session,
+        args: Args<'_>,
+        reply: &mut Reply,
+    ) -> Result<(), CommandError> {
+        let spec = self
+            .commands
+            .resolve(args)
+            .ok_or_else(|| checks::unknown_command(args))?;
+        let config = self.config.load();
         let mut keys = Vec::new();
         collect_keys(spec, args, &mut keys);
         let mut round = Round {
             engine: self,
             config: &config,
-            moment: Moment { ignore_expiry: true, ..self.moment(&config, session) },
+            moment: Moment {
+                ignore_expiry: true,
+                ..self.moment(&config, session)
+            },
             lane: lane.index,
             passage: Some(self.keyspace.gate().pass(lane.index)),
             effects: Effects::default(),
             notes: Notes::default(),
             parked: None,
         };
-        let request = Request { args, keys: &keys, frame: None };
+        let request = Request {
+            args,
+            keys: &keys,
+            frame: None,
+        };
         if !spec.accepts(args.len()) {
             return Err(CommandError::Arity(spec.name.clone()));
         }
@@ -251,7 +284,7 @@ impl Engine {
 /// How accesses are recorded under the configured policy.
 pub fn access_clock(config: &Config, now: i64) -> AccessClock {
     if config.maxmemory_policy.is_lfu() {
-        AccessClock::lfu(now, config.lfu_log_factor as u32, config.lfu_decay_time as u32)
+        AccessClock::lfu(now, config.lfu_log_factor, config.lfu_decay_time)
     } else {
         AccessClock::lru(now)
     }
@@ -261,7 +294,10 @@ pub fn access_clock(config: &Config, now: i64) -> AccessClock {
 fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
     let mut add = |at: usize| {
         let arg = args.at(at);
-        keys.push(KeyRef { arg: at as u32, hash: Key::new(arg).hash });
+        keys.push(KeyRef {
+            arg: at as u32,
+            hash: Key::new(arg).hash,
+        });
     };
     match spec.locks {
         Locks::One(at) if at < args.len() => add(at),
@@ -275,7 +311,13 @@ fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
 impl<'r, 'e> Round<'r, 'e> {
     /// One command: checks, then the work, then the reply or the error.
     #[inline]
-    fn run(&mut self, session: &mut Session, request: Request<'_>, spec: Option<&'e Spec>, reply: &mut Reply) -> Flow {
+    fn run(
+        &mut self,
+        session: &mut Session,
+        request: Request<'_>,
+        spec: Option<&'e Spec>,
+        reply: &mut Reply,
+    ) -> Flow {
         let Some(spec) = spec else {
             return self.refuse(session, None, checks::unknown_command(request.args), reply);
         };
@@ -313,7 +355,12 @@ impl<'r, 'e> Round<'r, 'e> {
 
     /// Takes the reply back from a client that asked for none.
     #[cold]
-    fn hush(&mut self, session: &mut Session, reply: &mut Reply, mark: crate::resp::reply::Mark) -> Flow {
+    fn hush(
+        &mut self,
+        session: &mut Session,
+        reply: &mut Reply,
+        mark: crate::resp::reply::Mark,
+    ) -> Flow {
         if session.state & (state::REPLY_OFF | state::REPLY_SKIP) != 0 {
             reply.cut_back(mark);
         }
@@ -326,13 +373,21 @@ impl<'r, 'e> Round<'r, 'e> {
     }
 
     #[cold]
-    fn refuse(&mut self, session: &mut Session, spec: Option<&Spec>, error: CommandError, reply: &mut Reply) -> Flow {
+    fn refuse(
+        &mut self,
+        session: &mut Session,
+        spec: Option<&Spec>,
+        error: CommandError,
+        reply: &mut Reply,
+    ) -> Flow {
         session.abort_transaction();
         let mark = reply.mark();
         let line = error.to_string();
         self.engine.stats.count_error(&line);
         if let Some(spec) = spec {
-            self.engine.stats.lanes[self.lane].commands[spec.id].rejected.add(1);
+            self.engine.stats.lanes[self.lane].commands[spec.id]
+                .rejected
+                .add(1);
         }
         reply.error(line.as_bytes());
         self.hush(session, reply, mark)
@@ -341,16 +396,30 @@ impl<'r, 'e> Round<'r, 'e> {
     #[cold]
     fn count_failure(&self, spec: &Spec, error: &CommandError) {
         self.engine.stats.count_error(&error.to_string());
-        self.engine.stats.lanes[self.lane].commands[spec.id].failed.add(1);
+        self.engine.stats.lanes[self.lane].commands[spec.id]
+            .failed
+            .add(1);
     }
 
     /// Locks what the command needs and runs it.
     #[inline]
-    fn locked(&mut self, session: &mut Session, request: Request<'_>, spec: &'e Spec, reply: &mut Reply) -> Result<(), CommandError> {
+    fn locked(
+        &mut self,
+        session: &mut Session,
+        request: Request<'_>,
+        spec: &'e Spec,
+        reply: &mut Reply,
+    ) -> Result<(), CommandError> {
         let keyspace = &self.engine.keyspace;
         let hashes = || request.keys.iter().map(|key| key.hash);
         let mut scope = match (spec.locks, request.keys) {
-            (Locks::One(_), [key]) => keyspace.lock_one(Key { bytes: &[], hash: key.hash }.shard()),
+            (Locks::One(_), [key]) => keyspace.lock_one(
+                Key {
+                    bytes: &[],
+                    hash: key.hash,
+                }
+                .shard(),
+            ),
             (Locks::Nothing | Locks::Walk, _) => keyspace.nothing(),
             (Locks::Transaction, _) => return self.transaction(session, request, spec, reply),
             (Locks::Everything, _) => {
@@ -400,13 +469,15 @@ impl<'r, 'e> Round<'r, 'e> {
         let result = (spec.command.handler)(&mut call);
         self.parked = call.parked.take();
         if !self.notes.expired.is_empty() {
-            self.engine.tell_expired(self.lane, &mut self.notes, &mut self.effects);
+            self.engine
+                .tell_expired(self.lane, &mut self.notes, &mut self.effects);
         }
         if self.engine.journal.is_open() {
-            self.effects.end_command(database, |out| match request.frame {
-                Some(frame) => out.extend_from_slice(frame),
-                None => write_command(out, request.args.iter()),
-            });
+            self.effects
+                .end_command(database, |out| match request.frame {
+                    Some(frame) => out.extend_from_slice(frame),
+                    None => write_command(out, request.args.iter()),
+                });
         } else {
             self.count_dirty();
             self.effects.forget_command();
@@ -417,7 +488,9 @@ impl<'r, 'e> Round<'r, 'e> {
     #[inline]
     fn count_dirty(&self) {
         if self.effects.dirty > 0 {
-            self.engine.stats.lanes[self.lane].dirty.add(self.effects.dirty);
+            self.engine.stats.lanes[self.lane]
+                .dirty
+                .add(self.effects.dirty);
         }
     }
 
@@ -437,7 +510,13 @@ impl<'r, 'e> Round<'r, 'e> {
     }
 
     /// MULTI's control commands; EXEC runs the queue under all its locks.
-    fn transaction(&mut self, session: &mut Session, request: Request<'_>, spec: &'e Spec, reply: &mut Reply) -> Result<(), CommandError> {
+    fn transaction(
+        &mut self,
+        session: &mut Session,
+        request: Request<'_>,
+        spec: &'e Spec,
+        reply: &mut Reply,
+    ) -> Result<(), CommandError> {
         let Some(transaction) = session.end_transaction() else {
             return Err(CommandError::text("ERR EXEC without MULTI"));
         };
@@ -447,7 +526,12 @@ impl<'r, 'e> Round<'r, 'e> {
             return Err(CommandError::ExecAbort);
         }
         let keyspace = &self.engine.keyspace;
-        let watched: Vec<u64> = session.watch.iter().flat_map(|watch| &watch.keys).map(|watched| Key::new(&watched.key).hash).collect();
+        let watched: Vec<u64> = session
+            .watch
+            .iter()
+            .flat_map(|watch| &watch.keys)
+            .map(|watched| Key::new(&watched.key).hash)
+            .collect();
         if transaction.needs_everything(self.engine) {
             self.passage = None;
             let alone = keyspace.gate().alone();
@@ -464,7 +548,13 @@ impl<'r, 'e> Round<'r, 'e> {
         Ok(())
     }
 
-    fn exec(&mut self, scope: &mut Scope<'e>, session: &mut Session, transaction: &super::transaction::Transaction, reply: &mut Reply) {
+    fn exec(
+        &mut self,
+        scope: &mut Scope<'e>,
+        session: &mut Session,
+        transaction: &super::transaction::Transaction,
+        reply: &mut Reply,
+    ) {
         if session.is_watch_broken() || has_expired_watch(scope, session, self.moment.now) {
             return reply.null_array();
         }
@@ -472,7 +562,11 @@ impl<'r, 'e> Round<'r, 'e> {
         reply.array(transaction.commands.len());
         for queued in &transaction.commands {
             let spec = &self.engine.commands.all()[queued.spec];
-            let request = Request { args: queued.args.view(), keys: &queued.keys, frame: None };
+            let request = Request {
+                args: queued.args.view(),
+                keys: &queued.keys,
+                frame: None,
+            };
             let mark = reply.mark();
             counts[spec.id].calls.add(1);
             if let Err(error) = self.work(scope, session, request, spec, reply, true) {
@@ -489,7 +583,8 @@ impl<'r, 'e> Round<'r, 'e> {
 /// Whether a key that was alive when it was watched is past its time now.
 fn has_expired_watch(scope: &mut Scope<'_>, session: &Session, now: i64) -> bool {
     let keys = session.watch.iter().flat_map(|watch| &watch.keys);
-    keys.into_iter().any(|watched| scope.is_expired(watched.database, Key::new(&watched.key), now))
+    keys.into_iter()
+        .any(|watched| scope.is_expired(watched.database, Key::new(&watched.key), now))
 }
 
 impl Engine {
@@ -498,9 +593,11 @@ impl Engine {
         for (database, key) in notes.expired.drain(..) {
             self.stats.lanes[lane].expired.add(1);
             if self.journal.is_open() {
-                effects.add(database, |out| write_command(out, [&b"DEL"[..], &key].into_iter()));
+                effects.add(database, |out| {
+                    write_command(out, [&b"DEL"[..], &key].into_iter())
+                });
             }
-            if effects.listens & event::EXPIRED.class != 0 {
+            if effects.listens.contains(event::EXPIRED.class) {
                 self.notify(database, &key, event::EXPIRED);
             }
         }
@@ -536,14 +633,25 @@ struct Timer<'e> {
 impl<'e> Timer<'e> {
     fn start(engine: &'e Engine, lane: &'e Lane) -> Self {
         let start = lane.stopwatch.ticks();
-        Self { lane, stats: &engine.stats.lanes[lane.index], start, running: None, calls: 0, total: 0 }
+        Self {
+            lane,
+            stats: &engine.stats.lanes[lane.index],
+            start,
+            running: None,
+            calls: 0,
+            total: 0,
+        }
     }
 
     #[inline]
     fn begins(&mut self, spec: Option<&'e Spec>) {
         self.total += 1;
         match (self.running, spec) {
-            (Some(running), Some(spec)) if running.id == spec.id && spec.flags & flags::FAST != 0 => self.calls += 1,
+            (Some(running), Some(spec))
+                if running.id == spec.id && spec.flags & flags::FAST != 0 =>
+            {
+                self.calls += 1
+            }
             _ => {
                 self.record();
                 (self.running, self.calls) = (spec, 1);
@@ -566,4 +674,3 @@ impl<'e> Timer<'e> {
         self.stats.processed.add(self.total);
     }
 }
-

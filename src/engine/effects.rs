@@ -1,5 +1,6 @@
 //! What a command changed, gathered for the commit at the end of its scope.
 
+use crate::config::KeyEvents;
 use crate::journal::write_command;
 
 /// What is written to the journal for a command that changed something.
@@ -18,7 +19,7 @@ pub struct Effects {
     /// Changes; zero means that nothing needs to be written.
     pub dirty: u64,
     /// Classes of events that somebody wants.
-    pub listens: u32,
+    pub listens: KeyEvents,
     replay: Replay,
     /// What goes to the journal when the scope ends.
     record: Vec<u8>,
@@ -63,7 +64,7 @@ impl Effects {
     }
 
     /// Adds commands to the scope's record.
-    pub(super) fn add(&mut self, database: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn add(&mut self, database: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let (_, current) = *self.databases.get_or_insert((database, database));
         if current != database {
             self.select(database);
@@ -74,7 +75,10 @@ impl Effects {
 
     fn select(&mut self, database: usize) {
         let number = database.to_string();
-        write_command(&mut self.record, [&b"SELECT"[..], number.as_bytes()].into_iter());
+        write_command(
+            &mut self.record,
+            [&b"SELECT"[..], number.as_bytes()].into_iter(),
+        );
         if let Some((_, current)) = &mut self.databases {
             *current = database;
         }
@@ -84,7 +88,9 @@ impl Effects {
     /// Ends the scope: gives the record with its database, wrapped in MULTI and EXEC when it has several commands, and
     /// starts anew.
     pub(super) fn end_scope(&mut self, give: impl FnOnce(usize, bool, &[u8])) {
-        let Some((first, current)) = self.databases else { return };
+        let Some((first, current)) = self.databases else {
+            return;
+        };
         if current != first {
             self.select(first);
         }

@@ -38,7 +38,7 @@ pub use stats::Stats;
 pub use table::{CommandTable, Locks, Spec};
 
 use crate::base::{clock::unix_ms, random};
-use crate::config::{Config, ConfigStore};
+use crate::config::{Config, ConfigStore, KeyEvents};
 use crate::journal::Journal;
 use crate::keyspace::Keyspace;
 use crate::pubsub::{Kind, PubSub, Publication};
@@ -82,7 +82,13 @@ pub struct Engine {
 /// What commands ask of the layers above the engine.
 pub trait Hooks: Send + Sync {
     /// A directive's new value takes effect, or an error says why it cannot.
-    fn apply(&self, engine: &Engine, old: &Config, new: &Config, changed: &[crate::config::Apply]) -> Result<(), String>;
+    fn apply(
+        &self,
+        engine: &Engine,
+        old: &Config,
+        new: &Config,
+        changed: &[crate::config::Apply],
+    ) -> Result<(), String>;
     /// Ends the server: cleanly, or at once.
     fn shut_down(&self, engine: &Engine, how: Shutdown);
     /// Rebuilds the data from the append-only file (DEBUG LOADAOF).
@@ -122,13 +128,16 @@ pub struct Loading {
 impl Engine {
     /// An engine for a configuration and the families' commands.
     pub fn new(config: Config, families: &[&'static [Command]]) -> Self {
-        let workers = config.io_threads.max(1) as usize;
+        let workers = config.io_threads.max(1);
         // One lane per worker and one for loading and other background work.
         let lanes = workers + 1;
         let commands = CommandTable::new(families);
-        let executable = std::env::current_exe().unwrap_or_default().display().to_string();
+        let executable = std::env::current_exe()
+            .unwrap_or_default()
+            .display()
+            .to_string();
         Self {
-            keyspace: Keyspace::new(config.databases as usize, lanes),
+            keyspace: Keyspace::new(config.databases, lanes),
             stats: Stats::new(lanes, commands.all().len()),
             commands,
             journal: Journal::new(lanes),
@@ -141,7 +150,11 @@ impl Engine {
                 started_ms: unix_ms(),
                 pid: std::process::id(),
                 executable,
-                config_file: config.file().unwrap_or_default(),
+                config_file: config
+                    .file
+                    .as_ref()
+                    .map(|path| path.display().to_string())
+                    .unwrap_or_default(),
                 workers,
                 tcp_port: AtomicU32::new(config.port as u32),
             },
@@ -203,8 +216,11 @@ impl Engine {
         if clients == 0 {
             return 0;
         }
-        let publication =
-            Publication { kind, channel: Bytes::copy_from_slice(channel), message: Bytes::copy_from_slice(message) };
+        let publication = Publication {
+            kind,
+            channel: Bytes::copy_from_slice(channel),
+            message: Bytes::copy_from_slice(message),
+        };
         for worker in workers {
             self.mailboxes[worker].post(Mail::Publish(publication.clone()));
         }
@@ -214,15 +230,15 @@ impl Engine {
     /// Publishes a keyspace event on the channels that the configuration asks for.
     #[cold]
     pub fn notify(&self, database: usize, key: &[u8], event: Event) {
-        let wanted = self.config.load().notify_keyspace_events.bits();
-        if wanted & event.class == 0 || !self.pubsub.has_listeners() {
+        let wanted = self.config.load().notify_keyspace_events;
+        if !wanted.contains(event.class) || !self.pubsub.has_listeners() {
             return;
         }
-        if wanted & event::class::KEYSPACE != 0 {
+        if wanted.contains(KeyEvents::KEYSPACE) {
             let channel = [format!("__keyspace@{database}__:").as_bytes(), key].concat();
             self.publish(Kind::Channel, &channel, event.name.as_bytes());
         }
-        if wanted & event::class::KEYEVENT != 0 {
+        if wanted.contains(KeyEvents::KEYEVENT) {
             let channel = format!("__keyevent@{database}__:{}", event.name);
             self.publish(Kind::Channel, channel.as_bytes(), key);
         }
@@ -230,6 +246,8 @@ impl Engine {
 
     /// Tells every worker to look at its clients again.
     pub fn recheck_all(&self) {
-        self.mailboxes.iter().for_each(|mailbox| mailbox.post(Mail::Recheck));
+        self.mailboxes
+            .iter()
+            .for_each(|mailbox| mailbox.post(Mail::Recheck));
     }
 }

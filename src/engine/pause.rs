@@ -17,8 +17,16 @@ impl Engine {
     /// made longer or stricter.
     pub fn pause(&self, until_ms: i64, only_writes: bool) {
         let in_force = self.is_paused(true);
-        let until = if in_force { until_ms.max(self.pause.until_ms.load(Relaxed)) } else { until_ms };
-        let only_writes = if in_force { only_writes && self.pause.only_writes.load(Relaxed) } else { only_writes };
+        let until = if in_force {
+            until_ms.max(self.pause.until_ms.load(Relaxed))
+        } else {
+            until_ms
+        };
+        let only_writes = if in_force {
+            only_writes && self.pause.only_writes.load(Relaxed)
+        } else {
+            only_writes
+        };
         self.pause.until_ms.store(until, Relaxed);
         self.pause.only_writes.store(only_writes, Relaxed);
         self.set_condition(condition::PAUSED, true);
@@ -33,13 +41,15 @@ impl Engine {
 
     /// Whether commands wait: those that may write, or those that may not.
     pub fn is_paused(&self, may_write: bool) -> bool {
-        let in_force = self.conditions() & condition::PAUSED != 0 && self.pause.until_ms.load(Relaxed) > unix_ms();
+        let in_force = self.conditions() & condition::PAUSED != 0
+            && self.pause.until_ms.load(Relaxed) > unix_ms();
         in_force && (may_write || !self.pause.only_writes.load(Relaxed))
     }
 
     /// The end of the pause in force, in Unix milliseconds.
     pub fn paused_until(&self) -> Option<i64> {
-        self.is_paused(true).then(|| self.pause.until_ms.load(Relaxed))
+        self.is_paused(true)
+            .then(|| self.pause.until_ms.load(Relaxed))
     }
 
     /// The kind of pause in force, as INFO names it.

@@ -106,7 +106,11 @@ impl Session {
             client,
             database: 0,
             is_resp3: false,
-            state: if needs_auth { state::UNAUTHENTICATED } else { 0 },
+            state: if needs_auth {
+                state::UNAUTHENTICATED
+            } else {
+                0
+            },
             no_touch: false,
             transaction: None,
             watch: None,
@@ -123,7 +127,11 @@ impl Session {
 
     /// Sets or clears state bits.
     pub fn set(&mut self, bits: u32, on: bool) {
-        self.state = if on { self.state | bits } else { self.state & !bits };
+        self.state = if on {
+            self.state | bits
+        } else {
+            self.state & !bits
+        };
     }
 
     /// Chooses a database.
@@ -141,22 +149,40 @@ impl Session {
 
     /// Whether a watched key has changed.
     pub fn is_watch_broken(&self) -> bool {
-        self.watch.as_ref().is_some_and(|watch| watch.flag.load(Relaxed))
+        self.watch
+            .as_ref()
+            .is_some_and(|watch| watch.flag.load(Relaxed))
     }
 
     /// The watch list, made when needed.
     pub fn watch_list(&mut self) -> &mut Watch {
-        self.watch.get_or_insert_with(|| Box::new(Watch { flag: Arc::new(AtomicBool::new(false)), keys: Vec::new() }))
+        self.watch.get_or_insert_with(|| {
+            Box::new(Watch {
+                flag: Arc::new(AtomicBool::new(false)),
+                keys: Vec::new(),
+            })
+        })
     }
 
     /// After a change of subscriptions or protocol: keeps state and what others see in step.
     pub fn note_subscriptions(&mut self) {
-        if self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.is_empty()) {
+        if self
+            .subscriptions
+            .as_ref()
+            .is_some_and(|subscriptions| subscriptions.is_empty())
+        {
             self.subscriptions = None;
         }
-        let (channels, patterns, shards) = self.subscriptions.as_ref().map_or((0, 0, 0), |subscriptions| {
-            (subscriptions.channels.len(), subscriptions.patterns.len(), subscriptions.shard_channels.len())
-        });
+        let (channels, patterns, shards) =
+            self.subscriptions
+                .as_ref()
+                .map_or((0, 0, 0), |subscriptions| {
+                    (
+                        subscriptions.channels.len(),
+                        subscriptions.patterns.len(),
+                        subscriptions.shard_channels.len(),
+                    )
+                });
         self.client.channels.store(channels as u32, Relaxed);
         self.client.patterns.store(patterns as u32, Relaxed);
         self.client.shard_channels.store(shards as u32, Relaxed);

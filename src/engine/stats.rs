@@ -13,7 +13,8 @@ impl Counter {
     /// Adds. Only the owning thread may call it.
     #[inline]
     pub fn add(&self, amount: u64) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(amount), Relaxed);
+        self.0
+            .store(self.0.load(Relaxed).wrapping_add(amount), Relaxed);
     }
 
     /// The count.
@@ -112,7 +113,9 @@ impl Stats {
         let code = line.split_ascii_whitespace().next().unwrap_or("ERR");
         match self.errors.get_mut(code) {
             Some(mut count) => *count += 1,
-            None if self.errors.len() < MAX_KINDS => *self.errors.entry(code.into()).or_default() += 1,
+            None if self.errors.len() < MAX_KINDS => {
+                *self.errors.entry(code.into()).or_default() += 1
+            }
             None => {}
         }
     }
@@ -121,17 +124,40 @@ impl Stats {
     pub fn reset(&self) {
         for lane in &self.lanes {
             for command in &lane.commands {
-                [&command.calls, &command.nanos, &command.rejected, &command.failed].map(Counter::reset);
+                for counter in [
+                    &command.calls,
+                    &command.nanos,
+                    &command.rejected,
+                    &command.failed,
+                ] {
+                    counter.reset();
+                }
             }
-            [&lane.processed, &lane.hits, &lane.misses, &lane.expired, &lane.bytes_in, &lane.bytes_out].map(Counter::reset);
-            [&lane.reads, &lane.writes, &lane.loops].map(Counter::reset);
+            let traffic = [
+                &lane.bytes_in,
+                &lane.bytes_out,
+                &lane.reads,
+                &lane.writes,
+                &lane.loops,
+            ];
+            let keys = [&lane.processed, &lane.hits, &lane.misses, &lane.expired];
+            traffic.into_iter().chain(keys).for_each(Counter::reset);
         }
         self.errors.clear();
-        for count in [&self.error_replies, &self.connections, &self.rejected_connections, &self.auth_failures] {
-            count.store(0, Relaxed);
-        }
-        self.output_limit_disconnections.store(0, Relaxed);
-        self.query_limit_disconnections.store(0, Relaxed);
-        self.peak_memory.store(0, Relaxed);
+        let totals = [
+            &self.error_replies,
+            &self.connections,
+            &self.rejected_connections,
+            &self.auth_failures,
+        ];
+        let limits = [
+            &self.output_limit_disconnections,
+            &self.query_limit_disconnections,
+            &self.peak_memory,
+        ];
+        totals
+            .into_iter()
+            .chain(limits)
+            .for_each(|count| count.store(0, Relaxed));
     }
 }

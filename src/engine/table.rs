@@ -50,7 +50,11 @@ impl Spec {
     pub fn accepts(&self, words: usize) -> bool {
         let words = words as i64;
         let arity = i64::from(self.arity);
-        if arity >= 0 { words == arity } else { words >= -arity }
+        if arity >= 0 {
+            words == arity
+        } else {
+            words >= -arity
+        }
     }
 
     /// Whether all these flags are set.
@@ -61,8 +65,15 @@ impl Spec {
 
     /// Shows the arguments that are keys, in order. False when the arguments make no sense: a count that is no number, or
     /// more keys than arguments.
-    pub fn for_each_key(&self, args: Args<'_>, mut show: impl FnMut(usize, &'static KeySpec)) -> bool {
-        self.command.keys.iter().all(|spec| for_each_key_of(spec, args, |at| show(at, spec)))
+    pub fn for_each_key(
+        &self,
+        args: Args<'_>,
+        mut show: impl FnMut(usize, &'static KeySpec),
+    ) -> bool {
+        self.command
+            .keys
+            .iter()
+            .all(|spec| for_each_key_of(spec, args, |at| show(at, spec)))
     }
 }
 
@@ -91,19 +102,31 @@ fn for_each_key_of(spec: &KeySpec, args: Args<'_>, mut show: impl FnMut(usize)) 
                 Err(_) => {
                     let end = args.len().saturating_sub(last.unsigned_abs() as usize);
                     // With a limit of n only the first nth of what is left are keys.
-                    if limit > 1 { begin + ((end + 1).saturating_sub(begin) / limit).saturating_sub(1) } else { end }
+                    if limit > 1 {
+                        begin + ((end + 1).saturating_sub(begin) / limit).saturating_sub(1)
+                    } else {
+                        end
+                    }
                 }
             };
             (begin, end, step)
         }
         Find::Count { at, first, step } => {
-            let count = args.get(begin + at).and_then(crate::base::numbers::parse_i64);
-            let Some(count) = count.and_then(|count| usize::try_from(count).ok()) else { return false };
+            let count = args
+                .get(begin + at)
+                .and_then(crate::base::numbers::parse_i64);
+            let Some(count) = count.and_then(|count| usize::try_from(count).ok()) else {
+                return false;
+            };
             if count == 0 {
                 return true;
             }
-            let Some(last) = count.checked_sub(1).and_then(|n| n.checked_mul(step)) else { return false };
-            let Some(end) = last.checked_add(begin + first) else { return false };
+            let Some(last) = count.checked_sub(1).and_then(|n| n.checked_mul(step)) else {
+                return false;
+            };
+            let Some(end) = last.checked_add(begin + first) else {
+                return false;
+            };
             (begin + first, end, step)
         }
         Find::Unknown => return true,
@@ -129,7 +152,11 @@ const MAX_NAME: usize = 64;
 impl CommandTable {
     /// Builds the table from the families' lists. Names must be unique.
     pub fn new(families: &[&'static [Command]]) -> Self {
-        let mut table = Self { specs: Vec::new(), names: HashTable::new(), hasher: Default::default() };
+        let mut table = Self {
+            specs: Vec::new(),
+            names: HashTable::new(),
+            hasher: Default::default(),
+        };
         for command in families.iter().flat_map(|family| family.iter()) {
             let parent = table.add(command, None);
             for subcommand in command.subcommands {
@@ -143,22 +170,33 @@ impl CommandTable {
     fn add(&mut self, command: &'static Command, parent: Option<usize>) -> usize {
         let id = self.specs.len();
         let own = command.name.to_ascii_lowercase();
-        let name = parent.map_or(own.clone(), |parent| format!("{}|{own}", self.specs[parent].name));
+        let name = parent.map_or(own.clone(), |parent| {
+            format!("{}|{own}", self.specs[parent].name)
+        });
         let words = if parent.is_some() { 2 } else { 1 };
         let movable = command.keys.iter().any(|spec| {
-            !matches!((spec.begin, spec.find), (Begin::Index(_), Find::Range { .. }))
+            !matches!(
+                (spec.begin, spec.find),
+                (Begin::Index(_), Find::Range { .. })
+            )
         });
         self.specs.push(Spec {
             id,
             command,
-            arity: command.arity.unwrap_or_else(|| arity_of(command.syntax, words)),
+            arity: command
+                .arity
+                .unwrap_or_else(|| arity_of(command.syntax, words)),
             flags: command.flags | if movable { flags::MOVABLE_KEYS } else { 0 },
             locks: locks_of(command),
             parent,
             subcommands: Vec::new(),
             name,
         });
-        let Self { specs, names, hasher } = self;
+        let Self {
+            specs,
+            names,
+            hasher,
+        } = self;
         let hash = |id: &usize| hasher.hash_one(specs[*id].name.as_bytes());
         names.insert_unique(hash(&id), id, hash);
         id
@@ -175,7 +213,9 @@ impl CommandTable {
         let lower = lower.get_mut(..name.len())?;
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
-        let found = self.names.find(self.hasher.hash_one(&*lower), |&id| self.specs[id].name.as_bytes() == lower);
+        let found = self.names.find(self.hasher.hash_one(&*lower), |&id| {
+            self.specs[id].name.as_bytes() == lower
+        });
         found.map(|&id| &self.specs[id])
     }
 
@@ -187,7 +227,11 @@ impl CommandTable {
         if spec.subcommands.is_empty() {
             return Some(spec);
         }
-        Some(args.get(1).and_then(|word| self.subcommand(spec, word)).unwrap_or(spec))
+        Some(
+            args.get(1)
+                .and_then(|word| self.subcommand(spec, word))
+                .unwrap_or(spec),
+        )
     }
 
     /// A container's subcommand by its own name.
@@ -206,11 +250,21 @@ fn locks_of(command: &Command) -> Locks {
     }
     match command.keys {
         [] => Locks::Nothing,
-        [KeySpec { begin: Begin::Index(at), find: Find::Range { last: 0, .. }, flags }] if !flags.contains(&"not_key") => {
-            Locks::One(*at)
-        }
+        [
+            KeySpec {
+                begin: Begin::Index(at),
+                find: Find::Range { last: 0, .. },
+                flags,
+            },
+        ] if !flags.contains(&"not_key") => Locks::One(*at),
         specs if specs.iter().all(|spec| spec.flags.contains(&"not_key")) => Locks::Nothing,
-        specs if specs.iter().any(|spec| spec.begin == Begin::Unknown || spec.find == Find::Unknown) => Locks::Everything,
+        specs
+            if specs
+                .iter()
+                .any(|spec| spec.begin == Begin::Unknown || spec.find == Find::Unknown) =>
+        {
+            Locks::Everything
+        }
         _ => Locks::Keys,
     }
 }

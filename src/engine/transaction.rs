@@ -43,13 +43,23 @@ impl Session {
 
     /// Queues a command.
     pub(super) fn queue(&mut self, spec: &Spec, args: Args<'_>, keys: &[KeyRef]) {
-        let Some(transaction) = &mut self.transaction else { return };
+        let Some(transaction) = &mut self.transaction else {
+            return;
+        };
         let args = OwnedArgs::copy(args.iter());
         transaction.bytes += args.allocated();
         transaction.flags |= spec.flags;
-        transaction.commands.push(Queued { spec: spec.id, args, keys: keys.to_vec() });
-        self.client.queued.store(transaction.commands.len() as i64, Relaxed);
-        self.client.queued_bytes.store(transaction.bytes as u64, Relaxed);
+        transaction.commands.push(Queued {
+            spec: spec.id,
+            args,
+            keys: keys.to_vec(),
+        });
+        self.client
+            .queued
+            .store(transaction.commands.len() as i64, Relaxed);
+        self.client
+            .queued_bytes
+            .store(transaction.bytes as u64, Relaxed);
     }
 
     /// Notes that a command inside MULTI was refused.
@@ -72,7 +82,9 @@ impl Session {
 impl Engine {
     /// Forgets all watched keys of a session. The caller holds no shard's lock and has a passage through the gate.
     pub fn unwatch_all(&self, session: &mut Session) {
-        let Some(watch) = session.watch.take() else { return };
+        let Some(watch) = session.watch.take() else {
+            return;
+        };
         for watched in &watch.keys {
             let key = Key::new(&watched.key);
             let mut scope = self.keyspace.lock_one(key.shard());
@@ -95,6 +107,8 @@ impl Transaction {
 
     /// The hashes of all keys.
     pub(super) fn hashes(&self) -> impl Iterator<Item = u64> {
-        self.commands.iter().flat_map(|queued| queued.keys.iter().map(|key| key.hash))
+        self.commands
+            .iter()
+            .flat_map(|queued| queued.keys.iter().map(|key| key.hash))
     }
 }

@@ -80,13 +80,15 @@ impl Journal {
         // The number is taken with the lane held: a lane's records are in ascending order.
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         lane.bytes.extend_from_slice(&number.to_le_bytes());
-        lane.bytes.extend_from_slice(&(database as u32).to_le_bytes());
+        lane.bytes
+            .extend_from_slice(&(database as u32).to_le_bytes());
         lane.bytes.extend_from_slice(&[0; 4]);
         let body = lane.bytes.len();
         write(&mut lane.bytes);
         let len = lane.bytes.len() - body;
         lane.bytes[body - 4..body].copy_from_slice(&(len as u32).to_le_bytes());
-        self.pending.fetch_add((lane.bytes.len() - start) as u64, Ordering::Relaxed);
+        self.pending
+            .fetch_add((lane.bytes.len() - start) as u64, Ordering::Relaxed);
         number
     }
 
@@ -110,7 +112,10 @@ impl Journal {
 
     /// Takes what the lanes hold.
     fn take(&self) -> Vec<Vec<u8>> {
-        self.lanes.iter().map(|lane| std::mem::take(&mut lane.lock().bytes)).collect()
+        self.lanes
+            .iter()
+            .map(|lane| std::mem::take(&mut lane.lock().bytes))
+            .collect()
     }
 }
 
@@ -127,7 +132,10 @@ pub struct Merger {
 impl Merger {
     /// A merger whose first record is `next`.
     pub fn new(next: u64) -> Self {
-        Self { next, ..Self::default() }
+        Self {
+            next,
+            ..Self::default()
+        }
     }
 
     /// The number of the record that comes next.
@@ -140,7 +148,11 @@ impl Merger {
         let fresh = journal.take();
         self.taken.resize_with(fresh.len(), Default::default);
         self.waiting.resize_with(fresh.len(), Default::default);
-        for (lane, bytes) in fresh.into_iter().enumerate().filter(|(_, bytes)| !bytes.is_empty()) {
+        for (lane, bytes) in fresh
+            .into_iter()
+            .enumerate()
+            .filter(|(_, bytes)| !bytes.is_empty())
+        {
             self.waiting[lane].push(bytes);
         }
         let mut given = 0;
@@ -225,12 +237,22 @@ mod tests {
             }
             while seen.len() < 80_000 {
                 journal.wait(Duration::from_millis(1));
-                merger.drain(&journal, |database, bytes| seen.push((database, bytes.to_vec())));
+                merger.drain(&journal, |database, bytes| {
+                    seen.push((database, bytes.to_vec()))
+                });
             }
         });
         for lane in 0..4 {
-            let own: Vec<_> = seen.iter().filter(|(database, _)| *database == lane).map(|(_, bytes)| bytes.clone()).collect();
-            assert!(own.iter().enumerate().all(|(n, bytes)| bytes == &(n as u32).to_le_bytes()));
+            let own: Vec<_> = seen
+                .iter()
+                .filter(|(database, _)| *database == lane)
+                .map(|(_, bytes)| bytes.clone())
+                .collect();
+            assert!(
+                own.iter()
+                    .enumerate()
+                    .all(|(n, bytes)| bytes == &(n as u32).to_le_bytes())
+            );
         }
         assert_eq!((merger.next_number(), journal.pending()), (80_000, 0));
     }

@@ -43,7 +43,7 @@ impl AccessClock {
     }
 
     fn minutes(self) -> u32 {
-        self.now / 60 & 0xffff
+        (self.now / 60) & 0xffff
     }
 
     /// The field of a new entry.

@@ -88,6 +88,11 @@ impl<'s, 'k> Db<'s, 'k> {
         self.moment.now
     }
 
+    /// What has been noted so far.
+    pub fn notes(&mut self) -> &mut Notes {
+        self.notes
+    }
+
     /// How accesses are recorded.
     pub fn access_clock(&self) -> AccessClock {
         self.moment.access

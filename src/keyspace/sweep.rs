@@ -3,8 +3,8 @@
 use super::deadline::Deadlines;
 use super::entry::{Entry, EntryRef};
 use super::hint::Hint;
-use super::lock::{Keyspace, SHARDS, Scope};
-use super::shard::{Shard, ShardDatabase};
+use super::lock::{Key, Keyspace, SHARDS, Scope};
+use super::shard::{Shard, ShardDatabase, WatchFlag};
 use super::table::Table;
 use crate::base::random;
 
@@ -100,6 +100,32 @@ impl Keyspace {
 }
 
 impl<'k> Scope<'k> {
+    /// Raises the flags of those who watch a key of a locked shard.
+    pub fn touch_bytes(&mut self, database: usize, key: &[u8]) {
+        self.shard(Key::new(key).shard())
+            .database(database)
+            .touch(key);
+    }
+
+    /// Undoes [`Db::watch`](super::Db::watch).
+    pub fn unwatch(&mut self, database: usize, key: Key<'_>, flag: &WatchFlag) {
+        self.shard(key.shard())
+            .database(database)
+            .unwatch(key.bytes, flag);
+    }
+
+    /// Whether a key is there and past its time.
+    pub fn is_expired(&mut self, database: usize, key: Key<'_>, now: i64) -> bool {
+        let Some(part) = self.shard(key.shard()).get(database) else {
+            return false;
+        };
+        let expires_at = part
+            .table
+            .find(key.bits(), key.bytes)
+            .and_then(|at| part.table.entry(at).expires_at());
+        expires_at.is_some_and(|at| at < now)
+    }
+
     /// Takes out keys of one locked shard whose time has passed, looking at about `limit` of those due. True when nothing
     /// more is due.
     pub fn take_expired(

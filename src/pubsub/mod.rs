@@ -76,7 +76,11 @@ impl PubSub {
     }
 
     fn registry(&self, kind: Kind) -> &DashMap<Bytes, Counts> {
-        if kind == Kind::Shard { &self.shard_channels } else { &self.channels }
+        if kind == Kind::Shard {
+            &self.shard_channels
+        } else {
+            &self.channels
+        }
     }
 
     /// Adds a client's subscription; it has none to this name yet.
@@ -94,7 +98,11 @@ impl PubSub {
                 None => patterns.push((name.clone(), Counts::from_slice(&[(worker as u32, 1)]))),
             }
         } else {
-            adjust(&mut self.registry(kind).entry(name.clone()).or_default(), worker, true);
+            adjust(
+                &mut self.registry(kind).entry(name.clone()).or_default(),
+                worker,
+                true,
+            );
         }
     }
 
@@ -106,7 +114,9 @@ impl PubSub {
             listeners.retain(|known| *known != client);
             if listeners.is_empty() {
                 local.listeners.remove(&key);
-                local.patterns.retain(|known| kind != Kind::Pattern || known != name);
+                local
+                    .patterns
+                    .retain(|known| kind != Kind::Pattern || known != name);
             }
         }
         if kind == Kind::Pattern {
@@ -154,15 +164,34 @@ impl PubSub {
     }
 
     /// Gives a worker's clients that get a message, first those of the channel, then pattern by pattern.
-    pub fn deliver(&self, worker: usize, publication: &Publication, mut give: impl FnMut(u64, Option<&Bytes>)) {
+    pub fn deliver(
+        &self,
+        worker: usize,
+        publication: &Publication,
+        mut give: impl FnMut(u64, Option<&Bytes>),
+    ) {
         let local = self.locals[worker].lock();
         let channel = &publication.channel;
-        for &client in local.listeners.get(&(publication.kind, channel.clone())).into_iter().flatten() {
+        for &client in local
+            .listeners
+            .get(&(publication.kind, channel.clone()))
+            .into_iter()
+            .flatten()
+        {
             give(client, None);
         }
         if publication.kind == Kind::Channel {
-            for pattern in local.patterns.iter().filter(|pattern| glob::matches(pattern, channel)) {
-                for &client in local.listeners.get(&(Kind::Pattern, pattern.clone())).into_iter().flatten() {
+            for pattern in local
+                .patterns
+                .iter()
+                .filter(|pattern| glob::matches(pattern, channel))
+            {
+                for &client in local
+                    .listeners
+                    .get(&(Kind::Pattern, pattern.clone()))
+                    .into_iter()
+                    .flatten()
+                {
                     give(client, Some(pattern));
                 }
             }
@@ -172,12 +201,18 @@ impl PubSub {
     /// Channels with listeners, those that match a pattern where one is given.
     pub fn active(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<Bytes> {
         let matches = |name: &Bytes| pattern.is_none_or(|pattern| glob::matches(pattern, name));
-        self.registry(kind).iter().map(|item| item.key().clone()).filter(matches).collect()
+        self.registry(kind)
+            .iter()
+            .map(|item| item.key().clone())
+            .filter(matches)
+            .collect()
     }
 
     /// Clients that listen to a channel itself.
     pub fn listeners(&self, kind: Kind, channel: &[u8]) -> usize {
-        self.registry(kind).get(channel).map_or(0, |counts| counts.iter().map(|(_, count)| *count as usize).sum())
+        self.registry(kind).get(channel).map_or(0, |counts| {
+            counts.iter().map(|(_, count)| *count as usize).sum()
+        })
     }
 
     /// Patterns with listeners.

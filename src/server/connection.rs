@@ -50,9 +50,13 @@ thread_local! {
 }
 
 /// Prepares this thread for running connections.
-pub(super) fn prepare_thread(engine: &Engine, index: usize) {
-    let bench =
-        Workbench { lane: Lane::new(engine, index), input: vec![0; READ_SIZE], batch: Batch::default(), reply: Reply::new() };
+pub(super) fn prepare_thread(index: usize) {
+    let bench = Workbench {
+        lane: Lane::new(index),
+        input: vec![0; READ_SIZE],
+        batch: Batch::default(),
+        reply: Reply::new(),
+    };
     WORKBENCH.set(Some(bench));
 }
 
@@ -139,11 +143,19 @@ impl Connection {
             self.flush(context)?;
             if self.is_ending {
                 // What was promised is still sent, but not for ever: a reader that has gone is noticed by the socket.
-                return if self.outbox.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending };
+                return if self.outbox.is_empty() {
+                    Poll::Ready(Ok(()))
+                } else {
+                    Poll::Pending
+                };
             }
             if let Turn::Idle = self.take_turn(context)? {
                 self.note_sizes();
-                return if self.is_ending && self.outbox.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending };
+                return if self.is_ending && self.outbox.is_empty() {
+                    Poll::Ready(Ok(()))
+                } else {
+                    Poll::Pending
+                };
             }
         }
         // Others first; then on with this one.
@@ -179,7 +191,9 @@ impl Connection {
     /// The short way: read into the worker's buffer, run, write; keep only what is unfinished.
     fn read_and_run(&mut self, context: &mut Context<'_>) -> io::Result<Turn> {
         WORKBENCH.with_borrow_mut(|bench| {
-            let Some(bench) = bench else { return Ok(Turn::Idle) };
+            let Some(bench) = bench else {
+                return Ok(Turn::Idle);
+            };
             let count = match self.stream.poll_read(context, &mut bench.input) {
                 Poll::Ready(Ok(0)) => {
                     self.is_ending = true;
@@ -189,19 +203,29 @@ impl Connection {
                 Poll::Pending => return Ok(Turn::Idle),
             };
             self.note_read(&bench.lane, count);
-            let Workbench { lane, input, batch, reply } = bench;
+            let Workbench {
+                lane,
+                input,
+                batch,
+                reply,
+            } = bench;
             let used = self.run_input(&mut input[..count], lane, batch, reply, context)?;
             if used < count {
                 self.pending.extend_from_slice(&input[used..count]);
             }
-            Ok(if count < READ_SIZE { Turn::Again } else { Turn::Again })
+            Ok(Turn::Again)
         })
     }
 
     /// Runs the complete commands of what is pending.
     fn run_pending(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         WORKBENCH.with_borrow_mut(|bench| {
-            let Some(Workbench { lane, batch, reply, .. }) = bench else { return Ok(()) };
+            let Some(Workbench {
+                lane, batch, reply, ..
+            }) = bench
+            else {
+                return Ok(());
+            };
             let mut pending = std::mem::take(&mut self.pending);
             let used = self.run_input(&mut pending, lane, batch, reply, context)?;
             pending.advance(used);
@@ -217,13 +241,22 @@ impl Connection {
     fn read_ahead(&mut self, context: &mut Context<'_>) -> io::Result<Turn> {
         let config = self.server.engine.config.load();
         if self.waiting.is_some() || self.is_postponed {
-            let limit = if self.session.is(state::UNAUTHENTICATED) { UNAUTHENTICATED_BUFFER } else { READ_SIZE * 16 };
+            let limit = if self.session.is(state::UNAUTHENTICATED) {
+                UNAUTHENTICATED_BUFFER
+            } else {
+                READ_SIZE * 16
+            };
             // A client that is kept waiting need not be read without end; the socket's buffers hold the rest.
             if self.pending.len() > limit {
                 return Ok(Turn::Idle);
             }
         }
-        self.pending.reserve(self.parser.wanted().saturating_sub(self.pending.len()).max(16 * 1024));
+        self.pending.reserve(
+            self.parser
+                .wanted()
+                .saturating_sub(self.pending.len())
+                .max(16 * 1024),
+        );
         match self.stream.poll_read_more(context, &mut self.pending) {
             Poll::Ready(Ok(0)) => {
                 self.is_ending = true;
@@ -240,13 +273,24 @@ impl Connection {
     }
 
     fn check_query_limit(&self, config: &Config) -> io::Result<()> {
-        let limit = (config.client_query_buffer_limit as usize).min(u32::MAX as usize);
-        let limit = if self.session.is(state::UNAUTHENTICATED) { UNAUTHENTICATED_BUFFER.min(limit) } else { limit };
+        let limit = config.client_query_buffer_limit.min(u32::MAX as usize);
+        let limit = if self.session.is(state::UNAUTHENTICATED) {
+            UNAUTHENTICATED_BUFFER.min(limit)
+        } else {
+            limit
+        };
         if self.pending.len() <= limit {
             return Ok(());
         }
-        self.server.engine.stats.query_limit_disconnections.fetch_add(1, Relaxed);
-        tracing::warn!(client = self.session.client.id, "Closing client that reached max query buffer length");
+        self.server
+            .engine
+            .stats
+            .query_limit_disconnections
+            .fetch_add(1, Relaxed);
+        tracing::warn!(
+            client = self.session.client.id,
+            "Closing client that reached max query buffer length"
+        );
         Err(io::ErrorKind::OutOfMemory.into())
     }
 
@@ -263,7 +307,7 @@ impl Connection {
         while done < input.len() {
             batch.clear();
             let limits = Limits {
-                max_bulk: lane.config().proto_max_bulk_len as i64,
+                max_bulk: self.server.engine.config.load().proto_max_bulk_len as i64,
                 authenticated: !self.session.is(state::UNAUTHENTICATED),
             };
             // A client that must authenticate first is read one command at a time: what follows AUTH has other limits.
@@ -298,16 +342,31 @@ impl Connection {
     }
 
     /// Runs one batch; returns where the first command that is not done with begins.
-    fn run_batch(&mut self, input: &[u8], lane: &mut Lane, batch: &Batch, reply: &mut Reply, end: usize) -> usize {
+    fn run_batch(
+        &mut self,
+        input: &[u8],
+        lane: &mut Lane,
+        batch: &Batch,
+        reply: &mut Reply,
+        end: usize,
+    ) -> usize {
         let engine = &self.server.engine;
         let client = &self.session.client;
         client.last_active_ms.store(unix_ms(), Relaxed);
-        client.commands.store(client.commands.load(Relaxed) + batch.commands.len() as u64, Relaxed);
+        client.commands.store(
+            client.commands.load(Relaxed) + batch.commands.len() as u64,
+            Relaxed,
+        );
         let record = engine.last_record(lane.index);
         let session = &mut self.session;
-        let result = catch_unwind(AssertUnwindSafe(|| engine.run_batch(lane, session, input, batch, reply)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            engine.run_batch(lane, session, input, batch, reply)
+        }));
         let Ok(batch_end) = result else {
-            tracing::error!(client = self.session.client.id, "A command failed unexpectedly; its client is closed");
+            tracing::error!(
+                client = self.session.client.id,
+                "A command failed unexpectedly; its client is closed"
+            );
             reply.clear();
             reply.error(b"ERR internal error, see the server's log");
             self.is_ending = true;
@@ -317,7 +376,7 @@ impl Connection {
         if record_now != record {
             self.session.last_record = Some(record_now);
             engine.journal.ring();
-            if lane.config().appendfsync == AppendFsync::Always {
+            if engine.config.load().appendfsync == AppendFsync::Always {
                 self.held_until = record_now;
             }
         }
@@ -345,17 +404,25 @@ impl Connection {
 
     /// Looks at a parked command again.
     fn poll_waiting(&mut self, context: &mut Context<'_>) -> Turn {
-        let Some(waiting) = &mut self.waiting else { return Turn::Again };
+        let Some(waiting) = &mut self.waiting else {
+            return Turn::Again;
+        };
         let engine = &self.server.engine;
         let session = &mut self.session;
         let mut reply = Reply::new();
         reply.set_resp3(session.is_resp3);
-        let is_late = waiting.alarm.as_mut().is_some_and(|alarm| alarm.as_mut().poll(context).is_ready());
+        let is_late = waiting
+            .alarm
+            .as_mut()
+            .is_some_and(|alarm| alarm.as_mut().poll(context).is_ready());
         let progress = if is_late {
-            waiting.parked.unblock(engine, session, Unblock::Timeout, &mut reply);
+            waiting
+                .parked
+                .unblock(engine, session, Unblock::Timeout, &mut reply);
             Progress::Done
         } else {
-            with_lane(|lane| engine.resume(lane, &mut *waiting.parked, session, &mut reply)).unwrap_or(Progress::Waiting)
+            with_lane(|lane| engine.resume(lane, &mut *waiting.parked, session, &mut reply))
+                .unwrap_or(Progress::Waiting)
         };
         match progress {
             Progress::Waiting => Turn::Idle,
@@ -371,7 +438,11 @@ impl Connection {
     }
 
     fn end_waiting(&mut self, reply: &mut Reply) {
-        if self.waiting.take().is_some_and(|waiting| waiting.parked.is_blocked()) {
+        if self
+            .waiting
+            .take()
+            .is_some_and(|waiting| waiting.parked.is_blocked())
+        {
             self.server.engine.clients.blocked.fetch_sub(1, Relaxed);
             self.session.client.set_flag(flag::BLOCKED, false);
         }
@@ -390,13 +461,20 @@ impl Connection {
         {
             let mut reply = Reply::new();
             reply.set_resp3(self.session.is_resp3);
-            waiting.parked.unblock(&self.server.engine, &mut self.session, how, &mut reply);
+            waiting
+                .parked
+                .unblock(&self.server.engine, &mut self.session, how, &mut reply);
             self.end_waiting(&mut reply);
         }
     }
 
     /// Sends a reply, or what the socket takes of it; the rest waits in the outbox.
-    fn send(&mut self, reply: &mut Reply, lane: &Lane, context: &mut Context<'_>) -> io::Result<()> {
+    fn send(
+        &mut self,
+        reply: &mut Reply,
+        lane: &Lane,
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
         if reply.is_empty() {
             return Ok(());
         }
@@ -412,11 +490,14 @@ impl Connection {
             stats.bytes_out.add(sent as u64);
             stats.writes.add(1);
             let client = &self.session.client;
-            client.bytes_out.store(client.bytes_out.load(Relaxed) + sent as u64, Relaxed);
+            client
+                .bytes_out
+                .store(client.bytes_out.load(Relaxed) + sent as u64, Relaxed);
         }
         if sent < reply.len() {
             self.outbox.take_over(reply, sent);
-            self.check_output_limit(&lane_config(&self.server.engine))?;
+            let config = self.server.engine.config.load();
+            self.check_output_limit(&config)?;
         }
         reply.clear();
         Ok(())
@@ -434,7 +515,9 @@ impl Connection {
             stats.bytes_out.add(sent);
             stats.writes.add(1);
             let client = &self.session.client;
-            client.bytes_out.store(client.bytes_out.load(Relaxed) + sent, Relaxed);
+            client
+                .bytes_out
+                .store(client.bytes_out.load(Relaxed) + sent, Relaxed);
         }
         let config = engine.config.load();
         self.check_output_limit(&config)
@@ -443,11 +526,19 @@ impl Connection {
     /// Cuts off a client that lets too much pile up.
     fn check_output_limit(&mut self, config: &Config) -> io::Result<()> {
         let limits = &config.client_output_buffer_limit;
-        let limit = if self.session.subscriptions.is_some() { &limits.pubsub } else { &limits.normal };
+        let limit = if self.session.subscriptions.is_some() {
+            &limits.pubsub
+        } else {
+            &limits.normal
+        };
         if self.outbox.is_empty() || !self.outbox.exceeds(limit, Instant::now()) {
             return Ok(());
         }
-        self.server.engine.stats.output_limit_disconnections.fetch_add(1, Relaxed);
+        self.server
+            .engine
+            .stats
+            .output_limit_disconnections
+            .fetch_add(1, Relaxed);
         tracing::warn!(
             "Client id={} addr={} closed for overcoming of output buffer limits ({} bytes).",
             self.session.client.id,
@@ -462,21 +553,28 @@ impl Connection {
         stats.bytes_in.add(count as u64);
         stats.reads.add(1);
         let client = &self.session.client;
-        client.bytes_in.store(client.bytes_in.load(Relaxed) + count as u64, Relaxed);
+        client
+            .bytes_in
+            .store(client.bytes_in.load(Relaxed) + count as u64, Relaxed);
     }
 
     /// Tells others how much this connection keeps.
     fn note_sizes(&self) {
         let client = &self.session.client;
-        client.query_buffer.store(self.pending.len() as u64, Relaxed);
-        client.query_buffer_free.store((self.pending.capacity() - self.pending.len()) as u64, Relaxed);
-        client.output_bytes.store(self.outbox.bytes() as u64, Relaxed);
-        client.output_pieces.store(self.outbox.pieces() as u64, Relaxed);
+        client
+            .query_buffer
+            .store(self.pending.len() as u64, Relaxed);
+        client.query_buffer_free.store(
+            (self.pending.capacity() - self.pending.len()) as u64,
+            Relaxed,
+        );
+        client
+            .output_bytes
+            .store(self.outbox.bytes() as u64, Relaxed);
+        client
+            .output_pieces
+            .store(self.outbox.pieces() as u64, Relaxed);
     }
-}
-
-fn lane_config(engine: &Engine) -> Arc<Config> {
-    engine.config.load().clone()
 }
 
 impl Engine {
@@ -493,7 +591,10 @@ impl Engine {
                 (Kind::Shard, &subscriptions.shard_channels),
             ];
             for (kind, names) in kinds {
-                names.iter().for_each(|name| self.pubsub.unsubscribe(client.worker, client.id, kind, name));
+                names.iter().for_each(|name| {
+                    self.pubsub
+                        .unsubscribe(client.worker, client.id, kind, name)
+                });
             }
         }
         if was_parked && session.client.has_flag(flag::BLOCKED) {

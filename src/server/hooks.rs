@@ -11,7 +11,13 @@ use crate::engine::{Engine, Hooks, Shutdown};
 struct ServerHooks(Weak<Server>);
 
 impl Hooks for ServerHooks {
-    fn apply(&self, engine: &Engine, _old: &Config, _new: &Config, changed: &[Apply]) -> Result<(), String> {
+    fn apply(
+        &self,
+        engine: &Engine,
+        _old: &Config,
+        _new: &Config,
+        changed: &[Apply],
+    ) -> Result<(), String> {
         let _ = (engine, changed);
         Ok(())
     }
@@ -34,11 +40,7 @@ pub(super) fn install(server: &Arc<Server>) {
     let _ = server.engine.hooks.set(hooks);
 }
 
-pub(super) fn open_files(_server: &Arc<Server>) -> Result<()> {
-    Ok(())
-}
-
-pub(super) fn load_files(_server: &Arc<Server>, _files: ()) -> Result<()> {
+pub(super) fn load_files(_server: &Arc<Server>) -> Result<()> {
     Ok(())
 }
 

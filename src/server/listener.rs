@@ -49,17 +49,27 @@ impl Listeners {
                     Some(name) => (name, true),
                     None => (name.as_str(), false),
                 };
-                match bind_tcp(name, config.port as u16, config.tcp_backlog as i32) {
+                match bind_tcp(name, config.port, config.tcp_backlog as i32) {
                     Ok(listener) => tcp.push(listener),
                     Err(error) if is_optional && is_missing(&error) => {}
-                    Err(error) => bail!("Failed listening on port {} ({name}), aborting: {error}", config.port),
+                    Err(error) => bail!(
+                        "Failed listening on port {} ({name}), aborting: {error}",
+                        config.port
+                    ),
                 }
             }
             if tcp.is_empty() {
-                bail!("Failed listening on port {}, aborting: no address of `bind` is there", config.port);
+                bail!(
+                    "Failed listening on port {}, aborting: no address of `bind` is there",
+                    config.port
+                );
             }
         }
-        let unix = if config.unixsocket.is_empty() { None } else { Some(bind_unix(config)?) };
+        let unix = if config.unixsocket.is_empty() {
+            None
+        } else {
+            Some(bind_unix(config)?)
+        };
         if tcp.is_empty() && unix.is_none() {
             bail!("Configured to not listen anywhere, exiting.");
         }
@@ -93,8 +103,16 @@ impl Listeners {
 }
 
 fn is_missing(error: &std::io::Error) -> bool {
-    let known = [libc::EADDRNOTAVAIL, libc::EAFNOSUPPORT, libc::EPROTONOSUPPORT, libc::EPFNOSUPPORT, libc::ENOPROTOOPT];
-    error.raw_os_error().is_some_and(|code| known.contains(&code))
+    let known = [
+        libc::EADDRNOTAVAIL,
+        libc::EAFNOSUPPORT,
+        libc::EPROTONOSUPPORT,
+        libc::EPFNOSUPPORT,
+        libc::ENOPROTOOPT,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|code| known.contains(&code))
 }
 
 fn bind_tcp(name: &str, port: u16, backlog: i32) -> std::io::Result<std::net::TcpListener> {
@@ -107,7 +125,11 @@ fn bind_tcp(name: &str, port: u16, backlog: i32) -> std::io::Result<std::net::Tc
         },
     };
     let address = SocketAddr::new(ip, port);
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -121,7 +143,9 @@ fn bind_tcp(name: &str, port: u16, backlog: i32) -> std::io::Result<std::net::Tc
 fn resolve(name: &str) -> std::io::Result<IpAddr> {
     use std::net::ToSocketAddrs;
     let first = (name, 0).to_socket_addrs()?.next();
-    first.map(|address| address.ip()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    first
+        .map(|address| address.ip())
+        .ok_or_else(|| std::io::ErrorKind::NotFound.into())
 }
 
 fn bind_unix(config: &Config) -> Result<(std::os::unix::net::UnixListener, String)> {
@@ -177,14 +201,21 @@ async fn pause_after(error: std::io::Error) {
 fn welcome_tcp(server: &Arc<Server>, socket: std::net::TcpStream, peer: SocketAddr) {
     let config = server.engine.config.load();
     if config.protected_mode && config.requirepass.is_empty() && !is_loopback(peer.ip()) {
-        server.engine.stats.rejected_connections.fetch_add(1, Relaxed);
+        server
+            .engine
+            .stats
+            .rejected_connections
+            .fetch_add(1, Relaxed);
         return turn_away(Accepted::Tcp(socket), PROTECTED);
     }
     // Options that cannot be set cost latency, not correctness.
     let _ = socket.set_nodelay(true);
     if config.tcp_keepalive > 0 {
         let every = Duration::from_secs(config.tcp_keepalive as u64);
-        let keepalive = TcpKeepalive::new().with_time(every).with_interval(every / 3 + Duration::from_secs(1)).with_retries(3);
+        let keepalive = TcpKeepalive::new()
+            .with_time(every)
+            .with_interval(every / 3 + Duration::from_secs(1))
+            .with_retries(3);
         let _ = socket2::SockRef::from(&socket).set_tcp_keepalive(&keepalive);
     }
     welcome(server, Accepted::Tcp(socket));
@@ -197,7 +228,11 @@ fn is_loopback(ip: IpAddr) -> bool {
 /// Hands a socket to the quietest worker, unless there are too many.
 fn welcome(server: &Arc<Server>, socket: Accepted) {
     let engine = &server.engine;
-    let connected: usize = server.connections.iter().map(|count| count.load(Relaxed)).sum();
+    let connected: usize = server
+        .connections
+        .iter()
+        .map(|count| count.load(Relaxed))
+        .sum();
     if connected >= engine.config.load().maxclients as usize {
         engine.stats.rejected_connections.fetch_add(1, Relaxed);
         return turn_away(socket, "-ERR max number of clients reached\r\n");

@@ -35,7 +35,9 @@ impl Server {
     /// The worker with the fewest connections.
     fn quietest_worker(&self) -> usize {
         let counts = self.connections.iter().enumerate();
-        counts.min_by_key(|(_, count)| count.load(Relaxed)).map_or(0, |(worker, _)| worker)
+        counts
+            .min_by_key(|(_, count)| count.load(Relaxed))
+            .map_or(0, |(worker, _)| worker)
     }
 }
 
@@ -51,16 +53,17 @@ pub fn run(config: Config) -> Result<i32> {
     });
     hooks::install(&server);
     announce(&server);
-    let persistence = hooks::open_files(&server)?;
     let threads: Vec<_> = (0..workers)
         .map(|index| {
             let (server, listeners) = (server.clone(), (index == 0).then(|| listeners.clone()));
             let name = format!("worker-{index}");
-            std::thread::Builder::new().name(name).spawn(move || worker::run(server, index, listeners))
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(move || worker::run(server, index, listeners))
         })
         .collect::<std::io::Result<_>>()
         .context("starting the workers")?;
-    hooks::load_files(&server, persistence)?;
+    hooks::load_files(&server)?;
     tracing::info!("Ready to accept connections");
     let status = server.exit.wait();
     for thread in threads {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use bytes::{Buf, Bytes};
 
 use super::stream::Stream;
-use crate::config::BufferLimit;
+use crate::config::ClientLimit;
 use crate::resp::reply::Reply;
 
 /// Pieces handed to the kernel at once.
@@ -47,7 +47,11 @@ impl Outbox {
     }
 
     /// Sends as much as the socket takes; ready when all is sent.
-    pub fn poll_flush(&mut self, stream: &mut Stream, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    pub fn poll_flush(
+        &mut self,
+        stream: &mut Stream,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         let mut sent = 0;
         while !self.pieces.is_empty() {
             let mut slices = [IoSlice::new(&[]); PIECES];
@@ -81,8 +85,8 @@ impl Outbox {
     }
 
     /// Whether the client has let more pile up than `client-output-buffer-limit` allows.
-    pub fn exceeds(&mut self, limit: &BufferLimit, now: Instant) -> bool {
-        let (hard, soft) = (limit.hard as usize, limit.soft as usize);
+    pub fn exceeds(&mut self, limit: &ClientLimit, now: Instant) -> bool {
+        let (hard, soft) = (limit.hard_bytes as usize, limit.soft_bytes as usize);
         if hard > 0 && self.bytes >= hard {
             return true;
         }
@@ -91,6 +95,6 @@ impl Outbox {
             return false;
         }
         let since = *self.soft_since.get_or_insert(now);
-        now.duration_since(since).as_secs() > limit.soft_seconds as u64
+        now.duration_since(since).as_secs() > limit.soft_seconds
     }
 }

@@ -36,7 +36,10 @@ impl Exit {
 
 /// Waits for SIGTERM or SIGINT and ends the server cleanly; a second one ends it at once.
 pub(super) async fn await_signals(server: Arc<Server>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         return tracing::error!("Signals cannot be caught; only SHUTDOWN ends the server cleanly");
     };
     let name = tokio::select! {
@@ -61,7 +64,11 @@ pub(super) fn stop(server: &Server, force: bool) -> bool {
             return false;
         }
     }
-    server.engine.mailboxes.iter().for_each(|mailbox| mailbox.post(Mail::Stop));
+    server
+        .engine
+        .mailboxes
+        .iter()
+        .for_each(|mailbox| mailbox.post(Mail::Stop));
     server.exit.end(0);
     true
 }

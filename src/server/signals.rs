@@ -30,7 +30,11 @@ pub(super) struct Inbox {
 
 impl Signals {
     pub fn new(client: Arc<Client>) -> Arc<Self> {
-        Arc::new(Self { client, attention: AtomicBool::new(false), inbox: Mutex::default() })
+        Arc::new(Self {
+            client,
+            attention: AtomicBool::new(false),
+            inbox: Mutex::default(),
+        })
     }
 
     /// Whether the task should look at its letterbox.
@@ -48,7 +52,11 @@ impl Signals {
     /// Remembers how to wake the task.
     pub fn set_waker(&self, waker: &Waker) {
         let mut inbox = self.inbox.lock();
-        if inbox.waker.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+        if inbox
+            .waker
+            .as_ref()
+            .is_none_or(|known| !known.will_wake(waker))
+        {
             inbox.waker = Some(waker.clone());
         }
     }

@@ -36,7 +36,9 @@ impl Stream {
     pub fn addresses(&self, unix_path: &str) -> (String, String) {
         match self {
             Self::Tcp(socket) => {
-                let text = |address: io::Result<std::net::SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
+                let text = |address: io::Result<std::net::SocketAddr>| {
+                    address.map(|a| a.to_string()).unwrap_or_default()
+                };
                 (text(socket.peer_addr()), text(socket.local_addr()))
             }
             Self::Unix(_) => (format!("{unix_path}:0"), format!("{unix_path}:0")),
@@ -56,7 +58,11 @@ impl Stream {
 
     /// Reads into initialised memory; a short read tells the runtime that the socket is drained, which saves a call.
     #[inline]
-    pub fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    pub fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(buffer);
         let result = match self {
             Self::Tcp(socket) => Pin::new(socket).poll_read(context, &mut buffer),
@@ -66,7 +72,11 @@ impl Stream {
     }
 
     /// Reads into the spare room of a buffer.
-    pub fn poll_read_more(&mut self, context: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
+    pub fn poll_read_more(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
         loop {
             let (ready, result) = match self {
                 Self::Tcp(socket) => match socket.poll_read_ready(context) {
@@ -87,14 +97,22 @@ impl Stream {
     }
 
     #[inline]
-    pub fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    pub fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(socket) => Pin::new(socket).poll_write(context, bytes),
             Self::Unix(socket) => Pin::new(socket).poll_write(context, bytes),
         }
     }
 
-    pub fn poll_write_pieces(&mut self, context: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    pub fn poll_write_pieces(
+        &mut self,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(socket) => Pin::new(socket).poll_write_vectored(context, pieces),
             Self::Unix(socket) => Pin::new(socket).poll_write_vectored(context, pieces),

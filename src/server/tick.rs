@@ -30,7 +30,10 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         expire(engine, index).await;
         if index == 0 {
             engine.end_pause_when_due();
-            engine.stats.peak_memory.fetch_max(crate::base::alloc::used() as u64, Relaxed);
+            engine
+                .stats
+                .peak_memory
+                .fetch_max(crate::base::alloc::used() as u64, Relaxed);
         }
         if round.is_multiple_of(1000 / PERIOD.as_millis() as u64) {
             look_after_clients(engine);
@@ -51,7 +54,8 @@ async fn expire(engine: &Engine, index: usize) {
         }
         for shard in (index..SHARDS).step_by(engine.mailboxes.len()) {
             while engine.keyspace.is_due(database, shard, unix_ms()) {
-                let done = with_lane(|lane| sweep(engine, lane.index, database, shard)).unwrap_or(true);
+                let done =
+                    with_lane(|lane| sweep(engine, lane.index, database, shard)).unwrap_or(true);
                 swept += 1;
                 if swept % SHARDS_AT_ONCE == 0 {
                     tokio::task::yield_now().await;
@@ -70,12 +74,18 @@ fn sweep(engine: &Engine, lane: usize, database: usize, shard: usize) -> bool {
     let mut scope = engine.keyspace.lock_one(shard);
     let (expired, done) = scope.take_expired(database, shard, unix_ms(), DUE_AT_ONCE);
     let mut effects = Effects::default();
-    let listens = engine.config.load().notify_keyspace_events.bits() & event::EXPIRED.class != 0;
+    let listens = engine
+        .config
+        .load()
+        .notify_keyspace_events
+        .contains(event::EXPIRED.class);
     for entry in &expired {
         let key = entry.view().key();
         scope.touch_bytes(database, key);
         if engine.journal.is_open() {
-            effects.journal(database, |out| write_command(out, [&b"DEL"[..], key].into_iter()));
+            effects.add(database, |out| {
+                write_command(out, [&b"DEL"[..], key].into_iter())
+            });
             engine.append(lane, &mut effects);
         }
         if listens {

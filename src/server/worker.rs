@@ -15,8 +15,11 @@ use crate::resp::reply::Reply;
 
 /// Runs worker `index` until it is told to stop.
 pub(super) fn run(server: Arc<Server>, index: usize, listeners: Option<Arc<Listeners>>) {
-    connection::prepare_thread(&server.engine, index);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    connection::prepare_thread(index);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -54,7 +57,9 @@ async fn read_mail(server: &Arc<Server>, index: usize) {
                         signals.post(|inbox| inbox.unblock = Some(how));
                     }
                 }
-                Mail::Recheck => signals::all().iter().for_each(|signals| signals.post(|_| {})),
+                Mail::Recheck => signals::all()
+                    .iter()
+                    .for_each(|signals| signals.post(|_| {})),
                 Mail::Connection(socket) => {
                     if let Ok(socket) = socket.downcast::<Accepted>() {
                         adopt(server, index, *socket);
@@ -83,7 +88,13 @@ fn new_session(server: &Arc<Server>, index: usize, stream: &Stream) -> Session {
     let engine = &server.engine;
     let config = engine.config.load();
     let (address, local) = stream.addresses(&config.unixsocket);
-    let client = Arc::new(Client::new(engine.clients.next_id(), index, address, local, stream.fd()));
+    let client = Arc::new(Client::new(
+        engine.clients.next_id(),
+        index,
+        address,
+        local,
+        stream.fd(),
+    ));
     client.set_flag(crate::engine::flag::UNIX_SOCKET, stream.is_unix());
     engine.clients.add(client.clone());
     Session::new(client, !config.requirepass.is_empty())
@@ -92,20 +103,27 @@ fn new_session(server: &Arc<Server>, index: usize, stream: &Stream) -> Session {
 /// Gives a published message to this worker's listeners, encoded once per protocol.
 fn deliver(server: &Arc<Server>, index: usize, publication: &Publication) {
     let mut encoded: Vec<(Option<Bytes>, bool, Bytes)> = Vec::new();
-    server.engine.pubsub.deliver(index, publication, |client, pattern| {
-        let Some(signals) = signals::get(client) else { return };
-        let is_resp3 = signals.client.is_resp3.load(Relaxed);
-        let known = encoded.iter().find(|(known, resp3, _)| known.as_ref() == pattern && *resp3 == is_resp3);
-        let message = match known {
-            Some((_, _, bytes)) => bytes.clone(),
-            None => {
-                let bytes = encode(publication, pattern, is_resp3);
-                encoded.push((pattern.cloned(), is_resp3, bytes.clone()));
-                bytes
-            }
-        };
-        signals.post(|inbox| inbox.pushes.push(message));
-    });
+    server
+        .engine
+        .pubsub
+        .deliver(index, publication, |client, pattern| {
+            let Some(signals) = signals::get(client) else {
+                return;
+            };
+            let is_resp3 = signals.client.is_resp3.load(Relaxed);
+            let known = encoded
+                .iter()
+                .find(|(known, resp3, _)| known.as_ref() == pattern && *resp3 == is_resp3);
+            let message = match known {
+                Some((_, _, bytes)) => bytes.clone(),
+                None => {
+                    let bytes = encode(publication, pattern, is_resp3);
+                    encoded.push((pattern.cloned(), is_resp3, bytes.clone()));
+                    bytes
+                }
+            };
+            signals.post(|inbox| inbox.pushes.push(message));
+        });
 }
 
 fn encode(publication: &Publication, pattern: Option<&Bytes>, is_resp3: bool) -> Bytes {

@@ -73,6 +73,11 @@ choices!(MaxmemoryPolicy:
     "allkeys-random" => AllkeysRandom, "noeviction" => NoEviction);
 
 impl MaxmemoryPolicy {
+    /// Whether it counts how often keys are used.
+    pub fn is_lfu(self) -> bool {
+        matches!(self, Self::VolatileLfu | Self::AllkeysLfu)
+    }
+
     /// The word for it, as INFO and CONFIG GET tell it.
     pub fn name(self) -> &'static str {
         Self::CHOICES
