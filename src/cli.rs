@@ -14,9 +14,10 @@ const ABOUT: &str = "A Redis-compatible in-memory data store that uses all cores
 const USAGE: &str = "oxidis [FILE|-] [--DIRECTIVE VALUE...]...";
 
 const AFTER_HELP: &str = "\
-Directives are those of redis.conf; redis.conf.example describes all of them. Each can be given on the
-command line, where it has precedence over the file, or as an environment variable, in capitals and with
-_ for - (OXIDIS_MAXMEMORY=1gb), which stands between the two.
+FILE is a configuration file; - reads one from standard input. Directives are those of redis.conf, and
+redis.conf.example describes all of them. Each can be given on the command line, where it has precedence
+over the file, or as an environment variable, in capitals and with _ for - (OXIDIS_MAXMEMORY=1gb), which
+stands between the two.
 
 Examples:
   oxidis                                          the defaults: port 6379, data in the working directory
@@ -109,8 +110,7 @@ fn command() -> Command {
         .arg(flag("version", 'v').help("Print the version"))
         .arg(
             Arg::new("arguments")
-                .value_name("FILE|-, --DIRECTIVE VALUE")
-                .help("A configuration file, or - for standard input; then directives with their values")
+                .hide(true)
                 .value_parser(OsStringValueParser::new())
                 .num_args(0..)
                 .trailing_var_arg(true)
@@ -133,7 +133,7 @@ fn directives(words: &[Vec<u8>], first: usize) -> (Vec<u8>, bool) {
             text.push(b'\n');
             text.extend_from_slice(directive);
             has_value = directive.trim_ascii().contains(&b' ');
-            // Before Redis 7 a missing value of `save` stood for an empty one, and programs rely on it.
+            // Before Redis 7 a missing value of `save` stood for an empty one: programs rely on it.
             if directive.eq_ignore_ascii_case(b"save")
                 && next.is_none_or(|next| next.starts_with(b"--"))
             {
