@@ -7,7 +7,6 @@ use std::fmt::{self, Write as _};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use jiff::Zoned;
@@ -36,36 +35,29 @@ pub enum Output {
     File(PathBuf),
 }
 
-/// The log of the process, once it is open.
-#[derive(Clone)]
-pub struct Log {
-    threshold: Arc<AtomicU8>,
+/// The least severity that is written: the process has one log.
+static LEAST: AtomicU8 = AtomicU8::new(Severity::Notice as u8);
+
+/// Opens the log of the process. Fails if the file cannot be written or a log is open already.
+pub fn open(output: Output, least: Severity) -> io::Result<()> {
+    if let Output::File(path) = &output {
+        append_to(path)?;
+    }
+    set_least(least);
+    let layer = LogLayer {
+        output,
+        process: std::process::id(),
+    };
+    tracing_subscriber::registry()
+        .with(layer)
+        .try_init()
+        .map_err(io::Error::other)
 }
 
-impl Log {
-    /// Opens the log. Fails if the file cannot be written or the process has a log already.
-    pub fn open(output: Output, least: Severity) -> io::Result<Log> {
-        if let Output::File(path) = &output {
-            append_to(path)?;
-        }
-        let threshold = Arc::new(AtomicU8::new(least as u8));
-        let layer = LogLayer {
-            output,
-            process: std::process::id(),
-            threshold: Arc::clone(&threshold),
-        };
-        tracing_subscriber::registry()
-            .with(layer)
-            .try_init()
-            .map_err(io::Error::other)?;
-        Ok(Log { threshold })
-    }
-
-    /// Writes from now on only messages of at least this gravity.
-    pub fn set_least(&self, least: Severity) {
-        self.threshold.store(least as u8, Ordering::Relaxed);
-        tracing::callsite::rebuild_interest_cache();
-    }
+/// Writes from now on only messages of at least this severity.
+pub fn set_least(least: Severity) {
+    LEAST.store(least as u8, Ordering::Relaxed);
+    tracing::callsite::rebuild_interest_cache();
 }
 
 fn append_to(path: &PathBuf) -> io::Result<File> {
@@ -75,20 +67,17 @@ fn append_to(path: &PathBuf) -> io::Result<File> {
 struct LogLayer {
     output: Output,
     process: u32,
-    threshold: Arc<AtomicU8>,
 }
 
-impl LogLayer {
-    fn writes(&self, severity: Severity) -> bool {
-        severity as u8 >= self.threshold.load(Ordering::Relaxed)
-    }
+fn is_written(severity: Severity) -> bool {
+    severity as u8 >= LEAST.load(Ordering::Relaxed)
 }
 
 impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for LogLayer {
-    // Decided once per place in the code, and again when the threshold moves: an event that is not
+    // Decided once per place in the code, and again when the least severity changes: an event that is not
     // written costs one load.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.writes(severity_of(metadata)) {
+        if is_written(severity_of(metadata)) {
             Interest::always()
         } else {
             Interest::never()
@@ -96,11 +85,11 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for LogLayer {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        self.writes(severity_of(metadata))
+        is_written(severity_of(metadata))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        let threshold = self.threshold.load(Ordering::Relaxed);
+        let threshold = LEAST.load(Ordering::Relaxed);
         Some(
             match Severity::ALL
                 .into_iter()
@@ -200,18 +189,15 @@ mod tests {
         assert_eq!(line(42, &time, Severity::Notice, &message), expected);
     }
 
-    /// What is written of one event of each kind when the threshold is at each step.
+    /// What is written of one event of each kind at each step of the least severity.
     #[test]
-    fn the_threshold_moves_at_run_time() {
+    fn the_least_severity_changes_at_run_time() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("server.log");
-        let threshold = Arc::new(AtomicU8::new(0));
         let layer = LogLayer {
             output: Output::File(path.clone()),
             process: 1,
-            threshold: Arc::clone(&threshold),
         };
-        let log = Log { threshold };
         let events = || {
             trace!("a");
             debug!(size = 3, name = "x", "b {}", 1);
@@ -222,7 +208,7 @@ mod tests {
         };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             for least in Severity::ALL {
-                log.set_least(least);
+                set_least(least);
                 events();
             }
         });
@@ -253,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_log_that_cannot_be_written_is_refused() {
-        let refused = Log::open(
+        let refused = open(
             Output::File("/nonexistent/server.log".into()),
             Severity::Notice,
         );
