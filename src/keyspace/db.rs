@@ -88,6 +88,12 @@ impl<'s, 'k> Db<'s, 'k> {
         self.moment.now
     }
 
+    /// Whether an expiry (Unix milliseconds) leaves a key no time at all. Never while a file is loaded: what it says next may
+    /// give the key more.
+    pub fn has_passed(&self, expires_at: i64) -> bool {
+        expires_at <= self.moment.now && !self.moment.ignore_expiry
+    }
+
     /// What has been noted so far.
     pub fn notes(&mut self) -> &mut Notes {
         self.notes
@@ -104,14 +110,14 @@ impl<'s, 'k> Db<'s, 'k> {
     }
 
     #[inline]
-    fn part(&mut self, key: Key<'_>) -> &mut ShardDatabase {
+    pub(super) fn part(&mut self, key: Key<'_>) -> &mut ShardDatabase {
         let index = self.index;
         self.scope.shard(key.shard()).database(index)
     }
 
     /// Finds a key that has not expired; one that has is removed and noted.
     #[inline]
-    fn find(&mut self, key: Key<'_>) -> Option<Place> {
+    pub(super) fn find(&mut self, key: Key<'_>) -> Option<Place> {
         let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
         let table = &self.part(key).table;
         let place = table.find(key.bits(), key.bytes)?;
@@ -215,7 +221,7 @@ impl<'s, 'k> Db<'s, 'k> {
     }
 
     /// Adds an entry whose key is not there.
-    fn insert(&mut self, key: Key<'_>, entry: Entry) {
+    pub(super) fn insert(&mut self, key: Key<'_>, entry: Entry) {
         let expires_at = entry.view().expires_at();
         let hint = self.scope.keyspace().hint(self.index, key.shard());
         let place = self.part(key).table.insert(key.bits(), entry, hint);

@@ -1,5 +1,8 @@
 //! Values and their encodings: bytes and order. Nothing here knows a key, an expiry, a reply or a clock.
 
+pub mod lcs;
+pub mod text;
+
 use bytes::Bytes;
 
 /// A value too big or too rich to live inside its entry.
@@ -7,4 +10,20 @@ use bytes::Bytes;
 pub enum Object {
     /// A long string, shared so that a reply can carry it without copying under the shard's lock.
     Bytes(Bytes),
+}
+
+impl Object {
+    /// The bytes of a string; `None` for other types.
+    pub fn as_string(&self) -> Option<&Bytes> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+        }
+    }
+
+    /// The bytes of a string, to be changed; `None` for other types.
+    pub fn as_string_mut(&mut self) -> Option<&mut Bytes> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+        }
+    }
 }
