@@ -5,3 +5,6 @@
 
 #[allow(dead_code, unused_imports)] // until the modules that use the rest are here
 mod common;
+
+mod clients;
+mod redis_cli;

@@ -3,10 +3,12 @@
 //! `Server::start` runs the `oxidis` binary, or the program that `OXIDIS_TEST_SERVER` names: a way to check the tests
 //! themselves against `redis-server`. Every wait has a limit, so no test hangs. Start with `Server`, then `Raw`.
 
+mod programs;
 mod raw;
 mod reply;
 mod server;
 
+pub use programs::{installed, run};
 pub use raw::{Raw, check, frame};
 pub use reply::{Reply, array, bulk, error, integer, ok, queued, simple};
 pub use server::Server;
