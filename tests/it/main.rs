@@ -7,4 +7,7 @@
 mod common;
 
 mod clients;
+mod protocol;
 mod redis_cli;
+mod scan;
+mod transactions;
