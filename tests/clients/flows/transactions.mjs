@@ -28,8 +28,11 @@ export const flows = {
   },
 
   'a command refused when queued discards all': async ({ client }) => {
-    const refused = client.transaction([['set', 'a', '1'], ['raw', 'SET', 'a']]);
-    await assert.rejects(refused, /EXECABORT Transaction discarded because of previous errors|wrong number of arguments/);
+    // Most report what EXEC answered, node-redis 5 and 6 the first error on the way there.
+    const reason = ['redis5', 'redis6'].includes(client.library)
+      ? "ERR wrong number of arguments for 'set' command"
+      : 'EXECABORT Transaction discarded because of previous errors.';
+    await assert.rejects(client.transaction([['set', 'a', '1'], ['raw', 'SET', 'a']]), { message: reason });
     assert.equal(await client.call('get', 'a'), null);
     assert.deepEqual(await client.transaction([['set', 'a', '2'], ['get', 'a']]), ['OK', '2']);
   },
