@@ -1,1 +1,11 @@
-//! Things the standard library could have had: clock, random numbers, globs, numbers.
+//! Things the standard library could have had: clock, random numbers, globs, numbers, hashes, facts about the machine.
+
+pub mod alloc;
+pub mod clock;
+pub mod glob;
+pub mod hash;
+pub mod machine;
+pub mod numbers;
+pub mod random;
+pub mod severity;
+pub mod version;

@@ -7,6 +7,7 @@ mod common;
 
 mod clients;
 mod clients_admin;
+mod differential;
 mod expiry;
 mod keys;
 mod protocol;

@@ -1,0 +1,122 @@
+//! What the machine, or the container around the process, offers: processors and memory.
+
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// Where Linux mounts the control groups.
+const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+
+/// The number of processors that this process may use (quotas and affinity counted); at least 1.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get())
+}
+
+/// The machine's memory in bytes, where the system tells it.
+pub fn total_memory() -> Option<u64> {
+    static TOTAL: OnceLock<Option<u64>> = OnceLock::new();
+    *TOTAL.get_or_init(|| parse_total(&fs::read_to_string("/proc/meminfo").ok()?))
+}
+
+/// The memory in bytes that this process may use: the container's limit, or else the machine's
+/// memory. Read once; `None` where the system tells neither.
+pub fn memory_limit() -> Option<u64> {
+    static LIMIT: OnceLock<Option<u64>> = OnceLock::new();
+    *LIMIT.get_or_init(|| {
+        let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        [
+            total_memory(),
+            container_limit(Path::new(CGROUP_ROOT), &groups),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    })
+}
+
+/// `MemTotal` of `/proc/meminfo`, in bytes.
+fn parse_total(meminfo: &str) -> Option<u64> {
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// The smallest limit on the way from the process's control group up to the root. `groups` is the
+/// text of `/proc/self/cgroup`: lines `0::/path` (version 2) or `N:controllers:/path` (version 1).
+fn container_limit(root: &Path, groups: &str) -> Option<u64> {
+    groups
+        .lines()
+        .filter_map(|line| limit_of_group(root, line))
+        .min()
+}
+
+fn limit_of_group(root: &Path, line: &str) -> Option<u64> {
+    let mut parts = line.splitn(3, ':');
+    let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+    let (root, file) = if controllers.is_empty() {
+        (root.to_path_buf(), "memory.max")
+    } else if controllers.split(',').any(|name| name == "memory") {
+        (root.join("memory"), "memory.limit_in_bytes")
+    } else {
+        return None;
+    };
+    // A container often sees its own group mounted as the root, under a path it cannot see: missing
+    // files are skipped.
+    let group = root.join(path.trim_start_matches('/'));
+    group
+        .ancestors()
+        .take_while(|folder| folder.starts_with(&root))
+        .filter_map(|folder| read_limit(&folder.join(file)))
+        .min()
+}
+
+/// A limit file's number; `max` (version 2) and a missing file mean that there is no limit here.
+fn read_limit(file: &Path) -> Option<u64> {
+    fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_is_told() {
+        assert!(processors() >= 1);
+        if cfg!(target_os = "linux") {
+            let total = total_memory().expect("Linux tells its memory");
+            assert!(memory_limit().is_some_and(|limit| limit <= total));
+        }
+    }
+
+    #[test]
+    fn meminfo_is_in_kibibytes() {
+        assert_eq!(
+            parse_total("MemFree: 1 kB\nMemTotal:       2048 kB\n"),
+            Some(2_097_152)
+        );
+        assert_eq!(parse_total("MemFree: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn the_tightest_group_counts() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+            fs::write(path, text).expect("a limit file");
+        };
+        write("pod/app/memory.max", "max\n");
+        write("pod/memory.max", "1000\n");
+        write("memory.max", "5000\n");
+        write("memory/docker/x/memory.limit_in_bytes", "700\n");
+        assert_eq!(container_limit(root.path(), "0::/pod/app\n"), Some(1000));
+        assert_eq!(container_limit(root.path(), "0::/elsewhere\n"), Some(5000));
+        assert_eq!(
+            container_limit(root.path(), "4:cpu,memory:/docker/x\n1:cpu:/\n"),
+            Some(700)
+        );
+        assert_eq!(container_limit(root.path(), "1:cpu:/\n"), None);
+    }
+}

@@ -1,0 +1,11 @@
+//! What Redis promises: one file or folder per family, each with its table at the foot.
+//!
+//! Handlers see arguments, keys and a reply; no sockets, no locks, no files.
+
+mod connection;
+mod string;
+
+use crate::engine::Command;
+
+/// Every family's commands.
+pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, string::COMMANDS];

@@ -1,0 +1,129 @@
+//! A command in progress: all that a handler sees.
+
+use super::Engine;
+use super::effects::Effects;
+use super::error::CommandError;
+use super::event::{self, Event};
+use super::parked::Parked;
+use super::session::Session;
+use super::table::Spec;
+use crate::base::numbers::parse_i64;
+use crate::config::Config;
+use crate::keyspace::{Db, EntryRef, Key};
+use crate::resp::args::Args;
+use crate::resp::reply::Reply;
+
+/// A declared key: which argument, and its hash.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyRef {
+    /// The argument.
+    pub arg: u32,
+    /// Its hash.
+    pub hash: u64,
+}
+
+/// A command in progress. It lives as long as its request's bytes, `'r`, and its locks, `'k`.
+pub struct Call<'r, 'k> {
+    /// The server.
+    pub engine: &'k Engine,
+    /// The configuration as of this batch.
+    pub config: &'r Config,
+    /// The thread's number.
+    pub lane: usize,
+    /// The connection's state.
+    pub session: &'r mut Session,
+    /// The command.
+    pub spec: &'k Spec,
+    /// Its arguments, the name included.
+    pub args: Args<'r>,
+    /// Its keys.
+    pub keys: &'r [KeyRef],
+    /// The database.
+    pub db: Db<'r, 'k>,
+    /// The reply.
+    pub reply: &'r mut Reply,
+    /// What it changes.
+    pub effects: &'r mut Effects,
+    /// Whether it runs inside EXEC or a script, where nothing waits.
+    pub is_nested: bool,
+    /// What to wait for instead of a reply; see [`Call::park`].
+    pub parked: Option<Box<dyn Parked>>,
+}
+
+impl<'r, 'k> Call<'r, 'k> {
+    /// The `n`th declared key.
+    #[inline]
+    pub fn key(&self, n: usize) -> Key<'r> {
+        let KeyRef { arg, hash } = self.keys[n];
+        Key {
+            bytes: self.args.at(arg as usize),
+            hash,
+        }
+    }
+
+    /// All declared keys.
+    pub fn all_keys(&self) -> impl ExactSizeIterator<Item = Key<'r>> + use<'r> {
+        let args = self.args;
+        self.keys.iter().map(move |key| Key {
+            bytes: args.at(key.arg as usize),
+            hash: key.hash,
+        })
+    }
+
+    /// An argument as an integer.
+    #[inline]
+    pub fn integer(&self, at: usize) -> Result<i64, CommandError> {
+        self.args
+            .get(at)
+            .and_then(parse_i64)
+            .ok_or(CommandError::NotInteger)
+    }
+
+    /// The entry of a key, counted as found or missed, with the event of a miss.
+    #[inline]
+    pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        if self.effects.listens.contains(event::MISS.class) && self.db.peek(key).is_none() {
+            self.tell(self.db.index(), key, event::MISS);
+        }
+        self.db.read(key)
+    }
+
+    /// Says that a key has changed: the one place from which watchers, events, tracking and blocked clients learn of it.
+    #[inline]
+    pub fn changed(&mut self, key: Key<'_>, event: Event) {
+        self.effects.dirty += 1;
+        self.db.touch(key);
+        if !self.effects.listens.is_empty() {
+            self.tell(self.db.index(), key, event);
+        }
+    }
+
+    /// [`Call::changed`] for a key of another database.
+    pub fn changed_in(&mut self, database: usize, key: Key<'_>, event: Event) {
+        self.effects.dirty += 1;
+        self.db.at(database).touch(key);
+        if !self.effects.listens.is_empty() {
+            self.tell(database, key, event);
+        }
+    }
+
+    /// An event that is no change of its own: `new`, `keymiss`.
+    pub fn tell(&mut self, database: usize, key: Key<'_>, event: Event) {
+        self.engine
+            .tell_expired(self.lane, self.db.notes(), self.effects);
+        if self.effects.listens.contains(event.class) {
+            self.engine.notify(database, key.bytes, event);
+        }
+    }
+
+    /// Waits instead of replying. Not inside a transaction or script.
+    pub fn park(&mut self, parked: impl Parked + 'static) {
+        debug_assert!(!self.is_nested);
+        self.parked = Some(Box::new(parked));
+    }
+
+    /// The error for an invalid expiry, which names the command.
+    pub fn invalid_expire(&self) -> CommandError {
+        CommandError::InvalidExpire(self.spec.name.clone())
+    }
+}

@@ -1,0 +1,161 @@
+//! What may keep a command from running: a list of small checks, in Redis's order.
+
+use super::Engine;
+use super::command::flags;
+use super::error::CommandError;
+use super::session::{Session, state};
+use super::table::Spec;
+use crate::config::Config;
+use crate::resp::args::Args;
+
+/// What is to be done with a command that may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Run it.
+    Run,
+    /// Keep it for EXEC.
+    Queue,
+    /// Look at it again when clients are no longer paused.
+    Postpone,
+}
+
+/// Conditions of the whole server under which the short way is closed.
+pub mod condition {
+    /// Data is being loaded.
+    pub const LOADING: u32 = 1 << 16;
+    /// CLIENT PAUSE is in force.
+    pub const PAUSED: u32 = 1 << 17;
+    /// The append-only file cannot be written.
+    pub const DISK_ERROR: u32 = 1 << 18;
+}
+
+struct Candidate<'c> {
+    engine: &'c Engine,
+    config: &'c Config,
+    session: &'c Session,
+    spec: &'c Spec,
+    args: Args<'c>,
+    conditions: u32,
+}
+
+type Check = fn(&Candidate<'_>) -> Result<(), CommandError>;
+
+/// Every check, in the order in which they speak.
+const CHECKS: &[Check] = &[
+    authenticated,
+    allowed_in_transaction,
+    disk_accepts_writes,
+    allowed_to_subscribers,
+    not_loading,
+];
+
+/// Runs all checks.
+#[cold]
+pub fn run(
+    engine: &Engine,
+    config: &Config,
+    session: &Session,
+    spec: &Spec,
+    args: Args<'_>,
+) -> Result<Verdict, CommandError> {
+    let candidate = Candidate {
+        engine,
+        config,
+        session,
+        spec,
+        args,
+        conditions: engine.conditions(),
+    };
+    for check in CHECKS {
+        check(&candidate)?;
+    }
+    if candidate.conditions & condition::PAUSED != 0 && engine.is_paused(may_write(&candidate)) {
+        return Ok(Verdict::Postpone);
+    }
+    if session.is(state::MULTI) && !spec.has(flags::CONTROL) {
+        return Ok(Verdict::Queue);
+    }
+    Ok(Verdict::Run)
+}
+
+fn may_write(candidate: &Candidate<'_>) -> bool {
+    let writes = flags::WRITE | flags::MAY_REPLICATE;
+    let queued = candidate
+        .session
+        .transaction
+        .as_ref()
+        .map_or(0, |transaction| transaction.flags);
+    let is_exec = candidate.spec.locks == super::table::Locks::Transaction;
+    candidate.spec.flags & writes != 0 || (is_exec && queued & writes != 0)
+}
+
+fn authenticated(candidate: &Candidate<'_>) -> Result<(), CommandError> {
+    let may = !candidate.session.is(state::UNAUTHENTICATED) || candidate.spec.has(flags::NO_AUTH);
+    if may {
+        Ok(())
+    } else {
+        Err(CommandError::NoAuth)
+    }
+}
+
+fn allowed_in_transaction(candidate: &Candidate<'_>) -> Result<(), CommandError> {
+    let may = !candidate.session.is(state::MULTI) || !candidate.spec.has(flags::NO_MULTI);
+    if may {
+        Ok(())
+    } else {
+        Err(CommandError::NotInTransaction)
+    }
+}
+
+fn disk_accepts_writes(candidate: &Candidate<'_>) -> Result<(), CommandError> {
+    if candidate.conditions & condition::DISK_ERROR == 0 || !candidate.spec.has(flags::WRITE) {
+        return Ok(());
+    }
+    let reason = candidate.engine.disk_error();
+    Err(CommandError::message(format!(
+        "MISCONF Errors writing to the AOF file: {reason}"
+    )))
+}
+
+fn allowed_to_subscribers(candidate: &Candidate<'_>) -> Result<(), CommandError> {
+    if !candidate.session.is(state::SUBSCRIBER) || candidate.spec.has(flags::SUBSCRIBER) {
+        return Ok(());
+    }
+    Err(CommandError::message(format!(
+        "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        String::from_utf8_lossy(candidate.args.at(0)).to_lowercase()
+    )))
+}
+
+fn not_loading(candidate: &Candidate<'_>) -> Result<(), CommandError> {
+    let _ = candidate.config;
+    let may = candidate.conditions & condition::LOADING == 0 || candidate.spec.has(flags::LOADING);
+    if may {
+        Ok(())
+    } else {
+        Err(CommandError::Loading)
+    }
+}
+
+/// The error for a command that does not exist; it quotes the beginning of the arguments.
+pub fn unknown_command(args: Args<'_>) -> CommandError {
+    const QUOTED: usize = 128;
+    let text =
+        |arg: &[u8], max: usize| String::from_utf8_lossy(&arg[..arg.len().min(max)]).into_owned();
+    let mut rest = String::new();
+    for arg in args.from(1) {
+        if rest.len() >= QUOTED {
+            break;
+        }
+        rest += &format!("'{}' ", text(arg, QUOTED - rest.len()));
+    }
+    let name = text(args.at(0), QUOTED);
+    CommandError::message(format!(
+        "ERR unknown command '{name}', with args beginning with: {rest}"
+    ))
+}
+
+/// The error for a wrong number of words, or for a subcommand that does not exist.
+pub fn wrong_arity(spec: &Spec) -> CommandError {
+    CommandError::Arity(spec.name.clone())
+}

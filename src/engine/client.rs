@@ -1,0 +1,177 @@
+//! What everybody may see of a client: CLIENT LIST's fields, kept by its own worker, and the registry of all clients.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use dashmap::DashMap;
+use parking_lot::Mutex;
+
+use crate::base::clock::unix_ms;
+
+/// Texts of a client that change rarely.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// CLIENT SETNAME.
+    pub name: Vec<u8>,
+    /// CLIENT SETINFO lib-name.
+    pub lib_name: Vec<u8>,
+    /// CLIENT SETINFO lib-ver.
+    pub lib_version: Vec<u8>,
+    /// The ACL user.
+    pub user: String,
+}
+
+/// Bits of [`Client::flags`], as CLIENT LIST shows them.
+pub mod flag {
+    /// Inside MULTI (`x`).
+    pub const MULTI: u32 = 1;
+    /// Subscribed (`P`).
+    pub const PUBSUB: u32 = 1 << 1;
+    /// Waiting in a blocking command (`b`).
+    pub const BLOCKED: u32 = 1 << 2;
+    /// A watched key has changed (`d`).
+    pub const DIRTY: u32 = 1 << 3;
+    /// To be closed after its reply (`c`).
+    pub const CLOSE_AFTER_REPLY: u32 = 1 << 4;
+    /// Connected by a Unix socket (`U`).
+    pub const UNIX_SOCKET: u32 = 1 << 5;
+    /// Shows every command (`O`).
+    pub const MONITOR: u32 = 1 << 6;
+    /// Exempt from client eviction (`e`).
+    pub const NO_EVICT: u32 = 1 << 7;
+    /// Leaves access times alone (`T`).
+    pub const NO_TOUCH: u32 = 1 << 8;
+}
+
+/// A connected client. Numbers are written by its worker and read by anybody; none of them synchronises anything.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Client {
+    pub id: u64,
+    pub worker: usize,
+    pub address: String,
+    pub local_address: String,
+    pub fd: i32,
+    pub created_ms: i64,
+    pub names: Mutex<Names>,
+    pub flags: AtomicU32,
+    pub database: AtomicU32,
+    pub is_resp3: AtomicBool,
+    pub channels: AtomicU32,
+    pub patterns: AtomicU32,
+    pub shard_channels: AtomicU32,
+    /// Commands queued by MULTI; -1 outside.
+    pub queued: AtomicI64,
+    pub queued_bytes: AtomicU64,
+    pub watched: AtomicU32,
+    /// Number of the last command in the command table; `u32::MAX` for none.
+    pub last_command: AtomicU32,
+    pub last_active_ms: AtomicI64,
+    pub query_buffer: AtomicU64,
+    pub query_buffer_free: AtomicU64,
+    pub output_bytes: AtomicU64,
+    pub output_pieces: AtomicU64,
+    pub bytes_in: AtomicU64,
+    pub bytes_out: AtomicU64,
+    pub commands: AtomicU64,
+    /// Raised to have the client's own worker close it.
+    pub is_killed: AtomicBool,
+}
+
+impl Client {
+    /// A client that has just connected.
+    pub fn new(id: u64, worker: usize, address: String, local_address: String, fd: i32) -> Self {
+        let now = unix_ms();
+        Self {
+            id,
+            worker,
+            address,
+            local_address,
+            fd,
+            created_ms: now,
+            names: Mutex::new(Names {
+                user: "default".into(),
+                ..Names::default()
+            }),
+            flags: AtomicU32::new(0),
+            database: AtomicU32::new(0),
+            is_resp3: AtomicBool::new(false),
+            channels: AtomicU32::new(0),
+            patterns: AtomicU32::new(0),
+            shard_channels: AtomicU32::new(0),
+            queued: AtomicI64::new(-1),
+            queued_bytes: AtomicU64::new(0),
+            watched: AtomicU32::new(0),
+            last_command: AtomicU32::new(u32::MAX),
+            last_active_ms: AtomicI64::new(now),
+            query_buffer: AtomicU64::new(0),
+            query_buffer_free: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+            output_pieces: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            is_killed: AtomicBool::new(false),
+        }
+    }
+
+    /// Sets or clears a flag. Only the client's own worker writes flags.
+    pub fn set_flag(&self, flag: u32, on: bool) {
+        let flags = self.flags.load(Relaxed);
+        self.flags
+            .store(if on { flags | flag } else { flags & !flag }, Relaxed);
+    }
+
+    /// Whether a flag is set.
+    pub fn has_flag(&self, flag: u32) -> bool {
+        self.flags.load(Relaxed) & flag != 0
+    }
+}
+
+/// All connected clients.
+#[derive(Debug, Default)]
+pub struct Clients {
+    by_id: DashMap<u64, Arc<Client>>,
+    next_id: AtomicU64,
+    /// Clients that wait in a blocking command.
+    pub blocked: AtomicU64,
+}
+
+impl Clients {
+    /// The next client's number; numbers only grow.
+    pub fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Adds a client.
+    pub fn add(&self, client: Arc<Client>) {
+        self.by_id.insert(client.id, client);
+    }
+
+    /// Forgets a client.
+    pub fn remove(&self, id: u64) {
+        self.by_id.remove(&id);
+    }
+
+    /// A client by number.
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.get(&id).map(|client| client.clone())
+    }
+
+    /// Connected clients.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether nobody is connected.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// All clients, by age.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        let mut all: Vec<_> = self.by_id.iter().map(|item| item.value().clone()).collect();
+        all.sort_unstable_by_key(|client| client.id);
+        all
+    }
+}

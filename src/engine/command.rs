@@ -1,0 +1,353 @@
+//! The record of a command: declared once beside its handler; arity, keys, categories and documentation follow from it.
+
+use super::call::Call;
+use super::error::CommandError;
+
+/// What a handler returns; its reply has been written, or the error is the reply.
+pub type CommandResult = Result<(), CommandError>;
+
+/// A command's code.
+pub type Handler = fn(&mut Call<'_, '_>) -> CommandResult;
+
+/// Families of commands, as COMMAND DOCS names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Group {
+    Connection,
+    Generic,
+    PubSub,
+    Server,
+    String,
+    Transactions,
+}
+
+impl Group {
+    /// The name in COMMAND DOCS.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Generic => "generic",
+            Self::PubSub => "pubsub",
+            Self::Server => "server",
+            Self::String => "string",
+            Self::Transactions => "transactions",
+        }
+    }
+
+    /// The ACL category that every command of the family has, where there is one.
+    pub fn category(self) -> Option<&'static str> {
+        match self {
+            Self::Connection => Some("connection"),
+            Self::Generic => Some("keyspace"),
+            Self::PubSub => Some("pubsub"),
+            Self::Server => None,
+            Self::String => Some("string"),
+            Self::Transactions => Some("transaction"),
+        }
+    }
+}
+
+/// Properties of commands, one bit each.
+pub mod flags {
+    /// Changes data.
+    pub const WRITE: u32 = 1;
+    /// Reads data.
+    pub const READONLY: u32 = 1 << 1;
+    /// Refused when memory is short.
+    pub const DENYOOM: u32 = 1 << 2;
+    /// For administrators.
+    pub const ADMIN: u32 = 1 << 3;
+    /// About channels.
+    pub const PUBSUB: u32 = 1 << 4;
+    /// Not from scripts.
+    pub const NOSCRIPT: u32 = 1 << 5;
+    /// May wait.
+    pub const BLOCKING: u32 = 1 << 6;
+    /// Allowed while the data is being loaded.
+    pub const LOADING: u32 = 1 << 7;
+    /// Allowed on a replica with stale data.
+    pub const STALE: u32 = 1 << 8;
+    /// Not shown by MONITOR.
+    pub const SKIP_MONITOR: u32 = 1 << 9;
+    /// Not logged as slow.
+    pub const SKIP_SLOWLOG: u32 = 1 << 10;
+    /// Accepted during slot import.
+    pub const ASKING: u32 = 1 << 11;
+    /// Takes constant or logarithmic time.
+    pub const FAST: u32 = 1 << 12;
+    /// Allowed before AUTH.
+    pub const NO_AUTH: u32 = 1 << 13;
+    /// May have effects though it changes no data.
+    pub const MAY_REPLICATE: u32 = 1 << 14;
+    /// Not while a replica loads in the background.
+    pub const NO_ASYNC_LOADING: u32 = 1 << 15;
+    /// Not inside a transaction.
+    pub const NO_MULTI: u32 = 1 << 16;
+    /// Keys cannot all be told from fixed positions.
+    pub const MOVABLE_KEYS: u32 = 1 << 17;
+    /// Allowed while a script keeps everybody waiting.
+    pub const ALLOW_BUSY: u32 = 1 << 18;
+    /// In the `dangerous` category.
+    pub const DANGEROUS: u32 = 1 << 19;
+    /// In the `keyspace` category though not of the generic family.
+    pub const KEYSPACE: u32 = 1 << 20;
+    /// Controls a transaction: runs at once instead of being queued.
+    pub const CONTROL: u32 = 1 << 21;
+    /// Needs the whole keyspace at rest.
+    pub const ALONE: u32 = 1 << 22;
+    /// Looks at the whole keyspace shard by shard; inside a transaction it needs all of it.
+    pub const WALKS: u32 = 1 << 23;
+    /// A RESP2 subscriber may send it.
+    pub const SUBSCRIBER: u32 = 1 << 24;
+    /// Belongs to no family category (`keyspace` for generic commands and so on).
+    pub const NO_GROUP_CATEGORY: u32 = 1 << 25;
+    /// Hidden arguments: not logged, not shown.
+    pub const SENSITIVE: u32 = 1 << 26;
+
+    /// The names that COMMAND INFO gives, in its order.
+    pub const NAMES: &[(u32, &str)] = &[
+        (WRITE, "write"),
+        (READONLY, "readonly"),
+        (DENYOOM, "denyoom"),
+        (ADMIN, "admin"),
+        (PUBSUB, "pubsub"),
+        (NOSCRIPT, "noscript"),
+        (BLOCKING, "blocking"),
+        (LOADING, "loading"),
+        (STALE, "stale"),
+        (SKIP_MONITOR, "skip_monitor"),
+        (SKIP_SLOWLOG, "skip_slowlog"),
+        (ASKING, "asking"),
+        (FAST, "fast"),
+        (NO_AUTH, "no_auth"),
+        (MAY_REPLICATE, "may_replicate"),
+        (NO_ASYNC_LOADING, "no_async_loading"),
+        (NO_MULTI, "no_multi"),
+        (MOVABLE_KEYS, "movablekeys"),
+        (ALLOW_BUSY, "allow_busy"),
+    ];
+}
+
+/// Where the first key of a specification is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// At this argument.
+    Index(usize),
+    /// Behind this word, searched from an argument on (from the end when negative).
+    Keyword(&'static str, i32),
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// Which arguments from the first key on are keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Find {
+    /// Every `step`th up to `last`, relative to the first; negative counts from the end. With `last` -1 a `limit` of n
+    /// takes only the first nth of what is left.
+    Range {
+        /// The last key.
+        last: i32,
+        /// Distance between keys.
+        step: usize,
+        /// Divisor of what is left; 0 and 1 are none.
+        limit: usize,
+    },
+    /// As many as an argument says.
+    Count {
+        /// The argument that counts, relative to the begin.
+        at: usize,
+        /// The first key, relative to the begin.
+        first: usize,
+        /// Distance between keys.
+        step: usize,
+    },
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// What a command does with some of its keys.
+#[derive(Debug, Clone, Copy)]
+pub struct KeySpec {
+    /// Where they begin.
+    pub begin: Begin,
+    /// Which they are.
+    pub find: Find,
+    /// The words of COMMAND INFO: `RW`, `access`, `update` …
+    pub flags: &'static [&'static str],
+}
+
+/// One key, at argument `at`.
+pub const fn one_key(at: usize, flags: &'static [&'static str]) -> KeySpec {
+    KeySpec {
+        begin: Begin::Index(at),
+        find: Find::Range {
+            last: 0,
+            step: 1,
+            limit: 0,
+        },
+        flags,
+    }
+}
+
+/// All arguments from `at` on are keys.
+pub const fn all_keys(at: usize, flags: &'static [&'static str]) -> KeySpec {
+    KeySpec {
+        begin: Begin::Index(at),
+        find: Find::Range {
+            last: -1,
+            step: 1,
+            limit: 0,
+        },
+        flags,
+    }
+}
+
+/// Every second argument from `at` on is a key.
+pub const fn key_pairs(at: usize, flags: &'static [&'static str]) -> KeySpec {
+    KeySpec {
+        begin: Begin::Index(at),
+        find: Find::Range {
+            last: -1,
+            step: 2,
+            limit: 0,
+        },
+        flags,
+    }
+}
+
+/// A command, or a subcommand of a container.
+pub struct Command {
+    /// Upper-case name.
+    pub name: &'static str,
+    /// Family.
+    pub group: Group,
+    /// Arguments behind the name, as documentation writes them: `key [value ...]`.
+    pub syntax: &'static str,
+    /// Code.
+    pub handler: Handler,
+    /// Keys.
+    pub keys: &'static [KeySpec],
+    /// See [`flags`].
+    pub flags: u32,
+    /// Where the syntax does not say it: exact number of words if positive, least if negative.
+    pub arity: Option<i32>,
+    /// First version of Redis (or Valkey) that has it.
+    pub since: &'static str,
+    /// Time, in O-notation.
+    pub complexity: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Hints for clients and proxies, as COMMAND INFO prints them.
+    pub tips: &'static [&'static str],
+    /// Subcommands of a container.
+    pub subcommands: &'static [Command],
+}
+
+impl Command {
+    /// A command without keys and flags.
+    pub const fn new(
+        name: &'static str,
+        group: Group,
+        syntax: &'static str,
+        handler: Handler,
+    ) -> Self {
+        Self {
+            name,
+            group,
+            syntax,
+            handler,
+            keys: &[],
+            flags: 0,
+            arity: None,
+            since: "1.0.0",
+            complexity: "O(1)",
+            summary: "",
+            tips: &[],
+            subcommands: &[],
+        }
+    }
+
+    /// A command that only has subcommands.
+    pub const fn container(
+        name: &'static str,
+        group: Group,
+        subcommands: &'static [Command],
+    ) -> Self {
+        let mut container = Self::new(name, group, "", |_| Err(CommandError::Syntax));
+        container.subcommands = subcommands;
+        container.arity = Some(-2);
+        container
+    }
+
+    /// Declares keys.
+    pub const fn keys(mut self, keys: &'static [KeySpec]) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// Declares flags.
+    pub const fn flags(mut self, flags: u32) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// Declares the arity where the syntax does not say it.
+    pub const fn arity(mut self, arity: i32) -> Self {
+        self.arity = Some(arity);
+        self
+    }
+
+    /// Declares hints.
+    pub const fn tips(mut self, tips: &'static [&'static str]) -> Self {
+        self.tips = tips;
+        self
+    }
+
+    /// Documents: first version, complexity, one sentence.
+    pub const fn docs(
+        mut self,
+        since: &'static str,
+        complexity: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        self.since = since;
+        self.complexity = complexity;
+        self.summary = summary;
+        self
+    }
+}
+
+/// Counts the words that a syntax line asks for: positive when their number is fixed.
+pub fn arity_of(syntax: &str, words_of_name: i32) -> i32 {
+    let (mut depth, mut required, mut is_open) = (0, words_of_name, false);
+    for word in syntax.split_ascii_whitespace() {
+        let opens = word.chars().filter(|&c| c == '[').count() as i32;
+        let closes = word.chars().filter(|&c| c == ']').count() as i32;
+        if depth == 0 && opens == 0 && word != "|" {
+            required += 1;
+        }
+        is_open |= opens > 0;
+        depth += opens - closes;
+    }
+    if is_open { -required } else { required }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::arity_of;
+
+    #[test]
+    fn arity_is_counted_from_the_syntax() {
+        assert_eq!(arity_of("key", 1), 2);
+        assert_eq!(arity_of("key [key ...]", 1), -2);
+        assert_eq!(
+            arity_of(
+                "key value [NX | XX] [GET] [EX seconds | PX milliseconds]",
+                1
+            ),
+            -3
+        );
+        assert_eq!(arity_of("", 1), 1);
+        assert_eq!(arity_of("parameter [parameter ...]", 2), -3);
+    }
+}

@@ -1,0 +1,676 @@
+//! From parsed commands to replies: resolve and prefetch a batch, then check, lock, run and commit one by one.
+
+use super::call::{Call, KeyRef};
+use super::command::flags;
+use super::effects::Effects;
+use super::error::CommandError;
+use super::parked::{Parked, Progress};
+use super::session::{Session, state};
+use super::table::{Locks, Spec};
+use super::{Engine, checks, event};
+use crate::base::clock::{Stopwatch, unix_ms};
+use crate::config::Config;
+use crate::journal::write_command;
+use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, Passage, Scope, pin};
+use crate::resp::args::Args;
+use crate::resp::parser::Batch;
+use crate::resp::reply::Reply;
+
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Batches smaller than this gain nothing from prefetching: the keys would be needed before they arrive.
+const PREFETCH_FROM: usize = 3;
+
+/// Why a batch ended.
+pub enum Flow {
+    /// All commands were run.
+    Continue,
+    /// The connection closes once its replies are sent; later commands are not run.
+    Close,
+    /// A command has no reply yet; later commands wait.
+    Parked(Box<dyn Parked>),
+    /// A command must be sent through again when [`Engine::is_paused`] no longer holds.
+    Postponed,
+}
+
+/// A command of a batch with what is known before it runs.
+struct Prepared<'e> {
+    spec: Option<&'e Spec>,
+    first_key: u32,
+    keys: u32,
+}
+
+/// One thread's working memory for running commands.
+pub struct Lane {
+    /// The thread's number: its lane through the gate, its counters, its journal buffer.
+    pub index: usize,
+    keys: Vec<KeyRef>,
+    effects: Effects,
+    notes: Notes,
+    stopwatch: Stopwatch,
+}
+
+impl Lane {
+    /// Working memory for thread `index`.
+    pub fn new(index: usize) -> Self {
+        Self {
+            index,
+            keys: Vec::new(),
+            effects: Effects::default(),
+            notes: Notes::default(),
+            stopwatch: Stopwatch::default(),
+        }
+    }
+}
+
+/// What stays the same for all commands of a batch.
+struct Round<'r, 'e> {
+    engine: &'e Engine,
+    config: &'r Config,
+    moment: Moment,
+    lane: usize,
+    passage: Option<Passage<'e>>,
+    effects: Effects,
+    notes: Notes,
+    parked: Option<Box<dyn Parked>>,
+}
+
+/// One command about to run.
+#[derive(Clone, Copy)]
+struct Request<'r> {
+    args: Args<'r>,
+    keys: &'r [KeyRef],
+    /// The command's bytes as they came, where they are RESP.
+    frame: Option<&'r [u8]>,
+}
+
+/// A batch's end: how many of its commands are done with, and why it ended.
+pub struct BatchEnd {
+    /// Commands that need not be looked at again.
+    pub done: usize,
+    /// Why it ended.
+    pub flow: Flow,
+}
+
+impl Engine {
+    /// Runs the commands of a batch in order and writes their replies.
+    pub fn run_batch(
+        &self,
+        lane: &mut Lane,
+        session: &mut Session,
+        buffer: &[u8],
+        batch: &Batch,
+        reply: &mut Reply,
+    ) -> BatchEnd {
+        let config = self.config.load();
+        let mut round = Round {
+            engine: self,
+            config: &config,
+            moment: self.moment(&config, session),
+            lane: lane.index,
+            passage: Some(self.keyspace.gate().pass(lane.index)),
+            effects: std::mem::take(&mut lane.effects),
+            notes: std::mem::take(&mut lane.notes),
+            parked: None,
+        };
+        round.effects.listens = config.notify_keyspace_events;
+        reply.set_resp3(session.is_resp3);
+        let mut keys = std::mem::take(&mut lane.keys);
+        keys.clear();
+        let prepared = self.prepare(session.database, buffer, batch, &mut keys);
+        let end = self.run_prepared(
+            &mut round, lane, session, buffer, batch, &prepared, &keys, reply,
+        );
+        drop(round.passage.take());
+        (lane.effects, lane.notes) = (round.effects, round.notes);
+        lane.keys = keys;
+        end
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn run_prepared<'e>(
+        &'e self,
+        round: &mut Round<'_, 'e>,
+        lane: &Lane,
+        session: &mut Session,
+        buffer: &[u8],
+        batch: &Batch,
+        prepared: &[Prepared<'e>],
+        keys: &[KeyRef],
+        reply: &mut Reply,
+    ) -> BatchEnd {
+        let mut timer = Timer::start(self, lane);
+        for (index, (command, prepared)) in batch.commands.iter().zip(prepared).enumerate() {
+            let request = Request {
+                args: batch.args(buffer, command),
+                keys: &keys[prepared.first_key as usize..][..prepared.keys as usize],
+                frame: command
+                    .is_frame
+                    .then(|| &buffer[command.start as usize..command.end as usize]),
+            };
+            timer.begins(prepared.spec);
+            let flow = round.run(session, request, prepared.spec, reply);
+            if !matches!(flow, Flow::Continue) {
+                let done = index + usize::from(!matches!(flow, Flow::Postponed));
+                timer.finish();
+                return BatchEnd { done, flow };
+            }
+        }
+        timer.finish();
+        BatchEnd {
+            done: batch.commands.len(),
+            flow: Flow::Continue,
+        }
+    }
+
+    /// Looks up the commands and hashes their keys; brings what they will need into the cache.
+    fn prepare<'e>(
+        &'e self,
+        database: usize,
+        buffer: &[u8],
+        batch: &Batch,
+        keys: &mut Vec<KeyRef>,
+    ) -> Vec<Prepared<'e>> {
+        let mut prepared: Vec<Prepared<'e>> = Vec::with_capacity(batch.commands.len());
+        let mut last: Option<(&[u8], &Spec)> = None;
+        for command in &batch.commands {
+            let args = batch.args(buffer, command);
+            let spec = match last {
+                // Pipelines mostly repeat one command.
+                Some((name, spec)) if name == args.at(0) => Some(spec),
+                _ => self.commands.resolve(args),
+            };
+            last = spec
+                .filter(|spec| spec.parent.is_none() && spec.subcommands.is_empty())
+                .map(|spec| (args.at(0), spec));
+            let first_key = keys.len() as u32;
+            if let Some(spec) = spec {
+                collect_keys(spec, args, keys);
+            }
+            prepared.push(Prepared {
+                spec,
+                first_key,
+                keys: keys.len() as u32 - first_key,
+            });
+        }
+        if keys.len() >= PREFETCH_FROM {
+            self.prefetch(database, keys);
+        }
+        prepared
+    }
+
+    /// First all buckets, then all entries, so that the second look finds the first's lines there.
+    fn prefetch(&self, database: usize, keys: &[KeyRef]) {
+        let pin = pin();
+        for key in keys {
+            if let Some((hint, bits)) = self.keyspace.hint_of(database, key.hash) {
+                hint.prefetch_bucket(bits, &pin);
+            }
+        }
+        for key in keys {
+            if let Some((hint, bits)) = self.keyspace.hint_of(database, key.hash) {
+                hint.prefetch_entry(bits, &pin);
+            }
+        }
+    }
+
+    fn moment(&self, config: &Config, session: &Session) -> Moment {
+        let now = unix_ms();
+        Moment {
+            now,
+            access: access_clock(config, now),
+            no_touch: session.no_touch,
+            ignore_expiry: self.is_loading(),
+        }
+    }
+
+    /// Goes on with a parked command.
+    pub fn resume(
+        &self,
+        lane: &Lane,
+        parked: &mut dyn Parked,
+        session: &mut Session,
+        reply: &mut Reply,
+    ) -> Progress {
+        let _passage = self.keyspace.gate().pass(lane.index);
+        reply.set_resp3(session.is_resp3);
+        parked.resume(self, session, reply)
+    }
+
+    /// Runs one command that comes from a file instead of a client. An error is given back, not replied.
+    pub fn replay(
+        &self,
+        lane: &mut Lane,
+        session: &mut Session,
+        args: Args<'_>,
+        reply: &mut Reply,
+    ) -> Result<(), CommandError> {
+        let spec = self
+            .commands
+            .resolve(args)
+            .ok_or_else(|| checks::unknown_command(args))?;
+        let config = self.config.load();
+        let mut keys = Vec::new();
+        collect_keys(spec, args, &mut keys);
+        let mut round = Round {
+            engine: self,
+            config: &config,
+            moment: Moment {
+                ignore_expiry: true,
+                ..self.moment(&config, session)
+            },
+            lane: lane.index,
+            passage: Some(self.keyspace.gate().pass(lane.index)),
+            effects: Effects::default(),
+            notes: Notes::default(),
+            parked: None,
+        };
+        let request = Request {
+            args,
+            keys: &keys,
+            frame: None,
+        };
+        if !spec.accepts(args.len()) {
+            return Err(CommandError::Arity(spec.name.clone()));
+        }
+        if session.is(state::MULTI) && !spec.has(flags::CONTROL) {
+            session.queue(spec, args, &keys);
+            return Ok(());
+        }
+        round.locked(session, request, spec, reply)
+    }
+}
+
+/// How accesses are recorded under the configured policy.
+pub fn access_clock(config: &Config, now: i64) -> AccessClock {
+    if config.maxmemory_policy.is_lfu() {
+        AccessClock::lfu(now, config.lfu_log_factor, config.lfu_decay_time)
+    } else {
+        AccessClock::lru(now)
+    }
+}
+
+#[inline]
+fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
+    let mut add = |at: usize| {
+        let arg = args.at(at);
+        keys.push(KeyRef {
+            arg: at as u32,
+            hash: Key::new(arg).hash,
+        });
+    };
+    match spec.locks {
+        Locks::One(at) if at < args.len() => add(at),
+        Locks::Keys | Locks::Everything => {
+            spec.for_each_key(args, |at, _| add(at));
+        }
+        _ => {}
+    }
+}
+
+impl<'r, 'e> Round<'r, 'e> {
+    /// One command: checks, then the work, then the reply or the error.
+    #[inline]
+    fn run(
+        &mut self,
+        session: &mut Session,
+        request: Request<'_>,
+        spec: Option<&'e Spec>,
+        reply: &mut Reply,
+    ) -> Flow {
+        let Some(spec) = spec else {
+            return self.refuse(session, None, checks::unknown_command(request.args), reply);
+        };
+        if !spec.accepts(request.args.len()) {
+            return self.refuse(session, Some(spec), checks::wrong_arity(spec), reply);
+        }
+        if session.state | self.engine.conditions() != 0 {
+            match checks::run(self.engine, self.config, session, spec, request.args) {
+                Err(error) => return self.refuse(session, Some(spec), error, reply),
+                Ok(checks::Verdict::Postpone) => return Flow::Postponed,
+                Ok(checks::Verdict::Queue) => {
+                    session.queue(spec, request.args, request.keys);
+                    reply.simple("QUEUED");
+                    return self.hush(session, reply, reply.mark());
+                }
+                Ok(checks::Verdict::Run) => {}
+            }
+        }
+        let mark = reply.mark();
+        let was_hushed = session.state & (state::REPLY_OFF | state::REPLY_SKIP) != 0;
+        if let Err(error) = self.locked(session, request, spec, reply) {
+            self.count_failure(spec, &error);
+            reply.cut_back(mark);
+            reply.error(error.to_string().as_bytes());
+        }
+        if was_hushed {
+            return self.hush(session, reply, mark);
+        }
+        match self.parked.take() {
+            Some(parked) => Flow::Parked(parked),
+            None if session.closes => Flow::Close,
+            None => Flow::Continue,
+        }
+    }
+
+    /// Takes the reply back from a client that asked for none.
+    #[cold]
+    fn hush(
+        &mut self,
+        session: &mut Session,
+        reply: &mut Reply,
+        mark: crate::resp::reply::Mark,
+    ) -> Flow {
+        if session.state & (state::REPLY_OFF | state::REPLY_SKIP) != 0 {
+            reply.cut_back(mark);
+        }
+        session.set(state::REPLY_SKIP, false);
+        match self.parked.take() {
+            Some(parked) => Flow::Parked(parked),
+            None if session.closes => Flow::Close,
+            None => Flow::Continue,
+        }
+    }
+
+    #[cold]
+    fn refuse(
+        &mut self,
+        session: &mut Session,
+        spec: Option<&Spec>,
+        error: CommandError,
+        reply: &mut Reply,
+    ) -> Flow {
+        session.abort_transaction();
+        let mark = reply.mark();
+        let line = error.to_string();
+        self.engine.stats.count_error(&line);
+        if let Some(spec) = spec {
+            self.engine.stats.lanes[self.lane].commands[spec.id]
+                .rejected
+                .add(1);
+        }
+        reply.error(line.as_bytes());
+        self.hush(session, reply, mark)
+    }
+
+    #[cold]
+    fn count_failure(&self, spec: &Spec, error: &CommandError) {
+        self.engine.stats.count_error(&error.to_string());
+        self.engine.stats.lanes[self.lane].commands[spec.id]
+            .failed
+            .add(1);
+    }
+
+    /// Locks what the command needs and runs it.
+    #[inline]
+    fn locked(
+        &mut self,
+        session: &mut Session,
+        request: Request<'_>,
+        spec: &'e Spec,
+        reply: &mut Reply,
+    ) -> Result<(), CommandError> {
+        let keyspace = &self.engine.keyspace;
+        let hashes = || request.keys.iter().map(|key| key.hash);
+        let mut scope = match (spec.locks, request.keys) {
+            (Locks::One(_), [key]) => keyspace.lock_one(
+                Key {
+                    bytes: &[],
+                    hash: key.hash,
+                }
+                .shard(),
+            ),
+            (Locks::Nothing | Locks::Walk, _) => keyspace.nothing(),
+            (Locks::Transaction, _) => return self.transaction(session, request, spec, reply),
+            (Locks::Everything, _) => {
+                self.passage = None;
+                let alone = keyspace.gate().alone();
+                let mut scope = keyspace.everything(&alone);
+                let result = self.work(&mut scope, session, request, spec, reply, false);
+                self.commit(&mut scope);
+                drop(scope);
+                drop(alone);
+                self.passage = Some(keyspace.gate().pass(self.lane));
+                return result;
+            }
+            _ => keyspace.lock_some(hashes()),
+        };
+        let result = self.work(&mut scope, session, request, spec, reply, false);
+        self.commit(&mut scope);
+        result
+    }
+
+    /// The handler's turn, under locks.
+    #[inline]
+    fn work(
+        &mut self,
+        scope: &mut Scope<'e>,
+        session: &mut Session,
+        request: Request<'_>,
+        spec: &'e Spec,
+        reply: &mut Reply,
+        is_nested: bool,
+    ) -> Result<(), CommandError> {
+        let database = session.database;
+        let mut call = Call {
+            engine: self.engine,
+            config: self.config,
+            lane: self.lane,
+            session,
+            spec,
+            args: request.args,
+            keys: request.keys,
+            db: Db::new(scope, &mut self.notes, database, self.moment),
+            reply,
+            effects: &mut self.effects,
+            is_nested,
+            parked: None,
+        };
+        let result = (spec.command.handler)(&mut call);
+        self.parked = call.parked.take();
+        if !self.notes.expired.is_empty() {
+            self.engine
+                .tell_expired(self.lane, &mut self.notes, &mut self.effects);
+        }
+        if self.engine.journal.is_open() {
+            self.effects
+                .end_command(database, |out| match request.frame {
+                    Some(frame) => out.extend_from_slice(frame),
+                    None => write_command(out, request.args.iter()),
+                });
+        } else {
+            self.count_dirty();
+            self.effects.forget_command();
+        }
+        result
+    }
+
+    #[inline]
+    fn count_dirty(&self) {
+        if self.effects.dirty > 0 {
+            self.engine.stats.lanes[self.lane]
+                .dirty
+                .add(self.effects.dirty);
+        }
+    }
+
+    /// The end of a scope: what changed goes to the journal while its locks are still held.
+    #[inline]
+    fn commit(&mut self, _scope: &mut Scope<'e>) {
+        let stats = &self.engine.stats.lanes[self.lane];
+        if self.notes.hits > 0 {
+            stats.hits.add(std::mem::take(&mut self.notes.hits));
+        }
+        if self.notes.misses > 0 {
+            stats.misses.add(std::mem::take(&mut self.notes.misses));
+        }
+        if self.engine.journal.is_open() {
+            self.engine.append(self.lane, &mut self.effects);
+        }
+    }
+
+    /// MULTI's control commands; EXEC runs the queue under all its locks.
+    fn transaction(
+        &mut self,
+        session: &mut Session,
+        request: Request<'_>,
+        spec: &'e Spec,
+        reply: &mut Reply,
+    ) -> Result<(), CommandError> {
+        let Some(transaction) = session.end_transaction() else {
+            return Err(CommandError::text("ERR EXEC without MULTI"));
+        };
+        let _ = (request, spec);
+        if transaction.is_aborted {
+            self.engine.unwatch_all(session);
+            return Err(CommandError::ExecAbort);
+        }
+        let keyspace = &self.engine.keyspace;
+        let watched: Vec<u64> = session
+            .watch
+            .iter()
+            .flat_map(|watch| &watch.keys)
+            .map(|watched| Key::new(&watched.key).hash)
+            .collect();
+        if transaction.needs_everything(self.engine) {
+            self.passage = None;
+            let alone = keyspace.gate().alone();
+            let mut scope = keyspace.everything(&alone);
+            self.exec(&mut scope, session, &transaction, reply);
+            drop(scope);
+            drop(alone);
+            self.passage = Some(keyspace.gate().pass(self.lane));
+        } else {
+            let mut scope = keyspace.lock_some(transaction.hashes().chain(watched));
+            self.exec(&mut scope, session, &transaction, reply);
+        }
+        self.engine.unwatch_all(session);
+        Ok(())
+    }
+
+    fn exec(
+        &mut self,
+        scope: &mut Scope<'e>,
+        session: &mut Session,
+        transaction: &super::transaction::Transaction,
+        reply: &mut Reply,
+    ) {
+        if session.is_watch_broken() || has_expired_watch(scope, session, self.moment.now) {
+            return reply.null_array();
+        }
+        let counts = &self.engine.stats.lanes[self.lane].commands;
+        reply.array(transaction.commands.len());
+        for queued in &transaction.commands {
+            let spec = &self.engine.commands.all()[queued.spec];
+            let request = Request {
+                args: queued.args.view(),
+                keys: &queued.keys,
+                frame: None,
+            };
+            let mark = reply.mark();
+            counts[spec.id].calls.add(1);
+            if let Err(error) = self.work(scope, session, request, spec, reply, true) {
+                self.count_failure(spec, &error);
+                reply.cut_back(mark);
+                reply.error(error.to_string().as_bytes());
+            }
+            reply.set_resp3(session.is_resp3);
+        }
+        self.commit(scope);
+    }
+}
+
+/// Whether a key that was alive when it was watched is past its time now.
+fn has_expired_watch(scope: &mut Scope<'_>, session: &Session, now: i64) -> bool {
+    let keys = session.watch.iter().flat_map(|watch| &watch.keys);
+    keys.into_iter()
+        .any(|watched| scope.is_expired(watched.database, Key::new(&watched.key), now))
+}
+
+impl Engine {
+    /// Tells journal and listeners of keys that were met past their time, before anything that happened after.
+    pub fn tell_expired(&self, lane: usize, notes: &mut Notes, effects: &mut Effects) {
+        for (database, key) in notes.expired.drain(..) {
+            self.stats.lanes[lane].expired.add(1);
+            if self.journal.is_open() {
+                effects.add(database, |out| {
+                    write_command(out, [&b"DEL"[..], &key].into_iter())
+                });
+            }
+            if effects.listens.contains(event::EXPIRED.class) {
+                self.notify(database, &key, event::EXPIRED);
+            }
+        }
+    }
+
+    /// Appends a scope's record to the journal.
+    pub fn append(&self, lane: usize, effects: &mut Effects) {
+        effects.end_scope(|database, is_group, bytes| {
+            let number = self.journal.append(lane, database, |out| {
+                if is_group {
+                    write_command(out, [&b"MULTI"[..]].into_iter());
+                }
+                out.extend_from_slice(bytes);
+                if is_group {
+                    write_command(out, [&b"EXEC"[..]].into_iter());
+                }
+            });
+            self.last_records[lane].store(number + 1, Relaxed);
+        });
+    }
+}
+
+/// Times commands: the clock is read once per run of equal fast commands, and for every other one.
+struct Timer<'e> {
+    lane: &'e Lane,
+    stats: &'e super::stats::LaneStats,
+    start: u64,
+    running: Option<&'e Spec>,
+    calls: u64,
+    total: u64,
+}
+
+impl<'e> Timer<'e> {
+    fn start(engine: &'e Engine, lane: &'e Lane) -> Self {
+        let start = lane.stopwatch.ticks();
+        Self {
+            lane,
+            stats: &engine.stats.lanes[lane.index],
+            start,
+            running: None,
+            calls: 0,
+            total: 0,
+        }
+    }
+
+    #[inline]
+    fn begins(&mut self, spec: Option<&'e Spec>) {
+        self.total += 1;
+        match (self.running, spec) {
+            (Some(running), Some(spec))
+                if running.id == spec.id && spec.flags & flags::FAST != 0 =>
+            {
+                self.calls += 1
+            }
+            _ => {
+                self.record();
+                (self.running, self.calls) = (spec, 1);
+            }
+        }
+    }
+
+    fn record(&mut self) {
+        if let Some(spec) = self.running.take() {
+            let now = self.lane.stopwatch.ticks();
+            let counts = &self.stats.commands[spec.id];
+            counts.calls.add(self.calls);
+            counts.nanos.add(self.lane.stopwatch.nanos(self.start, now));
+            self.start = now;
+        }
+    }
+
+    fn finish(mut self) {
+        self.record();
+        self.stats.processed.add(self.total);
+    }
+}

@@ -1,0 +1,72 @@
+//! What a command may answer instead of a result. The texts are Redis's, code word included.
+
+use std::borrow::Cow;
+
+use thiserror::Error;
+
+/// An error reply; its text is the line that the client sees, without the leading `-`.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum CommandError {
+    #[error("ERR syntax error")]
+    Syntax,
+    #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+    WrongType,
+    #[error("ERR value is not an integer or out of range")]
+    NotInteger,
+    #[error("ERR value is not a valid float")]
+    NotFloat,
+    #[error("ERR value is out of range, must be positive")]
+    NotPositive,
+    #[error("ERR value is out of range")]
+    OutOfRange,
+    #[error("ERR no such key")]
+    NoSuchKey,
+    #[error("ERR increment or decrement would overflow")]
+    Overflow,
+    #[error("ERR increment would produce NaN or Infinity")]
+    NotFinite,
+    #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
+    TooLong,
+    #[error("ERR offset is out of range")]
+    OffsetOutOfRange,
+    #[error("ERR DB index is out of range")]
+    DatabaseOutOfRange,
+    #[error("ERR invalid DB index")]
+    InvalidDatabase,
+    #[error("ERR source and destination objects are the same")]
+    SameObject,
+    #[error("ERR invalid cursor")]
+    InvalidCursor,
+    #[error("ERR invalid expire time in '{0}' command")]
+    InvalidExpire(String),
+    #[error("ERR wrong number of arguments for '{0}' command")]
+    Arity(String),
+    #[error("ERR unknown subcommand '{0}'. Try {1} HELP.")]
+    UnknownSubcommand(String, String),
+    #[error("NOAUTH Authentication required.")]
+    NoAuth,
+    #[error("WRONGPASS invalid username-password pair or user is disabled.")]
+    WrongPass,
+    #[error("LOADING Redis is loading the dataset in memory")]
+    Loading,
+    #[error("EXECABORT Transaction discarded because of previous errors.")]
+    ExecAbort,
+    #[error("ERR Command not allowed inside a transaction")]
+    NotInTransaction,
+    /// Any other line.
+    #[error("{0}")]
+    Other(Cow<'static, str>),
+}
+
+impl CommandError {
+    /// A line that is written once, where it is used.
+    pub const fn text(text: &'static str) -> Self {
+        Self::Other(Cow::Borrowed(text))
+    }
+
+    /// A line with something filled in.
+    pub fn message(text: String) -> Self {
+        Self::Other(Cow::Owned(text))
+    }
+}

@@ -1,0 +1,44 @@
+//! Keyspace events: which class an event belongs to.
+
+use crate::config::KeyEvents;
+
+/// A change to a key, as `notify-keyspace-events` knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Event {
+    /// The class, as in the configuration.
+    pub class: KeyEvents,
+    /// The event's name.
+    pub name: &'static str,
+}
+
+/// An event of the generic class: `del`, `expire`, `rename_from` …
+pub const fn generic(name: &'static str) -> Event {
+    Event {
+        class: KeyEvents::GENERIC,
+        name,
+    }
+}
+
+/// An event of the string class: `set`, `incrby` …
+pub const fn string(name: &'static str) -> Event {
+    Event {
+        class: KeyEvents::STRING,
+        name,
+    }
+}
+
+/// A key that was removed because its time had passed.
+pub const EXPIRED: Event = Event {
+    class: KeyEvents::EXPIRED,
+    name: "expired",
+};
+/// A key that did not exist before.
+pub const NEW: Event = Event {
+    class: KeyEvents::NEW,
+    name: "new",
+};
+/// A read of a key that does not exist.
+pub const MISS: Event = Event {
+    class: KeyEvents::MISS,
+    name: "keymiss",
+};

@@ -1,0 +1,253 @@
+//! The engine: what happens to a command between its bytes and its reply. Start with `dispatch`, then `call`.
+//!
+//! Knows no command by name, no socket and no file.
+
+mod call;
+mod checks;
+mod client;
+mod command;
+mod dispatch;
+mod effects;
+mod error;
+pub mod event;
+mod mailbox;
+mod parked;
+mod pause;
+mod session;
+mod stats;
+mod table;
+mod transaction;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+pub use call::{Call, KeyRef};
+pub use checks::condition;
+pub use client::{Client, Clients, Names, flag};
+pub use command::*;
+pub use dispatch::{BatchEnd, Flow, Lane, access_clock};
+pub use effects::Effects;
+pub use error::CommandError;
+pub use event::Event;
+pub use mailbox::{Mail, Mailbox, Unblock};
+pub use parked::{Parked, Progress};
+pub use session::{Session, Subscriptions, Watched, state};
+pub use stats::Stats;
+pub use table::{CommandTable, Locks, Spec};
+
+use crate::base::{clock::unix_ms, random};
+use crate::config::{Config, ConfigStore, KeyEvents};
+use crate::journal::Journal;
+use crate::keyspace::Keyspace;
+use crate::pubsub::{Kind, PubSub, Publication};
+
+/// Everything that connections share.
+pub struct Engine {
+    /// The data.
+    pub keyspace: Keyspace,
+    /// The commands.
+    pub commands: CommandTable,
+    /// The configuration.
+    pub config: ConfigStore,
+    /// The way out for effects.
+    pub journal: Journal,
+    /// Channels.
+    pub pubsub: PubSub,
+    /// Connections.
+    pub clients: Clients,
+    /// Counters.
+    pub stats: Stats,
+    /// One mailbox per worker.
+    pub mailboxes: Box<[Mailbox]>,
+    /// Facts about this process.
+    pub identity: Identity,
+    /// CLIENT PAUSE.
+    pause: pause::Pause,
+    conditions: AtomicU32,
+    disk_error: Mutex<String>,
+    /// Per lane the number behind the last record that it appended.
+    last_records: Box<[AtomicU64]>,
+    /// Records with a lower number are on disk, as far as `appendfsync always` promises.
+    pub durable: AtomicU64,
+    /// Progress of loading, for INFO.
+    pub loading: Loading,
+    /// Whether keys are removed as soon as they are due (DEBUG SET-ACTIVE-EXPIRE).
+    pub expires_actively: AtomicBool,
+    /// The server's hooks: what only the layers above can do.
+    pub hooks: std::sync::OnceLock<Box<dyn Hooks>>,
+}
+
+/// What commands ask of the layers above the engine.
+pub trait Hooks: Send + Sync {
+    /// A directive's new value takes effect, or an error says why it cannot.
+    fn apply(
+        &self,
+        engine: &Engine,
+        old: &Config,
+        new: &Config,
+        changed: &[crate::config::Apply],
+    ) -> Result<(), String>;
+    /// Ends the server: cleanly, or at once.
+    fn shut_down(&self, engine: &Engine, how: Shutdown);
+    /// Rebuilds the data from the append-only file (DEBUG LOADAOF).
+    fn reload_aof(&self, engine: &Engine) -> Result<(), String>;
+}
+
+/// How SHUTDOWN was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shutdown {
+    /// Whether a failure to write files is ignored.
+    pub force: bool,
+}
+
+/// Facts about this process that INFO tells.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Identity {
+    pub run_id: String,
+    pub replication_id: Mutex<String>,
+    pub started_ms: i64,
+    pub pid: u32,
+    pub executable: String,
+    pub config_file: String,
+    pub workers: usize,
+    pub tcp_port: AtomicU32,
+}
+
+/// How far loading has come.
+#[derive(Debug, Default)]
+#[allow(missing_docs)]
+pub struct Loading {
+    pub started_ms: AtomicI64,
+    pub total_bytes: AtomicU64,
+    pub loaded_bytes: AtomicU64,
+}
+
+impl Engine {
+    /// An engine for a configuration and the families' commands.
+    pub fn new(config: Config, families: &[&'static [Command]]) -> Self {
+        let workers = config.io_threads.max(1);
+        // One lane per worker and one for loading and other background work.
+        let lanes = workers + 1;
+        let commands = CommandTable::new(families);
+        let executable = std::env::current_exe()
+            .unwrap_or_default()
+            .display()
+            .to_string();
+        Self {
+            keyspace: Keyspace::new(config.databases, lanes),
+            stats: Stats::new(lanes, commands.all().len()),
+            commands,
+            journal: Journal::new(lanes),
+            pubsub: PubSub::new(workers),
+            clients: Clients::default(),
+            mailboxes: (0..workers).map(|_| Mailbox::default()).collect(),
+            identity: Identity {
+                run_id: random::hex(40),
+                replication_id: Mutex::new(random::hex(40)),
+                started_ms: unix_ms(),
+                pid: std::process::id(),
+                executable,
+                config_file: config
+                    .file
+                    .as_ref()
+                    .map(|path| path.display().to_string())
+                    .unwrap_or_default(),
+                workers,
+                tcp_port: AtomicU32::new(config.port as u32),
+            },
+            pause: pause::Pause::default(),
+            conditions: AtomicU32::new(0),
+            disk_error: Mutex::default(),
+            last_records: (0..lanes).map(|_| AtomicU64::new(0)).collect(),
+            durable: AtomicU64::new(0),
+            loading: Loading::default(),
+            expires_actively: AtomicBool::new(true),
+            hooks: std::sync::OnceLock::new(),
+            config: ConfigStore::new(config),
+        }
+    }
+
+    /// The lane of background work.
+    pub fn background_lane(&self) -> usize {
+        self.mailboxes.len()
+    }
+
+    /// See [`condition`].
+    #[inline]
+    pub fn conditions(&self) -> u32 {
+        self.conditions.load(Relaxed)
+    }
+
+    /// Sets or clears a condition.
+    pub fn set_condition(&self, condition: u32, on: bool) {
+        match on {
+            true => self.conditions.fetch_or(condition, Relaxed),
+            false => self.conditions.fetch_and(!condition, Relaxed),
+        };
+    }
+
+    /// Whether data is being loaded.
+    pub fn is_loading(&self) -> bool {
+        self.conditions() & condition::LOADING != 0
+    }
+
+    /// Why the disk refuses writes.
+    pub fn disk_error(&self) -> String {
+        self.disk_error.lock().clone()
+    }
+
+    /// Notes that the disk refuses writes, or accepts them again.
+    pub fn set_disk_error(&self, error: Option<String>) {
+        self.set_condition(condition::DISK_ERROR, error.is_some());
+        *self.disk_error.lock() = error.unwrap_or_default();
+    }
+
+    /// The number behind the last record that a lane appended.
+    pub fn last_record(&self, lane: usize) -> u64 {
+        self.last_records[lane].load(Relaxed)
+    }
+
+    /// Sends a message to all listeners; gives how many there are.
+    pub fn publish(&self, kind: Kind, channel: &[u8], message: &[u8]) -> usize {
+        let (clients, workers) = self.pubsub.audience(kind, channel);
+        if clients == 0 {
+            return 0;
+        }
+        let publication = Publication {
+            kind,
+            channel: Bytes::copy_from_slice(channel),
+            message: Bytes::copy_from_slice(message),
+        };
+        for worker in workers {
+            self.mailboxes[worker].post(Mail::Publish(publication.clone()));
+        }
+        clients
+    }
+
+    /// Publishes a keyspace event on the channels that the configuration asks for.
+    #[cold]
+    pub fn notify(&self, database: usize, key: &[u8], event: Event) {
+        let wanted = self.config.load().notify_keyspace_events;
+        if !wanted.contains(event.class) || !self.pubsub.has_listeners() {
+            return;
+        }
+        if wanted.contains(KeyEvents::KEYSPACE) {
+            let channel = [format!("__keyspace@{database}__:").as_bytes(), key].concat();
+            self.publish(Kind::Channel, &channel, event.name.as_bytes());
+        }
+        if wanted.contains(KeyEvents::KEYEVENT) {
+            let channel = format!("__keyevent@{database}__:{}", event.name);
+            self.publish(Kind::Channel, channel.as_bytes(), key);
+        }
+    }
+
+    /// Tells every worker to look at its clients again.
+    pub fn recheck_all(&self) {
+        self.mailboxes
+            .iter()
+            .for_each(|mailbox| mailbox.post(Mail::Recheck));
+    }
+}

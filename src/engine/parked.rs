@@ -1,0 +1,36 @@
+//! Commands that wait, or that go on for long: they leave the worker to others and are looked at again.
+
+use super::Engine;
+use super::mailbox::Unblock;
+use super::session::Session;
+use crate::resp::reply::Reply;
+
+/// What a parked command says when it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It has replied.
+    Done,
+    /// It has more to do and should be looked at again soon.
+    Busy,
+    /// It waits for something outside.
+    Waiting,
+}
+
+/// A command that has not replied yet. Its connection's later commands wait behind it.
+pub trait Parked: Send {
+    /// Goes on for a little while. Called with a passage through the gate.
+    fn resume(&mut self, engine: &Engine, session: &mut Session, reply: &mut Reply) -> Progress;
+
+    /// When it gives up waiting, in Unix milliseconds.
+    fn deadline(&self) -> Option<i64> {
+        None
+    }
+
+    /// Its time is up, or somebody ended its wait: writes the reply.
+    fn unblock(&mut self, engine: &Engine, session: &mut Session, how: Unblock, reply: &mut Reply);
+
+    /// Whether CLIENT UNBLOCK may end it, and CLIENT LIST shows it as blocked.
+    fn is_blocked(&self) -> bool {
+        true
+    }
+}

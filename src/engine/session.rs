@@ -1,0 +1,193 @@
+//! What a connection's own commands know of it: database, protocol, transaction, watched keys, subscriptions.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use bytes::Bytes;
+
+use super::client::{Client, flag};
+use super::transaction::Transaction;
+use crate::keyspace::WatchFlag;
+use crate::pubsub::Kind;
+
+/// Reasons to look twice before a command runs; a session without any takes the short way.
+pub mod state {
+    /// AUTH has not happened and is needed.
+    pub const UNAUTHENTICATED: u32 = 1;
+    /// Inside MULTI.
+    pub const MULTI: u32 = 1 << 1;
+    /// A RESP2 subscriber, which may send little else.
+    pub const SUBSCRIBER: u32 = 1 << 2;
+    /// CLIENT REPLY OFF.
+    pub const REPLY_OFF: u32 = 1 << 3;
+    /// CLIENT REPLY SKIP: the next command gets no reply.
+    pub const REPLY_SKIP: u32 = 1 << 4;
+}
+
+/// A watched key and whether it had expired already when it was watched.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Watched {
+    /// The database.
+    pub database: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+}
+
+/// WATCH's memory.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Raised when one of the keys changes.
+    pub flag: WatchFlag,
+    /// The keys.
+    pub keys: Vec<Watched>,
+}
+
+/// A client's subscriptions.
+#[derive(Debug, Default)]
+pub struct Subscriptions {
+    /// SUBSCRIBE.
+    pub channels: HashSet<Bytes>,
+    /// PSUBSCRIBE.
+    pub patterns: HashSet<Bytes>,
+    /// SSUBSCRIBE.
+    pub shard_channels: HashSet<Bytes>,
+}
+
+impl Subscriptions {
+    /// The names of one kind.
+    pub fn of(&mut self, kind: Kind) -> &mut HashSet<Bytes> {
+        match kind {
+            Kind::Channel => &mut self.channels,
+            Kind::Pattern => &mut self.patterns,
+            Kind::Shard => &mut self.shard_channels,
+        }
+    }
+
+    /// Channels and patterns, as SUBSCRIBE's replies count them.
+    pub fn count(&self) -> usize {
+        self.channels.len() + self.patterns.len()
+    }
+
+    /// Whether there is none of any kind.
+    pub fn is_empty(&self) -> bool {
+        self.count() == 0 && self.shard_channels.is_empty()
+    }
+}
+
+/// One connection's state, owned by its task.
+pub struct Session {
+    /// What others may see.
+    pub client: Arc<Client>,
+    /// SELECT.
+    pub database: usize,
+    /// HELLO 3.
+    pub is_resp3: bool,
+    /// See [`state`].
+    pub state: u32,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: bool,
+    /// Commands queued by MULTI.
+    pub transaction: Option<Box<Transaction>>,
+    /// Keys watched.
+    pub watch: Option<Box<Watch>>,
+    /// Subscriptions.
+    pub subscriptions: Option<Box<Subscriptions>>,
+    /// Whether the connection closes once its replies are sent.
+    pub closes: bool,
+    /// The number of the last journal record that this client caused.
+    pub last_record: Option<u64>,
+}
+
+impl Session {
+    /// A fresh connection's session.
+    pub fn new(client: Arc<Client>, needs_auth: bool) -> Self {
+        Self {
+            client,
+            database: 0,
+            is_resp3: false,
+            state: if needs_auth {
+                state::UNAUTHENTICATED
+            } else {
+                0
+            },
+            no_touch: false,
+            transaction: None,
+            watch: None,
+            subscriptions: None,
+            closes: false,
+            last_record: None,
+        }
+    }
+
+    /// Whether all these state bits are set.
+    pub fn is(&self, bits: u32) -> bool {
+        self.state & bits == bits
+    }
+
+    /// Sets or clears state bits.
+    pub fn set(&mut self, bits: u32, on: bool) {
+        self.state = if on {
+            self.state | bits
+        } else {
+            self.state & !bits
+        };
+    }
+
+    /// Chooses a database.
+    pub fn select(&mut self, database: usize) {
+        self.database = database;
+        self.client.database.store(database as u32, Relaxed);
+    }
+
+    /// Chooses the protocol.
+    pub fn set_resp3(&mut self, is_resp3: bool) {
+        self.is_resp3 = is_resp3;
+        self.client.is_resp3.store(is_resp3, Relaxed);
+        self.note_subscriptions();
+    }
+
+    /// Whether a watched key has changed.
+    pub fn is_watch_broken(&self) -> bool {
+        self.watch
+            .as_ref()
+            .is_some_and(|watch| watch.flag.load(Relaxed))
+    }
+
+    /// The watch list, made when needed.
+    pub fn watch_list(&mut self) -> &mut Watch {
+        self.watch.get_or_insert_with(|| {
+            Box::new(Watch {
+                flag: Arc::new(AtomicBool::new(false)),
+                keys: Vec::new(),
+            })
+        })
+    }
+
+    /// After a change of subscriptions or protocol: keeps state and what others see in step.
+    pub fn note_subscriptions(&mut self) {
+        if self
+            .subscriptions
+            .as_ref()
+            .is_some_and(|subscriptions| subscriptions.is_empty())
+        {
+            self.subscriptions = None;
+        }
+        let (channels, patterns, shards) =
+            self.subscriptions
+                .as_ref()
+                .map_or((0, 0, 0), |subscriptions| {
+                    (
+                        subscriptions.channels.len(),
+                        subscriptions.patterns.len(),
+                        subscriptions.shard_channels.len(),
+                    )
+                });
+        self.client.channels.store(channels as u32, Relaxed);
+        self.client.patterns.store(patterns as u32, Relaxed);
+        self.client.shard_channels.store(shards as u32, Relaxed);
+        let subscribed = channels + patterns + shards > 0;
+        self.client.set_flag(flag::PUBSUB, subscribed);
+        self.set(state::SUBSCRIBER, subscribed && !self.is_resp3);
+    }
+}

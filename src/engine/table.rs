@@ -1,0 +1,270 @@
+//! The command table: every declared command with what follows from its declaration, found by name.
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+
+use super::command::{Begin, Command, Find, KeySpec, arity_of, flags};
+use crate::resp::args::Args;
+
+/// What must be locked for a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locks {
+    /// Nothing.
+    Nothing,
+    /// The shard of the key at this argument.
+    One(usize),
+    /// The shards of all its keys.
+    Keys,
+    /// The whole keyspace.
+    Everything,
+    /// Nothing outside a transaction, the whole keyspace inside.
+    Walk,
+    /// What the queued commands need.
+    Transaction,
+}
+
+/// A command with what follows from its declaration.
+pub struct Spec {
+    /// Its number; counters are kept by it.
+    pub id: usize,
+    /// The declaration.
+    pub command: &'static Command,
+    /// Lower-case name, `config|get` for a subcommand.
+    pub name: String,
+    /// Exact number of words if positive, least if negative.
+    pub arity: i32,
+    /// See [`flags`].
+    pub flags: u32,
+    /// What it locks.
+    pub locks: Locks,
+    /// The container of a subcommand.
+    pub parent: Option<usize>,
+    /// A container's subcommands.
+    pub subcommands: Vec<usize>,
+}
+
+impl Spec {
+    /// Whether so many words may be right.
+    #[inline]
+    pub fn accepts(&self, words: usize) -> bool {
+        let words = words as i64;
+        let arity = i64::from(self.arity);
+        if arity >= 0 {
+            words == arity
+        } else {
+            words >= -arity
+        }
+    }
+
+    /// Whether all these flags are set.
+    #[inline]
+    pub fn has(&self, flags: u32) -> bool {
+        self.flags & flags == flags
+    }
+
+    /// Shows the arguments that are keys, in order. False when the arguments make no sense: a count that is no number, or
+    /// more keys than arguments.
+    pub fn for_each_key(
+        &self,
+        args: Args<'_>,
+        mut show: impl FnMut(usize, &'static KeySpec),
+    ) -> bool {
+        self.command
+            .keys
+            .iter()
+            .all(|spec| for_each_key_of(spec, args, |at| show(at, spec)))
+    }
+}
+
+fn for_each_key_of(spec: &KeySpec, args: Args<'_>, mut show: impl FnMut(usize)) -> bool {
+    let begin = match spec.begin {
+        Begin::Index(at) => at,
+        Begin::Keyword(word, from) => {
+            let found = match usize::try_from(from) {
+                Ok(from) => (from..args.len()).find(|&at| args.is(at, word)),
+                Err(_) => {
+                    let last = args.len().saturating_sub(from.unsigned_abs() as usize);
+                    (1..=last).rev().find(|&at| args.is(at, word))
+                }
+            };
+            match found {
+                Some(at) => at + 1,
+                None => return true,
+            }
+        }
+        Begin::Unknown => return true,
+    };
+    let (first, end, step) = match spec.find {
+        Find::Range { last, step, limit } => {
+            let end = match usize::try_from(last) {
+                Ok(last) => begin + last,
+                Err(_) => {
+                    let end = args.len().saturating_sub(last.unsigned_abs() as usize);
+                    // With a limit of n only the first nth of what is left are keys.
+                    if limit > 1 {
+                        begin + ((end + 1).saturating_sub(begin) / limit).saturating_sub(1)
+                    } else {
+                        end
+                    }
+                }
+            };
+            (begin, end, step)
+        }
+        Find::Count { at, first, step } => {
+            let count = args
+                .get(begin + at)
+                .and_then(crate::base::numbers::parse_i64);
+            let Some(count) = count.and_then(|count| usize::try_from(count).ok()) else {
+                return false;
+            };
+            if count == 0 {
+                return true;
+            }
+            let Some(last) = count.checked_sub(1).and_then(|n| n.checked_mul(step)) else {
+                return false;
+            };
+            let Some(end) = last.checked_add(begin + first) else {
+                return false;
+            };
+            (begin + first, end, step)
+        }
+        Find::Unknown => return true,
+    };
+    if end >= args.len() {
+        // A missing key of an optional specification is no error; too large a count is.
+        return !matches!(spec.find, Find::Count { .. });
+    }
+    (first..=end).step_by(step.max(1)).for_each(&mut show);
+    true
+}
+
+/// All commands.
+pub struct CommandTable {
+    specs: Vec<Spec>,
+    names: HashTable<usize>,
+    hasher: foldhash::fast::FixedState,
+}
+
+/// Longest name that is looked up; anything longer is unknown.
+const MAX_NAME: usize = 64;
+
+impl CommandTable {
+    /// Builds the table from the families' lists. Names must be unique.
+    pub fn new(families: &[&'static [Command]]) -> Self {
+        let mut table = Self {
+            specs: Vec::new(),
+            names: HashTable::new(),
+            hasher: Default::default(),
+        };
+        for command in families.iter().flat_map(|family| family.iter()) {
+            let parent = table.add(command, None);
+            for subcommand in command.subcommands {
+                let child = table.add(subcommand, Some(parent));
+                table.specs[parent].subcommands.push(child);
+            }
+        }
+        table
+    }
+
+    fn add(&mut self, command: &'static Command, parent: Option<usize>) -> usize {
+        let id = self.specs.len();
+        let own = command.name.to_ascii_lowercase();
+        let name = parent.map_or(own.clone(), |parent| {
+            format!("{}|{own}", self.specs[parent].name)
+        });
+        let words = if parent.is_some() { 2 } else { 1 };
+        let movable = command.keys.iter().any(|spec| {
+            !matches!(
+                (spec.begin, spec.find),
+                (Begin::Index(_), Find::Range { .. })
+            )
+        });
+        self.specs.push(Spec {
+            id,
+            command,
+            arity: command
+                .arity
+                .unwrap_or_else(|| arity_of(command.syntax, words)),
+            flags: command.flags | if movable { flags::MOVABLE_KEYS } else { 0 },
+            locks: locks_of(command),
+            parent,
+            subcommands: Vec::new(),
+            name,
+        });
+        let Self {
+            specs,
+            names,
+            hasher,
+        } = self;
+        let hash = |id: &usize| hasher.hash_one(specs[*id].name.as_bytes());
+        names.insert_unique(hash(&id), id, hash);
+        id
+    }
+
+    /// All commands and subcommands, in the order of declaration.
+    pub fn all(&self) -> &[Spec] {
+        &self.specs
+    }
+
+    /// Finds a command by its full name in any case (`get`, `CONFIG|GET`).
+    pub fn find(&self, name: &[u8]) -> Option<&Spec> {
+        let mut lower = [0; MAX_NAME];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        let found = self.names.find(self.hasher.hash_one(&*lower), |&id| {
+            self.specs[id].name.as_bytes() == lower
+        });
+        found.map(|&id| &self.specs[id])
+    }
+
+    /// Finds the command that some arguments call, a container's subcommand included. A container whose subcommand is
+    /// unknown is found itself.
+    #[inline]
+    pub fn resolve(&self, args: Args<'_>) -> Option<&Spec> {
+        let spec = self.find(args.at(0))?;
+        if spec.subcommands.is_empty() {
+            return Some(spec);
+        }
+        Some(
+            args.get(1)
+                .and_then(|word| self.subcommand(spec, word))
+                .unwrap_or(spec),
+        )
+    }
+
+    /// A container's subcommand by its own name.
+    pub fn subcommand(&self, container: &Spec, name: &[u8]) -> Option<&Spec> {
+        let mut children = container.subcommands.iter().map(|&id| &self.specs[id]);
+        children.find(|child| child.command.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+}
+
+fn locks_of(command: &Command) -> Locks {
+    if command.flags & flags::ALONE != 0 {
+        return Locks::Everything;
+    }
+    if command.flags & flags::WALKS != 0 {
+        return Locks::Walk;
+    }
+    match command.keys {
+        [] => Locks::Nothing,
+        [
+            KeySpec {
+                begin: Begin::Index(at),
+                find: Find::Range { last: 0, .. },
+                flags,
+            },
+        ] if !flags.contains(&"not_key") => Locks::One(*at),
+        specs if specs.iter().all(|spec| spec.flags.contains(&"not_key")) => Locks::Nothing,
+        specs
+            if specs
+                .iter()
+                .any(|spec| spec.begin == Begin::Unknown || spec.find == Find::Unknown) =>
+        {
+            Locks::Everything
+        }
+        _ => Locks::Keys,
+    }
+}

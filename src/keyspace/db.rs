@@ -1,0 +1,287 @@
+//! One database as a command sees it: keys found, changed and removed under the locks of its scope; expired keys never seen.
+
+use super::access::AccessClock;
+use super::deadline::Deadlines;
+use super::entry::{Entry, EntryMut, EntryRef, Value};
+use super::lock::{Key, Scope};
+use super::shard::{ShardDatabase, WatchFlag};
+use super::table::Place;
+
+/// What a write does to the expiry that a key may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// Leaves it.
+    Keep,
+    /// Takes it away.
+    Clear,
+    /// Sets it, in Unix milliseconds.
+    At(i64),
+}
+
+/// What happened on the way that the command did not ask for.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// Keys found.
+    pub hits: u64,
+    /// Keys not found.
+    pub misses: u64,
+    /// Keys that were met past their time and removed: database and key, to be told before the command's own effects.
+    pub expired: Vec<(usize, Box<[u8]>)>,
+}
+
+/// Time and policy under which a command looks at the keyspace.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Unix milliseconds; stands still during a transaction.
+    pub now: i64,
+    /// How accesses are recorded.
+    pub access: AccessClock,
+    /// Whether reads leave the access field alone (CLIENT NO-TOUCH).
+    pub no_touch: bool,
+    /// Whether expired keys are seen as if they were not expired: while a file is being loaded.
+    pub ignore_expiry: bool,
+}
+
+/// A database within a scope.
+pub struct Db<'s, 'k> {
+    scope: &'s mut Scope<'k>,
+    notes: &'s mut Notes,
+    index: usize,
+    moment: Moment,
+}
+
+impl<'s, 'k> Db<'s, 'k> {
+    /// Database `index` within `scope`.
+    #[inline]
+    pub fn new(
+        scope: &'s mut Scope<'k>,
+        notes: &'s mut Notes,
+        index: usize,
+        moment: Moment,
+    ) -> Self {
+        Self {
+            scope,
+            notes,
+            index,
+            moment,
+        }
+    }
+
+    /// The same scope, seen from another database.
+    pub fn at(&mut self, index: usize) -> Db<'_, 'k> {
+        Db {
+            scope: self.scope,
+            notes: self.notes,
+            index,
+            moment: self.moment,
+        }
+    }
+
+    /// The database's number.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The time at which the command runs, in Unix milliseconds.
+    #[inline]
+    pub fn now(&self) -> i64 {
+        self.moment.now
+    }
+
+    /// What has been noted so far.
+    pub fn notes(&mut self) -> &mut Notes {
+        self.notes
+    }
+
+    /// How accesses are recorded.
+    pub fn access_clock(&self) -> AccessClock {
+        self.moment.access
+    }
+
+    /// The scope itself, for what concerns all shards.
+    pub fn scope(&mut self) -> &mut Scope<'k> {
+        self.scope
+    }
+
+    #[inline]
+    fn part(&mut self, key: Key<'_>) -> &mut ShardDatabase {
+        let index = self.index;
+        self.scope.shard(key.shard()).database(index)
+    }
+
+    /// Finds a key that has not expired; one that has is removed and noted.
+    #[inline]
+    fn find(&mut self, key: Key<'_>) -> Option<Place> {
+        let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
+        let table = &self.part(key).table;
+        let place = table.find(key.bits(), key.bytes)?;
+        match table.entry(place).expires_at() {
+            Some(at) if at < now && !ignore_expiry => {
+                self.expire(key, place);
+                None
+            }
+            _ => Some(place),
+        }
+    }
+
+    #[cold]
+    fn expire(&mut self, key: Key<'_>, place: Place) {
+        drop(self.take(key, place));
+        self.notes.expired.push((self.index, key.bytes.into()));
+    }
+
+    fn take(&mut self, key: Key<'_>, place: Place) -> Entry {
+        let hint = self.scope.keyspace().hint(self.index, key.shard());
+        self.part(key).table.remove(place, hint)
+    }
+
+    /// The entry of a key, counted as a hit or a miss, and marked as used.
+    #[inline]
+    pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        match self.find(key) {
+            Some(place) => {
+                self.notes.hits += 1;
+                let moment = self.moment;
+                let table = &mut self.part(key).table;
+                if !moment.no_touch {
+                    let mut entry = table.entry_mut(place);
+                    let field = entry.view().access();
+                    entry.set_access(moment.access.touched(field));
+                }
+                Some(table.entry(place))
+            }
+            None => {
+                self.notes.misses += 1;
+                None
+            }
+        }
+    }
+
+    /// The entry of a key, without a trace.
+    #[inline]
+    pub fn peek(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let place = self.find(key)?;
+        Some(self.part(key).table.entry(place))
+    }
+
+    /// The entry of a key, to be changed in place, marked as used.
+    #[inline]
+    pub fn change(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+        let place = self.find(key)?;
+        let access = self.moment.access;
+        let mut entry = self.part(key).table.entry_mut(place);
+        let field = entry.view().access();
+        entry.set_access(access.touched(field));
+        Some(entry)
+    }
+
+    /// Stores a value under a key, whatever was there. True when the key is new.
+    #[inline]
+    pub fn set(&mut self, key: Key<'_>, value: Value<'_>, expiry: Expiry) -> bool {
+        let access = self.moment.access;
+        let Some(place) = self.find(key) else {
+            let expires_at = if let Expiry::At(at) = expiry {
+                Some(at)
+            } else {
+                None
+            };
+            self.insert(
+                key,
+                Entry::new(key.bytes, value, expires_at, access.fresh()),
+            );
+            return true;
+        };
+        let mut entry = self.part(key).table.entry_mut(place);
+        let known = entry.view().expires_at();
+        let expires_at = match expiry {
+            Expiry::Keep => known,
+            Expiry::Clear => None,
+            Expiry::At(at) => Some(at),
+        };
+        let field = entry.view().access();
+        if known.is_some() == expires_at.is_some() && entry.overwrite(&value) {
+            entry.set_access(access.touched(field));
+            if let Some(at) = expires_at {
+                entry.move_expiry(at);
+            }
+        } else {
+            let entry = Entry::new(key.bytes, value, expires_at, access.touched(field));
+            self.part(key).table.replace(place, |_| entry);
+        }
+        if let Expiry::At(at) = expiry {
+            self.arm(key, place, at);
+        }
+        false
+    }
+
+    /// Adds an entry whose key is not there.
+    fn insert(&mut self, key: Key<'_>, entry: Entry) {
+        let expires_at = entry.view().expires_at();
+        let hint = self.scope.keyspace().hint(self.index, key.shard());
+        let place = self.part(key).table.insert(key.bits(), entry, hint);
+        if let Some(at) = expires_at {
+            self.arm(key, place, at);
+        }
+    }
+
+    fn arm(&mut self, key: Key<'_>, place: Place, at: i64) {
+        let hint = self.scope.keyspace().hint(self.index, key.shard());
+        self.part(key)
+            .table
+            .set_deadline(place, Deadlines::of(at), hint);
+    }
+
+    /// Gives a key an expiry, or takes it away. The key must be there.
+    pub fn set_expiry(&mut self, key: Key<'_>, expires_at: Option<i64>) {
+        let Some(place) = self.find(key) else { return };
+        let table = &mut self.part(key).table;
+        if let Some(at) = expires_at {
+            if table.entry_mut(place).move_expiry(at) {
+                return self.arm(key, place, at);
+            }
+        } else if table.entry(place).expires_at().is_none() {
+            return;
+        }
+        table.replace(place, |entry| entry.rebuilt(key.bytes, expires_at));
+        if let Some(at) = expires_at {
+            self.arm(key, place, at);
+        }
+    }
+
+    /// Removes a key and gives what it held.
+    pub fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
+        let place = self.find(key)?;
+        Some(self.take(key, place))
+    }
+
+    /// Puts an entry taken elsewhere under a key, over whatever was there.
+    pub fn put(&mut self, key: Key<'_>, entry: Entry) {
+        let expires_at = entry.view().expires_at();
+        let entry = entry.rebuilt(key.bytes, expires_at);
+        match self.find(key) {
+            Some(place) => {
+                self.part(key).table.replace(place, |_| entry);
+                if let Some(at) = expires_at {
+                    self.arm(key, place, at);
+                }
+            }
+            None => self.insert(key, entry),
+        }
+    }
+
+    /// Raises the flags of those who WATCH a key.
+    #[inline]
+    pub fn touch(&mut self, key: Key<'_>) {
+        self.part(key).touch(key.bytes);
+    }
+
+    /// Has `flag` raised when the key changes.
+    pub fn watch(&mut self, key: Key<'_>, flag: &WatchFlag) {
+        self.part(key).watch(key.bytes, flag);
+    }
+
+    /// Undoes [`Db::watch`].
+    pub fn unwatch(&mut self, key: Key<'_>, flag: &WatchFlag) {
+        self.part(key).unwatch(key.bytes, flag);
+    }
+}

@@ -1,0 +1,534 @@
+//! One key with its value in one allocation.
+//!
+//! ```text
+//! 0       1       2        5         6           8
+//! | kind  | flags | access | key len | value len | [expiry i64] [word] [key len u32] key [inline value]
+//! ```
+//! `word` is there when the value is an integer or a pointer to an [`Object`]; the expiry when the key has one; the long
+//! key length when the key does not fit a byte. The size of the allocation follows from the header alone.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use bytes::Bytes;
+
+use crate::structures::Object;
+
+/// Strings shorter than this live inside their entry; longer ones are shared [`Bytes`].
+pub const MAX_INLINE: usize = 16 * 1024;
+
+const HEADER: usize = 8;
+const WORD: usize = 8;
+
+const KIND_INLINE: u8 = 0;
+const KIND_INT: u8 = 1;
+const KIND_OBJECT: u8 = 2;
+
+const FLAG_EXPIRES: u8 = 1;
+const FLAG_LONG_KEY: u8 = 2;
+const FLAG_RAW: u8 = 4;
+
+/// A value on its way into an entry.
+#[derive(Debug)]
+pub enum Value<'a> {
+    /// A string that is the canonical form of an integer.
+    Int(i64),
+    /// A string of any length.
+    Str(&'a [u8]),
+    /// A value with a structure of its own.
+    Object(Box<Object>),
+}
+
+impl<'a> Value<'a> {
+    /// The value of a string as SET stores it: integers as integers.
+    #[inline]
+    pub fn of_string(text: &'a [u8]) -> Self {
+        match crate::base::numbers::parse_i64(text) {
+            Some(number) => Self::Int(number),
+            None => Self::Str(text),
+        }
+    }
+}
+
+/// A value in place.
+#[derive(Debug, Clone, Copy)]
+pub enum ValueRef<'a> {
+    /// A string stored as an integer.
+    Int(i64),
+    /// A string stored inside the entry.
+    Inline(&'a [u8]),
+    /// Anything with a structure of its own.
+    Object(&'a Object),
+}
+
+/// A value in place, to be changed.
+#[derive(Debug)]
+pub enum ValueMut<'a> {
+    /// A string stored as an integer.
+    Int(&'a mut i64),
+    /// A string stored inside the entry; its length is fixed.
+    Inline(&'a mut [u8]),
+    /// Anything with a structure of its own.
+    Object(&'a mut Object),
+}
+
+#[derive(Clone, Copy)]
+struct Header {
+    kind: u8,
+    flags: u8,
+    access: [u8; 3],
+    key_len: u8,
+    value_len: u16,
+}
+
+/// Where the parts of an entry lie, and how much it allocates.
+struct Shape {
+    word: usize,
+    long_len: usize,
+    key: usize,
+    value: usize,
+    end: usize,
+}
+
+impl Shape {
+    #[inline]
+    fn of(flags: u8, kind: u8, key_len: usize, value_len: usize) -> Self {
+        let word = HEADER + if flags & FLAG_EXPIRES != 0 { WORD } else { 0 };
+        let long_len = word + if kind == KIND_INLINE { 0 } else { WORD };
+        let key = long_len + if flags & FLAG_LONG_KEY != 0 { 4 } else { 0 };
+        let value = key + key_len;
+        Self {
+            word,
+            long_len,
+            key,
+            value,
+            end: value + value_len,
+        }
+    }
+
+    /// The allocation: the end rounded up to what the allocator hands out anyway, so that a value which grows a little stays
+    /// where it is.
+    #[inline]
+    fn layout(&self) -> Layout {
+        let size = size_class(self.end);
+        debug_assert!(size <= isize::MAX as usize - 8);
+        // SAFETY: the alignment is a power of two and the size, at most a key of 4 GiB and 16 KiB, is far below isize::MAX.
+        unsafe { Layout::from_size_align_unchecked(size, 8) }
+    }
+}
+
+/// Sizes in steps of 16 bytes up to 128, then in quarters of a power of two.
+#[inline]
+fn size_class(size: usize) -> usize {
+    if size <= 128 {
+        return (size + 15) & !15;
+    }
+    let step = 1usize << (usize::BITS - 1 - (size - 1).leading_zeros() - 2);
+    (size + step - 1) & !(step - 1)
+}
+
+/// An owned entry.
+pub struct Entry {
+    pointer: NonNull<u8>,
+}
+
+// SAFETY: an entry owns all it points to, and Object is Send.
+unsafe impl Send for Entry {}
+
+impl Entry {
+    /// Makes an entry; `access` is the 24-bit field of LRU or LFU, `expires_at` in Unix milliseconds.
+    #[inline]
+    pub fn new(key: &[u8], value: Value<'_>, expires_at: Option<i64>, access: u32) -> Self {
+        let value = match value {
+            Value::Str(text) if text.len() >= MAX_INLINE => {
+                Value::Object(Box::new(Object::Bytes(Bytes::copy_from_slice(text))))
+            }
+            other => other,
+        };
+        let (kind, inline): (u8, &[u8]) = match &value {
+            Value::Int(_) => (KIND_INT, &[]),
+            Value::Str(text) => (KIND_INLINE, text),
+            Value::Object(_) => (KIND_OBJECT, &[]),
+        };
+        let mut flags = 0;
+        if expires_at.is_some() {
+            flags |= FLAG_EXPIRES;
+        }
+        if key.len() > u8::MAX as usize {
+            flags |= FLAG_LONG_KEY;
+        }
+        let shape = Shape::of(flags, kind, key.len(), inline.len());
+        let layout = shape.layout();
+        // SAFETY: the layout is never of size zero: it holds the header.
+        let Some(pointer) = NonNull::new(unsafe { alloc(layout) }) else {
+            handle_alloc_error(layout)
+        };
+        let access = access.to_le_bytes();
+        let header = Header {
+            kind,
+            flags,
+            access: [access[0], access[1], access[2]],
+            key_len: key.len().min(u8::MAX as usize) as u8,
+            value_len: inline.len() as u16,
+        };
+        // SAFETY: all offsets come from the shape that sized this fresh allocation.
+        unsafe {
+            let base = pointer.as_ptr();
+            base.cast::<Header>().write(header);
+            if let Some(expires_at) = expires_at {
+                base.add(HEADER).cast::<i64>().write(expires_at);
+            }
+            if flags & FLAG_LONG_KEY != 0 {
+                base.add(shape.long_len)
+                    .cast::<u32>()
+                    .write(key.len() as u32);
+            }
+            base.add(shape.key)
+                .copy_from_nonoverlapping(key.as_ptr(), key.len());
+            base.add(shape.value)
+                .copy_from_nonoverlapping(inline.as_ptr(), inline.len());
+            match value {
+                Value::Int(number) => base.add(shape.word).cast::<i64>().write(number),
+                Value::Object(object) => base.add(shape.word).cast::<Box<Object>>().write(object),
+                Value::Str(_) => {}
+            }
+        }
+        Self { pointer }
+    }
+
+    /// Looks at the entry.
+    pub fn view(&self) -> EntryRef<'_> {
+        // SAFETY: the entry is alive and borrowed for as long as the view.
+        unsafe { EntryRef::from_raw(self.pointer) }
+    }
+
+    /// The same value under another key or with another expiry, in a new allocation; a structure is moved, not copied.
+    pub fn rebuilt(self, key: &[u8], expires_at: Option<i64>) -> Self {
+        let (access, is_raw) = (self.view().access(), self.view().is_raw());
+        let mut entry = match self.view().value() {
+            ValueRef::Int(number) => Self::new(key, Value::Int(number), expires_at, access),
+            ValueRef::Inline(text) => Self::new(key, Value::Str(text), expires_at, access),
+            ValueRef::Object(_) => {
+                Self::new(key, Value::Object(self.into_object()), expires_at, access)
+            }
+        };
+        if is_raw {
+            entry.exclusive().set_raw();
+        }
+        entry
+    }
+
+    /// Takes the structure out and frees the rest.
+    fn into_object(self) -> Box<Object> {
+        let shape = self.view().shape();
+        let base = self.into_raw().as_ptr();
+        // SAFETY: only called on objects; the object is moved out before its entry is freed without dropping it.
+        unsafe {
+            let object = base.add(shape.word).cast::<Box<Object>>().read();
+            dealloc(base, shape.layout());
+            object
+        }
+    }
+
+    /// The entry, to be changed.
+    pub fn exclusive(&mut self) -> EntryMut<'_> {
+        // SAFETY: the entry is alive and borrowed exclusively.
+        unsafe { EntryMut::from_raw(self.pointer) }
+    }
+
+    /// Gives up ownership; [`Entry::from_raw`] takes it back.
+    pub(super) fn into_raw(self) -> NonNull<u8> {
+        let pointer = self.pointer;
+        std::mem::forget(self);
+        pointer
+    }
+
+    /// # Safety
+    /// The pointer comes from [`Entry::into_raw`] and nobody else owns it.
+    pub(super) unsafe fn from_raw(pointer: NonNull<u8>) -> Self {
+        Self { pointer }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let view = self.view();
+        let (kind, shape) = (view.header().kind, view.shape());
+        // SAFETY: the shape is the one that the entry was allocated with; the object is dropped once, here.
+        unsafe {
+            if kind == KIND_OBJECT {
+                self.pointer
+                    .as_ptr()
+                    .add(shape.word)
+                    .cast::<Box<Object>>()
+                    .drop_in_place();
+            }
+            dealloc(self.pointer.as_ptr(), shape.layout());
+        }
+    }
+}
+
+/// A shared look at an entry in the table.
+#[derive(Clone, Copy)]
+pub struct EntryRef<'a> {
+    pointer: NonNull<u8>,
+    lifetime: PhantomData<&'a Entry>,
+}
+
+impl<'a> EntryRef<'a> {
+    /// # Safety
+    /// The pointer is a live entry that nobody changes or frees during `'a`.
+    #[inline]
+    pub(super) unsafe fn from_raw(pointer: NonNull<u8>) -> Self {
+        Self {
+            pointer,
+            lifetime: PhantomData,
+        }
+    }
+
+    #[inline]
+    fn header(self) -> Header {
+        // SAFETY: every entry begins with its header.
+        unsafe { self.pointer.as_ptr().cast::<Header>().read() }
+    }
+
+    #[inline]
+    fn key_len(self, header: Header) -> usize {
+        if header.flags & FLAG_LONG_KEY == 0 {
+            return header.key_len as usize;
+        }
+        let at = Shape::of(header.flags, header.kind, 0, 0).long_len;
+        // SAFETY: the flag says that the length is there.
+        unsafe { self.pointer.as_ptr().add(at).cast::<u32>().read() as usize }
+    }
+
+    #[inline]
+    fn shape(self) -> Shape {
+        let header = self.header();
+        Shape::of(
+            header.flags,
+            header.kind,
+            self.key_len(header),
+            header.value_len as usize,
+        )
+    }
+
+    /// The key.
+    #[inline]
+    pub fn key(self) -> &'a [u8] {
+        let header = self.header();
+        let at = Shape::of(header.flags, header.kind, 0, 0).key;
+        // SAFETY: the header gives the key's place and length within the allocation.
+        unsafe { std::slice::from_raw_parts(self.pointer.as_ptr().add(at), self.key_len(header)) }
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(self) -> ValueRef<'a> {
+        let (header, shape) = (self.header(), self.shape());
+        // SAFETY: the kind says what lies at the word or behind the key.
+        unsafe {
+            let base = self.pointer.as_ptr();
+            match header.kind {
+                KIND_INLINE => ValueRef::Inline(std::slice::from_raw_parts(
+                    base.add(shape.value),
+                    header.value_len as usize,
+                )),
+                KIND_INT => ValueRef::Int(base.add(shape.word).cast::<i64>().read()),
+                _ => ValueRef::Object(&*base.add(shape.word).cast::<Box<Object>>()),
+            }
+        }
+    }
+
+    /// When the key expires, in Unix milliseconds.
+    #[inline]
+    pub fn expires_at(self) -> Option<i64> {
+        // SAFETY: the flag says that the expiry follows the header.
+        (self.header().flags & FLAG_EXPIRES != 0)
+            .then(|| unsafe { self.pointer.as_ptr().add(HEADER).cast::<i64>().read() })
+    }
+
+    /// The 24-bit access field.
+    #[inline]
+    pub fn access(self) -> u32 {
+        let [a, b, c] = self.header().access;
+        u32::from_le_bytes([a, b, c, 0])
+    }
+
+    /// Whether a string was changed in place, which Redis reports as encoding `raw` whatever its length.
+    pub fn is_raw(self) -> bool {
+        self.header().flags & FLAG_RAW != 0
+    }
+
+    /// Bytes of the entry's own allocation.
+    pub fn allocated(self) -> usize {
+        self.shape().layout().size()
+    }
+}
+
+/// An exclusive look at an entry in the table.
+pub struct EntryMut<'a> {
+    view: EntryRef<'a>,
+    lifetime: PhantomData<&'a mut Entry>,
+}
+
+impl<'a> EntryMut<'a> {
+    /// # Safety
+    /// The pointer is a live entry that nobody else touches during `'a`.
+    #[inline]
+    pub(super) unsafe fn from_raw(pointer: NonNull<u8>) -> Self {
+        // SAFETY: exclusive access includes shared access.
+        Self {
+            view: unsafe { EntryRef::from_raw(pointer) },
+            lifetime: PhantomData,
+        }
+    }
+
+    /// The entry to be read.
+    pub fn view(&self) -> EntryRef<'_> {
+        self.view
+    }
+
+    /// The value, to be changed without changing its length.
+    pub fn value(self) -> ValueMut<'a> {
+        let (header, shape) = (self.view.header(), self.view.shape());
+        let base = self.view.pointer.as_ptr();
+        // SAFETY: as in EntryRef::value, and the borrow is exclusive.
+        unsafe {
+            match header.kind {
+                KIND_INLINE => ValueMut::Inline(std::slice::from_raw_parts_mut(
+                    base.add(shape.value),
+                    header.value_len as usize,
+                )),
+                KIND_INT => ValueMut::Int(&mut *base.add(shape.word).cast::<i64>()),
+                _ => ValueMut::Object(&mut *base.add(shape.word).cast::<Box<Object>>()),
+            }
+        }
+    }
+
+    /// Sets the 24-bit access field; writes only what differs, to leave the cache line clean.
+    #[inline]
+    pub fn set_access(&mut self, access: u32) {
+        let mut header = self.view.header();
+        let [a, b, c, _] = access.to_le_bytes();
+        if header.access != [a, b, c] {
+            header.access = [a, b, c];
+            self.write(header);
+        }
+    }
+
+    /// Marks a string as changed in place.
+    pub fn set_raw(&mut self) {
+        let mut header = self.view.header();
+        header.flags |= FLAG_RAW;
+        self.write(header);
+    }
+
+    /// Moves the expiry where the entry has one; false when it has none, and needs a new entry.
+    pub fn move_expiry(&mut self, expires_at: i64) -> bool {
+        let expires = self.view.header().flags & FLAG_EXPIRES != 0;
+        if expires {
+            // SAFETY: the flag says that the expiry follows the header.
+            unsafe {
+                self.view
+                    .pointer
+                    .as_ptr()
+                    .add(HEADER)
+                    .cast::<i64>()
+                    .write(expires_at)
+            };
+        }
+        expires
+    }
+
+    /// Puts a string or an integer over one of the same kind that takes the same allocation; false when it does not fit.
+    #[inline]
+    pub fn overwrite(&mut self, value: &Value<'_>) -> bool {
+        let mut header = self.view.header();
+        let shape = self.view.shape();
+        let base = self.view.pointer.as_ptr();
+        match value {
+            Value::Int(number) if header.kind == KIND_INT => {
+                // SAFETY: an integer's word is there.
+                unsafe { base.add(shape.word).cast::<i64>().write(*number) };
+            }
+            Value::Str(text) if header.kind == KIND_INLINE && text.len() < MAX_INLINE => {
+                if size_class(shape.value + text.len()) != size_class(shape.end) {
+                    return false;
+                }
+                header.value_len = text.len() as u16;
+                // SAFETY: the text fits the same size class, thus the allocation.
+                unsafe { base.add(shape.value).copy_from(text.as_ptr(), text.len()) };
+            }
+            _ => return false,
+        }
+        header.flags &= !FLAG_RAW;
+        self.write(header);
+        true
+    }
+
+    #[inline]
+    fn write(&mut self, header: Header) {
+        // SAFETY: the borrow is exclusive and every entry begins with its header.
+        unsafe { self.view.pointer.as_ptr().cast::<Header>().write(header) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(entry: &Entry) -> Vec<u8> {
+        match entry.view().value() {
+            ValueRef::Int(number) => number.to_string().into_bytes(),
+            ValueRef::Inline(text) => text.to_vec(),
+            ValueRef::Object(Object::Bytes(bytes)) => bytes.to_vec(),
+        }
+    }
+
+    #[test]
+    fn sizes_are_tight() {
+        let entry = Entry::new(
+            b"key:000000000000",
+            Value::Str(b"xxxxxxxxxxxxxxxx"),
+            None,
+            0,
+        );
+        assert_eq!(entry.view().allocated(), 48);
+        let entry = Entry::new(
+            b"key:000000000000",
+            Value::Str(b"xxxxxxxxxxxxxxxx"),
+            Some(1),
+            0,
+        );
+        assert_eq!(entry.view().allocated(), 48);
+        let entry = Entry::new(b"key:000000000000", Value::Str(&[b'x'; 100]), None, 0);
+        assert_eq!(entry.view().allocated(), 128);
+    }
+
+    proptest! {
+        #[test]
+        fn an_entry_gives_back_what_it_was_given(
+            key in prop::collection::vec(any::<u8>(), 0..600),
+            value in prop_oneof![prop::collection::vec(any::<u8>(), 0..300), prop::collection::vec(any::<u8>(), 16_000..17_000)],
+            next in prop::collection::vec(any::<u8>(), 0..300),
+            expires_at: Option<i64>,
+            access in 0u32..1 << 24,
+        ) {
+            let mut entry = Entry::new(&key, Value::of_string(&value), expires_at, access);
+            prop_assert_eq!(entry.view().key(), &key[..]);
+            prop_assert_eq!(text(&entry), &value[..]);
+            prop_assert_eq!(entry.view().expires_at(), expires_at);
+            prop_assert_eq!(entry.view().access(), access);
+            entry = entry.rebuilt(&next, Some(7));
+            prop_assert_eq!(entry.view().key(), &next[..]);
+            prop_assert_eq!(text(&entry), &value[..]);
+            prop_assert_eq!(entry.view().expires_at(), Some(7));
+            if entry.exclusive().overwrite(&Value::Str(&next)) {
+                prop_assert_eq!(text(&entry), next);
+            }
+        }
+    }
+}

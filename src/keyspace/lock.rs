@@ -1,0 +1,237 @@
+//! The keyspace and its locks. Only this file takes shard locks.
+//!
+//! Invariants:
+//! - a scope locks the shards of its declared keys in ascending order, each once, before its command runs;
+//! - a scope over everything exists only while its caller is [`Alone`](super::gate::Alone): it locks shards as they are
+//!   asked for, in any order, since nobody else can hold one;
+//! - nobody holds a shard's lock without a passage through the gate, and nobody awaits while holding one.
+
+use std::sync::OnceLock;
+
+use crossbeam_utils::CachePadded;
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+
+use super::gate::Gate;
+use super::hint::Hint;
+use super::shard::Shard;
+use crate::base::hash::hash;
+
+const SHARD_BITS: u32 = 10;
+/// Shards of the keyspace.
+pub const SHARDS: usize = 1 << SHARD_BITS;
+
+/// A key with its hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key<'r> {
+    /// The key as sent.
+    pub bytes: &'r [u8],
+    /// Its [`hash`].
+    pub hash: u64,
+}
+
+impl<'r> Key<'r> {
+    /// Hashes a key.
+    #[inline]
+    pub fn new(bytes: &'r [u8]) -> Self {
+        Self {
+            bytes,
+            hash: hash(bytes),
+        }
+    }
+
+    /// The shard that holds it.
+    #[inline]
+    pub fn shard(self) -> usize {
+        shard_of(self.hash)
+    }
+
+    /// The hash bits that the choice of a shard leaves over.
+    #[inline]
+    pub(super) fn bits(self) -> u64 {
+        bits_of(self.hash)
+    }
+}
+
+#[inline]
+fn shard_of(hash: u64) -> usize {
+    (hash >> (64 - SHARD_BITS)) as usize
+}
+
+#[inline]
+fn bits_of(hash: u64) -> u64 {
+    hash << SHARD_BITS
+}
+
+/// What [`Table`](super::table::Table) asks of a key.
+pub(super) fn hash_bits(key: &[u8]) -> u64 {
+    bits_of(hash(key))
+}
+
+/// Every database, sharded.
+pub struct Keyspace {
+    shards: Box<[CachePadded<Mutex<Shard>>]>,
+    /// Per database, made when it is first written to: one hint per shard.
+    hints: Box<[OnceLock<Box<[Hint]>>]>,
+    gate: Gate,
+}
+
+impl Keyspace {
+    /// An empty keyspace of `databases` databases, for `lanes` threads.
+    pub fn new(databases: usize, lanes: usize) -> Self {
+        Self {
+            shards: (0..SHARDS)
+                .map(|_| CachePadded::new(Mutex::new(Shard::default())))
+                .collect(),
+            hints: (0..databases).map(|_| OnceLock::new()).collect(),
+            gate: Gate::new(lanes),
+        }
+    }
+
+    /// The gate.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// How many databases there are.
+    pub fn databases(&self) -> usize {
+        self.hints.len()
+    }
+
+    /// A database's hints, or nothing where it never held a key.
+    #[inline]
+    pub fn hints(&self, database: usize) -> &[Hint] {
+        self.hints[database].get().map_or(&[], |hints| hints)
+    }
+
+    pub(super) fn hint(&self, database: usize, shard: usize) -> &Hint {
+        let hints =
+            self.hints[database].get_or_init(|| (0..SHARDS).map(|_| Hint::default()).collect());
+        &hints[shard]
+    }
+
+    /// The hint of a key's shard and the hash bits to ask it with.
+    #[inline]
+    pub fn hint_of(&self, database: usize, hash: u64) -> Option<(&Hint, u64)> {
+        Some((self.hints(database).get(shard_of(hash))?, bits_of(hash)))
+    }
+
+    /// Keys in a database, as of about now.
+    pub fn len(&self, database: usize) -> usize {
+        self.hints(database).iter().map(Hint::len).sum()
+    }
+
+    /// Whether a database holds no key, as of about now.
+    pub fn is_empty(&self, database: usize) -> bool {
+        self.len(database) == 0
+    }
+
+    /// Locks nothing.
+    pub fn nothing(&self) -> Scope<'_> {
+        Scope {
+            keyspace: self,
+            held: SmallVec::new(),
+            is_everything: false,
+        }
+    }
+
+    /// Locks one shard.
+    #[inline]
+    pub fn lock_one(&self, shard: usize) -> Scope<'_> {
+        let mut held = SmallVec::new();
+        held.push(Held {
+            index: shard,
+            shard: self.shards[shard].lock(),
+        });
+        Scope {
+            keyspace: self,
+            held,
+            is_everything: false,
+        }
+    }
+
+    /// Locks the shards of several keys.
+    pub fn lock_some(&self, hashes: impl Iterator<Item = u64>) -> Scope<'_> {
+        let mut shards: SmallVec<[usize; 16]> = hashes.map(shard_of).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        let held = shards
+            .into_iter()
+            .map(|index| Held {
+                index,
+                shard: self.shards[index].lock(),
+            })
+            .collect();
+        Scope {
+            keyspace: self,
+            held,
+            is_everything: false,
+        }
+    }
+
+    /// Locks whatever will be asked for. The caller is alone behind the gate.
+    pub fn everything(&self, _alone: &super::gate::Alone<'_>) -> Scope<'_> {
+        Scope {
+            keyspace: self,
+            held: SmallVec::new(),
+            is_everything: true,
+        }
+    }
+}
+
+struct Held<'k> {
+    index: usize,
+    shard: MutexGuard<'k, Shard>,
+}
+
+/// What is locked: the only way to an entry.
+pub struct Scope<'k> {
+    keyspace: &'k Keyspace,
+    held: SmallVec<[Held<'k>; 1]>,
+    is_everything: bool,
+}
+
+impl<'k> Scope<'k> {
+    /// The keyspace that this is a part of.
+    pub fn keyspace(&self) -> &'k Keyspace {
+        self.keyspace
+    }
+
+    /// Whether any shard may be asked for.
+    pub fn is_everything(&self) -> bool {
+        self.is_everything
+    }
+
+    /// A shard of this scope.
+    ///
+    /// # Panics
+    /// When the shard was not declared: a command's key specification is wrong.
+    #[inline]
+    pub(super) fn shard(&mut self, index: usize) -> &mut Shard {
+        let at = match &self.held[..] {
+            [only] if only.index == index => 0,
+            held if self.is_everything => held
+                .iter()
+                .position(|held| held.index == index)
+                .unwrap_or_else(|| {
+                    self.held.push(Held {
+                        index,
+                        shard: self.keyspace.shards[index].lock(),
+                    });
+                    self.held.len() - 1
+                }),
+            held => held
+                .binary_search_by_key(&index, |held| held.index)
+                .expect("only declared keys are touched"),
+        };
+        &mut self.held[at].shard
+    }
+
+    /// A shard whether or not it can be looked at by key: for walks over the whole keyspace. A scope over everything keeps
+    /// only this one locked afterwards, so that a long walk costs no list of locks.
+    pub(super) fn walk_to(&mut self, index: usize) -> &mut Shard {
+        debug_assert!(self.is_everything);
+        self.held.clear();
+        self.shard(index)
+    }
+}

@@ -1,0 +1,25 @@
+//! The keyspace: shards, locks, typed access, expiry. Start with `db`, then `lock`, then `table`.
+//!
+//! Knows nothing of commands, replies, clients and files.
+
+mod access;
+mod db;
+mod deadline;
+mod entry;
+mod gate;
+mod hint;
+mod lock;
+mod segment;
+mod shard;
+mod sweep;
+mod table;
+
+pub use access::AccessClock;
+pub use db::{Db, Expiry, Moment, Notes};
+pub use deadline::Deadlines;
+pub use entry::{Entry, EntryMut, EntryRef, MAX_INLINE, Value, ValueMut, ValueRef};
+pub use gate::{Alone, Gate, Passage};
+pub use hint::{Hint, Pin, pin};
+pub use lock::{Key, Keyspace, SHARDS, Scope};
+pub use shard::WatchFlag;
+pub use sweep::{Cursor, Dropped};

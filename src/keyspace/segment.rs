@@ -1,0 +1,486 @@
+//! A run of cache-line buckets that holds the entries of one stretch of the hash space, in hash order.
+//!
+//! Each slot is one word: 16 bits of the entry's hash (its position in this segment) above its 48-bit address, with flags in
+//! the address's free low bits. An entry lives in its home bucket, or, while that is full, in the next bucket that was not:
+//! so every bucket between an entry and its home is full. Removal restores that rule, there are no tombstones.
+//! Growing moves slots without looking at the entries: the position is in the slot.
+
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::entry::{Entry, EntryMut, EntryRef};
+
+/// Slots in a bucket: a cache line of words.
+pub(super) const SLOTS: usize = 8;
+
+/// Deadlines count in steps of this many milliseconds from [`Segment`]'s user's time base.
+pub(super) const NO_DEADLINE: u32 = u32::MAX;
+
+const ADDRESS: u64 = (1 << 48) - 8;
+const VOLATILE: u64 = 1;
+
+/// One cache line of slots, filled from the first; zero is empty. Words are atomic because prefetching looks at them
+/// without the shard's lock.
+#[repr(align(64))]
+#[derive(Default)]
+pub(super) struct Bucket([AtomicU64; SLOTS]);
+
+impl Bucket {
+    #[inline]
+    fn word(&self, slot: usize) -> u64 {
+        self.0[slot].load(Relaxed)
+    }
+
+    fn is_full(&self) -> bool {
+        self.word(SLOTS - 1) != 0
+    }
+
+    fn occupied(&self) -> usize {
+        (0..SLOTS).take_while(|&slot| self.word(slot) != 0).count()
+    }
+
+    /// The address of the first entry whose position matches: a guess to be prefetched, never followed.
+    #[inline]
+    pub(super) fn guess(&self, position: u16) -> Option<*const u8> {
+        let word = self
+            .0
+            .iter()
+            .map(|word| word.load(Relaxed))
+            .find(|word| word >> 48 == u64::from(position))?;
+        Some(std::ptr::without_provenance((word & ADDRESS) as usize))
+    }
+}
+
+/// Where an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    bucket: u32,
+    slot: u32,
+}
+
+#[inline]
+fn position_of(word: u64) -> u16 {
+    (word >> 48) as u16
+}
+
+#[inline]
+fn pointer_of(word: u64) -> NonNull<u8> {
+    let pointer = std::ptr::with_exposed_provenance_mut((word & ADDRESS) as usize);
+    // SAFETY: only called on occupied slots, which hold the address of an entry.
+    unsafe { NonNull::new_unchecked(pointer) }
+}
+
+fn word_of(position: u16, entry: Entry) -> u64 {
+    let is_volatile = entry.view().expires_at().is_some();
+    let address = entry.into_raw().as_ptr().expose_provenance() as u64;
+    assert!(
+        address & !ADDRESS == 0,
+        "entry addresses fit 48 bits and are aligned"
+    );
+    u64::from(position) << 48 | address | u64::from(is_volatile)
+}
+
+/// Bucket counts worth having: the steps in which the allocator rounds sizes up, four to a doubling.
+fn capacity_for(entries: usize) -> usize {
+    // At most nine slots in ten are used: beyond that runs of full buckets grow long.
+    let buckets = (entries * 10).div_ceil(SLOTS * 9).max(1);
+    if buckets <= 8 {
+        return buckets;
+    }
+    let step = 1usize << (usize::BITS - 1 - (buckets - 1).leading_zeros() - 2);
+    (buckets + step - 1) & !(step - 1)
+}
+
+/// A run of buckets; positions are 16 bits, so at most 65,536 buckets make sense and a few hundred are used.
+#[derive(Default)]
+pub(super) struct Segment {
+    buckets: Box<[Bucket]>,
+    len: usize,
+    /// Entries with an expiry.
+    expiring: usize,
+    /// Per bucket the earliest deadline among its entries, or an earlier one; empty until the first entry has one.
+    deadlines: Box<[u32]>,
+    /// Not later than any of `deadlines`.
+    next_deadline: u32,
+}
+
+impl Segment {
+    pub(super) fn with_capacity(entries: usize) -> Self {
+        Self {
+            buckets: new_buckets(capacity_for(entries)),
+            len: 0,
+            expiring: 0,
+            deadlines: Box::default(),
+            next_deadline: NO_DEADLINE,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn expiring(&self) -> usize {
+        self.expiring
+    }
+
+    pub(super) fn buckets(&self) -> &[Bucket] {
+        &self.buckets
+    }
+
+    pub(super) fn next_deadline(&self) -> u32 {
+        self.next_deadline
+    }
+
+    /// Bytes of the buckets and deadlines.
+    pub(super) fn allocated(&self) -> usize {
+        self.buckets.len() * size_of::<Bucket>() + self.deadlines.len() * size_of::<u32>()
+    }
+
+    /// Whether one more entry needs more buckets.
+    #[inline]
+    pub(super) fn must_grow(&self) -> bool {
+        (self.len + 1) * 10 > self.buckets.len() * SLOTS * 9
+    }
+
+    /// Whether a smaller run of buckets would do, with room to spare so that it does not grow again at once.
+    pub(super) fn may_shrink(&self) -> bool {
+        self.buckets.len() > 1 && self.len * 5 < self.buckets.len() * SLOTS * 2
+    }
+
+    #[inline]
+    fn home(&self, position: u16) -> usize {
+        (usize::from(position) * self.buckets.len()) >> 16
+    }
+
+    #[inline]
+    fn next(&self, bucket: usize) -> usize {
+        if bucket + 1 == self.buckets.len() {
+            0
+        } else {
+            bucket + 1
+        }
+    }
+
+    /// Finds a key. Most finds read one bucket and one entry.
+    #[inline]
+    pub(super) fn find(&self, position: u16, key: &[u8]) -> Option<Place> {
+        let mut bucket = self.home(position);
+        for _ in 0..self.buckets.len() {
+            let line = &self.buckets[bucket];
+            for slot in 0..SLOTS {
+                let word = line.word(slot);
+                if word == 0 {
+                    return None;
+                }
+                if position_of(word) == position && self.view(word).key() == key {
+                    return Some(Place {
+                        bucket: bucket as u32,
+                        slot: slot as u32,
+                    });
+                }
+            }
+            bucket = self.next(bucket);
+        }
+        None
+    }
+
+    #[inline]
+    fn view(&self, word: u64) -> EntryRef<'_> {
+        // SAFETY: an occupied slot owns a live entry, borrowed with the segment.
+        unsafe { EntryRef::from_raw(pointer_of(word)) }
+    }
+
+    #[inline]
+    fn word_at(&self, place: Place) -> u64 {
+        self.buckets[place.bucket as usize].word(place.slot as usize)
+    }
+
+    #[inline]
+    pub(super) fn entry(&self, place: Place) -> EntryRef<'_> {
+        self.view(self.word_at(place))
+    }
+
+    #[inline]
+    pub(super) fn entry_mut(&mut self, place: Place) -> EntryMut<'_> {
+        // SAFETY: an occupied slot owns a live entry, and the segment is borrowed exclusively.
+        unsafe { EntryMut::from_raw(pointer_of(self.word_at(place))) }
+    }
+
+    /// Puts another entry of the same key into a place, made from the old one.
+    pub(super) fn replace(&mut self, place: Place, make: impl FnOnce(Entry) -> Entry) {
+        let old = self.word_at(place);
+        // SAFETY: the slot's entry is owned by `make` from here on, and the slot is overwritten below; `make` does not
+        // unwind, it only moves and allocates.
+        let entry = make(unsafe { Entry::from_raw(pointer_of(old)) });
+        let word = word_of(position_of(old), entry);
+        self.buckets[place.bucket as usize].0[place.slot as usize].store(word, Relaxed);
+        self.expiring = self.expiring - (old & VOLATILE) as usize + (word & VOLATILE) as usize;
+    }
+
+    /// Adds an entry that is not there yet. The caller has made room (see [`Segment::must_grow`]).
+    #[inline]
+    pub(super) fn insert(&mut self, position: u16, entry: Entry) -> Place {
+        let word = word_of(position, entry);
+        self.len += 1;
+        self.expiring += (word & VOLATILE) as usize;
+        self.put(word)
+    }
+
+    fn put(&mut self, word: u64) -> Place {
+        let mut bucket = self.home(position_of(word));
+        loop {
+            let line = &self.buckets[bucket];
+            if let Some(slot) = (0..SLOTS).find(|&slot| line.word(slot) == 0) {
+                line.0[slot].store(word, Relaxed);
+                return Place {
+                    bucket: bucket as u32,
+                    slot: slot as u32,
+                };
+            }
+            bucket = self.next(bucket);
+        }
+    }
+
+    /// Takes an entry out.
+    pub(super) fn remove(&mut self, place: Place) -> Entry {
+        let word = self.word_at(place);
+        self.len -= 1;
+        self.expiring -= (word & VOLATILE) as usize;
+        self.vacate(place.bucket as usize, place.slot as usize);
+        // SAFETY: the slot gave up the entry.
+        unsafe { Entry::from_raw(pointer_of(word)) }
+    }
+
+    /// Empties a slot and restores the rule that every bucket between an entry and its home is full.
+    fn vacate(&mut self, mut hole: usize, slot: usize) {
+        if !self.close_gap(hole, slot) {
+            return;
+        }
+        let mut bucket = hole;
+        for _ in 1..self.buckets.len() {
+            bucket = self.next(bucket);
+            if let Some(slot) = self.slot_that_may_move(hole, bucket) {
+                let word = self.buckets[bucket].word(slot);
+                self.buckets[hole].0[SLOTS - 1].store(word, Relaxed);
+                if word & VOLATILE != 0 && !self.deadlines.is_empty() {
+                    self.deadlines[hole] = self.deadlines[hole].min(self.deadlines[bucket]);
+                }
+                if !self.close_gap(bucket, slot) {
+                    return;
+                }
+                hole = bucket;
+            } else if !self.buckets[bucket].is_full() {
+                return;
+            }
+        }
+    }
+
+    /// Moves the bucket's last entry into an emptied slot; true when the bucket was full before.
+    fn close_gap(&mut self, bucket: usize, slot: usize) -> bool {
+        let line = &self.buckets[bucket];
+        let last = line.occupied() - 1;
+        line.0[slot].store(line.word(last), Relaxed);
+        line.0[last].store(0, Relaxed);
+        last == SLOTS - 1
+    }
+
+    /// A slot of `bucket` whose entry's home lies at or before `hole`.
+    fn slot_that_may_move(&self, hole: usize, bucket: usize) -> Option<usize> {
+        let count = self.buckets.len();
+        let line = &self.buckets[bucket];
+        let distance = |from: usize| (bucket + count - from) % count;
+        (0..line.occupied())
+            .find(|&slot| distance(self.home(position_of(line.word(slot)))) >= distance(hole))
+    }
+
+    /// Notes that the entry at a place is due at `deadline`; [`Segment::take_due`] will look at it then.
+    pub(super) fn set_deadline(&mut self, place: Place, deadline: u32) {
+        if self.deadlines.is_empty() {
+            self.deadlines = vec![NO_DEADLINE; self.buckets.len()].into_boxed_slice();
+        }
+        let known = &mut self.deadlines[place.bucket as usize];
+        *known = deadline.min(*known);
+        self.next_deadline = deadline.min(self.next_deadline);
+    }
+
+    /// Takes entries out of buckets whose deadline is before `now`, until `limit` entries were looked at.
+    /// `deadline_of` says when an entry is due, or gives `None` to have it taken out. True when nothing more is due.
+    pub(super) fn take_due(
+        &mut self,
+        now: u32,
+        limit: &mut usize,
+        mut deadline_of: impl FnMut(EntryRef<'_>) -> Option<u32>,
+        taken: &mut Vec<Entry>,
+    ) -> bool {
+        while let Some(bucket) = (self.next_deadline < now)
+            .then(|| self.deadlines.iter().position(|&at| at < now))
+            .flatten()
+        {
+            if *limit == 0 {
+                return false;
+            }
+            let mut earliest = NO_DEADLINE;
+            let mut slot = 0;
+            while slot < SLOTS && self.buckets[bucket].word(slot) != 0 {
+                let word = self.buckets[bucket].word(slot);
+                if word & VOLATILE != 0 {
+                    *limit = limit.saturating_sub(1);
+                    match deadline_of(self.view(word)) {
+                        Some(deadline) => earliest = earliest.min(deadline),
+                        None => {
+                            taken.push(self.remove(Place {
+                                bucket: bucket as u32,
+                                slot: slot as u32,
+                            }));
+                            // Another entry may have moved into this bucket, with the deadline of where it was.
+                            slot = 0;
+                            earliest = NO_DEADLINE;
+                            continue;
+                        }
+                    }
+                }
+                slot += 1;
+            }
+            self.deadlines[bucket] = earliest;
+        }
+        if self.next_deadline < now {
+            self.next_deadline = self.deadlines.iter().copied().min().unwrap_or(NO_DEADLINE);
+        }
+        true
+    }
+
+    /// Makes a run of buckets for `entries` entries and returns the old one. No entry is looked at.
+    pub(super) fn resize(&mut self, entries: usize) -> Box<[Bucket]> {
+        let old = std::mem::replace(
+            &mut self.buckets,
+            new_buckets(capacity_for(entries.max(self.len))),
+        );
+        let old_deadlines = std::mem::take(&mut self.deadlines);
+        if !old_deadlines.is_empty() {
+            self.deadlines = vec![NO_DEADLINE; self.buckets.len()].into_boxed_slice();
+        }
+        for (index, bucket) in old.iter().enumerate() {
+            for slot in 0..bucket.occupied() {
+                self.adopt(bucket.word(slot), old_deadlines.get(index).copied());
+            }
+        }
+        old
+    }
+
+    /// Puts a slot's word in, with the deadline of the bucket that it comes from.
+    fn adopt(&mut self, word: u64, deadline: Option<u32>) {
+        let place = self.put(word);
+        if let Some(deadline) = deadline.filter(|_| word & VOLATILE != 0) {
+            self.set_deadline(place, deadline);
+        }
+    }
+
+    /// Splits into the lower and the upper half of the hash space. `next_bit` gives an entry's hash bit behind its position.
+    pub(super) fn split(
+        mut self,
+        next_bit: impl Fn(EntryRef<'_>) -> u16,
+    ) -> (Self, Self, Box<[Bucket]>) {
+        let mut halves = [
+            Self::with_capacity(self.len * 9 / 16),
+            Self::with_capacity(self.len * 9 / 16),
+        ];
+        for (index, bucket) in self.buckets.iter().enumerate() {
+            for slot in 0..bucket.occupied() {
+                let word = bucket.word(slot);
+                let position = position_of(word);
+                let half = &mut halves[usize::from(position >> 15)];
+                let position = position << 1 | next_bit(self.view(word));
+                if half.must_grow() {
+                    // Nobody prefetches from a half that has not been published yet, so its old buckets can go at once.
+                    half.resize(half.len * 5 / 4);
+                }
+                half.len += 1;
+                half.expiring += (word & VOLATILE) as usize;
+                half.adopt(
+                    u64::from(position) << 48 | word & !(0xffff << 48),
+                    self.deadlines.get(index).copied(),
+                );
+            }
+        }
+        let [lower, upper] = halves;
+        self.len = 0;
+        (lower, upper, std::mem::take(&mut self.buckets))
+    }
+
+    /// The opposite of [`Segment::split`].
+    pub(super) fn merge(mut lower: Self, mut upper: Self) -> (Self, [Box<[Bucket]>; 2]) {
+        let mut whole = Self::with_capacity(lower.len + upper.len);
+        for (half, top) in [(&lower, 0u16), (&upper, 0x8000)] {
+            for (index, bucket) in half.buckets.iter().enumerate() {
+                for slot in 0..bucket.occupied() {
+                    let word = bucket.word(slot);
+                    let position = top | position_of(word) >> 1;
+                    whole.len += 1;
+                    whole.expiring += (word & VOLATILE) as usize;
+                    whole.adopt(
+                        u64::from(position) << 48 | word & !(0xffff << 48),
+                        half.deadlines.get(index).copied(),
+                    );
+                }
+            }
+        }
+        (lower.len, upper.len) = (0, 0);
+        (
+            whole,
+            [
+                std::mem::take(&mut lower.buckets),
+                std::mem::take(&mut upper.buckets),
+            ],
+        )
+    }
+
+    /// Shows every entry whose home is the bucket of `position` and whose own position is not below it; returns the first
+    /// position of the next bucket, or `None` at the end.
+    pub(super) fn scan<'a>(
+        &'a self,
+        position: u16,
+        mut show: impl FnMut(EntryRef<'a>),
+    ) -> Option<u16> {
+        let home = self.home(position);
+        let mut bucket = home;
+        for _ in 0..self.buckets.len() {
+            let line = &self.buckets[bucket];
+            for slot in 0..line.occupied() {
+                let word = line.word(slot);
+                if position_of(word) >= position && self.home(position_of(word)) == home {
+                    show(self.view(word));
+                }
+            }
+            if !line.is_full() {
+                break;
+            }
+            bucket = self.next(bucket);
+        }
+        u16::try_from(((home + 1) << 16).div_ceil(self.buckets.len())).ok()
+    }
+
+    /// The entry in a slot chosen by two random numbers, where there is one.
+    pub(super) fn sample(&self, random: u64) -> Option<EntryRef<'_>> {
+        let bucket = ((random >> 32) as usize * self.buckets.len()) >> 32;
+        let word = self.buckets[bucket].word(random as usize % SLOTS);
+        (word != 0).then(|| self.view(word))
+    }
+}
+
+fn new_buckets(count: usize) -> Box<[Bucket]> {
+    (0..count).map(|_| Bucket::default()).collect()
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if self.len == 0 {
+            return;
+        }
+        for bucket in &self.buckets {
+            for slot in 0..bucket.occupied() {
+                // SAFETY: the segment owns its entries and is going away.
+                drop(unsafe { Entry::from_raw(pointer_of(bucket.word(slot))) });
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! What concerns whole shards: expiry when it is due, SCAN's walk, random keys, flushing and swapping databases.
+
+use super::deadline::Deadlines;
+use super::entry::{Entry, EntryRef};
+use super::hint::Hint;
+use super::lock::{Key, Keyspace, SHARDS, Scope};
+use super::shard::{Shard, ShardDatabase, WatchFlag};
+use super::table::Table;
+use crate::base::random;
+
+/// Where a walk over a database stands; as a number it is SCAN's cursor. Walks go in hash order, so a cursor stays valid
+/// while tables grow and shrink. It fits 53 bits, since some clients keep it in a double.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    shard: usize,
+    /// The upper half of the hash bits within the shard.
+    position: u32,
+}
+
+impl Cursor {
+    /// Before the first key.
+    pub const START: Self = Self {
+        shard: 0,
+        position: 0,
+    };
+
+    /// The cursor that a client sends back; nonsense walks from wherever it points.
+    pub fn from_number(number: u64) -> Self {
+        Self {
+            shard: (number >> 32) as usize % SHARDS,
+            position: number as u32,
+        }
+    }
+
+    /// The cursor for a client; 0 is the start, and the end.
+    pub fn number(self) -> u64 {
+        (self.shard as u64) << 32 | u64::from(self.position)
+    }
+
+    fn next_shard(self) -> Option<Self> {
+        (self.shard + 1 < SHARDS).then_some(Self {
+            shard: self.shard + 1,
+            position: 0,
+        })
+    }
+}
+
+/// What flushing took out; dropping it frees the memory, which takes its time: do it where nobody waits.
+pub struct Dropped(#[allow(dead_code)] Vec<Table>);
+
+impl Keyspace {
+    /// Whether something in a shard of a database is due, without locking it.
+    pub fn is_due(&self, database: usize, shard: usize, now: i64) -> bool {
+        self.hints(database)
+            .get(shard)
+            .is_some_and(|hint| hint.deadline() < Deadlines::of(now))
+    }
+
+    /// Keys with an expiry in a database, as of about now.
+    pub fn expiring(&self, database: usize) -> usize {
+        (0..SHARDS)
+            .filter(|&shard| {
+                self.hints(database)
+                    .get(shard)
+                    .is_some_and(|hint| !hint.is_empty())
+            })
+            .map(|shard| {
+                let mut scope = self.lock_one(shard);
+                scope
+                    .shard(shard)
+                    .get(database)
+                    .map_or(0, |part| part.table.expiring())
+            })
+            .sum()
+    }
+
+    /// Milliseconds that keys with an expiry have left, on average over a few shards.
+    pub fn average_ttl(&self, database: usize, now: i64) -> i64 {
+        let (mut sum, mut count, start) = (0i128, 0i128, random::below(SHARDS as u64) as usize);
+        for shard in (0..SHARDS).map(|offset| (start + offset) % SHARDS) {
+            if count > 100 || self.hints(database).get(shard).is_none_or(Hint::is_empty) {
+                continue;
+            }
+            let mut scope = self.lock_one(shard);
+            if let Some(part) = scope
+                .shard(shard)
+                .get(database)
+                .filter(|part| part.table.expiring() > 0)
+            {
+                part.table.for_each(|entry| {
+                    if let Some(at) = entry.expires_at() {
+                        sum += i128::from(at.saturating_sub(now).max(0));
+                        count += 1;
+                    }
+                });
+            }
+        }
+        (sum / count.max(1)) as i64
+    }
+}
+
+impl<'k> Scope<'k> {
+    /// Raises the flags of those who watch a key of a locked shard.
+    pub fn touch_bytes(&mut self, database: usize, key: &[u8]) {
+        self.shard(Key::new(key).shard())
+            .database(database)
+            .touch(key);
+    }
+
+    /// Undoes [`Db::watch`](super::Db::watch).
+    pub fn unwatch(&mut self, database: usize, key: Key<'_>, flag: &WatchFlag) {
+        self.shard(key.shard())
+            .database(database)
+            .unwatch(key.bytes, flag);
+    }
+
+    /// Whether a key is there and past its time.
+    pub fn is_expired(&mut self, database: usize, key: Key<'_>, now: i64) -> bool {
+        let Some(part) = self.shard(key.shard()).get(database) else {
+            return false;
+        };
+        let expires_at = part
+            .table
+            .find(key.bits(), key.bytes)
+            .and_then(|at| part.table.entry(at).expires_at());
+        expires_at.is_some_and(|at| at < now)
+    }
+
+    /// Takes out keys of one locked shard whose time has passed, looking at about `limit` of those due. True when nothing
+    /// more is due.
+    pub fn take_expired(
+        &mut self,
+        database: usize,
+        shard: usize,
+        now: i64,
+        limit: usize,
+    ) -> (Vec<Entry>, bool) {
+        let hint = self.keyspace().hint(database, shard);
+        let deadline_of = |entry: EntryRef<'_>| match entry.expires_at() {
+            Some(at) if at < now => None,
+            at => Some(at.map_or(u32::MAX, Deadlines::of)),
+        };
+        self.shard(shard).database(database).table.take_due(
+            Deadlines::of(now),
+            limit,
+            deadline_of,
+            hint,
+        )
+    }
+
+    /// Looks at one shard: within everything through this scope, else under the shard's own lock for a moment. In the
+    /// latter case the scope must hold nothing.
+    fn walk<R>(&mut self, shard: usize, look: impl FnOnce(&Shard) -> R) -> R {
+        if self.is_everything() {
+            return look(self.walk_to(shard));
+        }
+        look(self.keyspace().lock_one(shard).shard(shard))
+    }
+
+    /// Walks on from `cursor` until about `count` entries of a database have been looked at; shows those that have not
+    /// expired. Returns where to go on, or `None` at the end. At most one shard's lock is held at a time.
+    pub fn scan(
+        &mut self,
+        database: usize,
+        mut cursor: Cursor,
+        count: usize,
+        now: i64,
+        mut show: impl FnMut(EntryRef<'_>),
+    ) -> Option<Cursor> {
+        let mut seen = 0;
+        loop {
+            let hints = self.keyspace().hints(database);
+            if hints.get(cursor.shard).is_none_or(Hint::is_empty) {
+                cursor = cursor.next_shard()?;
+                continue;
+            }
+            let next = self.walk(cursor.shard, |shard| {
+                let table = &shard.get(database)?.table;
+                let mut at = Some(u64::from(cursor.position) << 32);
+                while let Some(from) = at.filter(|_| seen < count) {
+                    at = table.scan(from, |entry| {
+                        seen += 1;
+                        if entry.expires_at().is_none_or(|at| at >= now) {
+                            show(entry);
+                        }
+                    });
+                }
+                at
+            });
+            cursor = match next {
+                // Cursors have 32 bits of position; what they cut off would only show a few keys again.
+                Some(at) => Cursor {
+                    position: (at >> 32) as u32,
+                    ..cursor
+                },
+                None => cursor.next_shard()?,
+            };
+            if seen >= count {
+                return Some(cursor);
+            }
+        }
+    }
+
+    /// A key chosen at random, each with the same chance, that has not expired.
+    pub fn random_key(&mut self, database: usize, now: i64) -> Option<Vec<u8>> {
+        // A database of nothing but expired keys gives up instead of searching for ever.
+        for _ in 0..100 {
+            let hints = self.keyspace().hints(database);
+            let mut nth = random::below(hints.iter().map(|hint| hint.len() as u64).sum()) as usize;
+            let shard = hints
+                .iter()
+                .position(|hint| match nth.checked_sub(hint.len()) {
+                    Some(rest) => {
+                        nth = rest;
+                        false
+                    }
+                    None => true,
+                })?;
+            let found = self.walk(shard, |shard| {
+                let entry = shard.get(database)?.table.random()?;
+                Some((
+                    entry.key().to_vec(),
+                    entry.expires_at().is_none_or(|at| at >= now),
+                ))
+            });
+            if let Some((key, true)) = found {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// Empties databases. The scope must be over everything.
+    pub fn flush(&mut self, databases: std::ops::Range<usize>) -> Dropped {
+        let mut dropped = Vec::new();
+        for shard in 0..SHARDS {
+            for database in databases.clone() {
+                if self.keyspace().hints(database).is_empty() {
+                    continue;
+                }
+                let hint = self.keyspace().hint(database, shard);
+                let part = self.walk_to(shard).database(database);
+                part.touch_watched(|key| part.holds(key));
+                if !part.table.is_empty() {
+                    let empty = ShardDatabase::default().table;
+                    dropped.push(std::mem::replace(&mut part.table, empty));
+                    part.table.publish_all(hint);
+                }
+            }
+        }
+        Dropped(dropped)
+    }
+
+    /// Exchanges two databases. The scope must be over everything.
+    pub fn swap(&mut self, one: usize, other: usize) {
+        for shard in 0..SHARDS {
+            let hints = [
+                self.keyspace().hint(one, shard),
+                self.keyspace().hint(other, shard),
+            ];
+            let shard = self.walk_to(shard);
+            shard.database(one.max(other));
+            let [one, other] = shard.pair(one, other);
+            for (part, counterpart) in [(&*one, &*other), (&*other, &*one)] {
+                part.touch_watched(|key| part.holds(key) || counterpart.holds(key));
+            }
+            std::mem::swap(&mut one.table, &mut other.table);
+            one.table.publish_all(hints[0]);
+            other.table.publish_all(hints[1]);
+        }
+    }
+
+    /// Bytes of all buckets of a database.
+    pub fn table_bytes(&mut self, database: usize) -> usize {
+        (0..SHARDS)
+            .map(|shard| {
+                self.walk(shard, |shard| {
+                    shard.get(database).map_or(0, |part| part.table.allocated())
+                })
+            })
+            .sum()
+    }
+}

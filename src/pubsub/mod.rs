@@ -1,0 +1,227 @@
+//! Channels, patterns and shard channels: who listens, on which worker.
+//!
+//! The registry counts listeners per worker, so that a message makes one hop per worker; each worker knows which of its own
+//! clients listen. A client's subscriptions are changed by its own worker alone.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use dashmap::DashMap;
+use parking_lot::{Mutex, RwLock};
+use smallvec::SmallVec;
+
+use crate::base::glob;
+
+/// What a subscription is to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A channel, by SUBSCRIBE.
+    Channel,
+    /// A pattern, by PSUBSCRIBE.
+    Pattern,
+    /// A shard channel, by SSUBSCRIBE.
+    Shard,
+}
+
+/// A message on its way to one worker.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// `Channel` or `Shard`.
+    pub kind: Kind,
+    /// Where it was published.
+    pub channel: Bytes,
+    /// What was published.
+    pub message: Bytes,
+}
+
+/// Listeners per worker.
+type Counts = SmallVec<[(u32, u32); 4]>;
+
+fn adjust(counts: &mut Counts, worker: usize, joins: bool) {
+    let worker = worker as u32;
+    match counts.iter_mut().find(|(known, _)| *known == worker) {
+        Some((_, count)) if joins => *count += 1,
+        Some((_, count)) => *count = count.saturating_sub(1),
+        None if joins => counts.push((worker, 1)),
+        None => {}
+    }
+    counts.retain(|(_, count)| *count > 0);
+}
+
+/// A worker's own listeners.
+#[derive(Default)]
+struct Local {
+    listeners: HashMap<(Kind, Bytes), Vec<u64>>,
+    /// Patterns in the order of their first subscription.
+    patterns: Vec<Bytes>,
+}
+
+/// All subscriptions of the server.
+pub struct PubSub {
+    channels: DashMap<Bytes, Counts>,
+    shard_channels: DashMap<Bytes, Counts>,
+    patterns: RwLock<Vec<(Bytes, Counts)>>,
+    locals: Box<[Mutex<Local>]>,
+}
+
+impl PubSub {
+    /// No subscriptions, for this many workers.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            channels: DashMap::new(),
+            shard_channels: DashMap::new(),
+            patterns: RwLock::default(),
+            locals: (0..workers).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    fn registry(&self, kind: Kind) -> &DashMap<Bytes, Counts> {
+        if kind == Kind::Shard {
+            &self.shard_channels
+        } else {
+            &self.channels
+        }
+    }
+
+    /// Adds a client's subscription; it has none to this name yet.
+    pub fn subscribe(&self, worker: usize, client: u64, kind: Kind, name: &Bytes) {
+        let mut local = self.locals[worker].lock();
+        let listeners = local.listeners.entry((kind, name.clone())).or_default();
+        listeners.push(client);
+        if kind == Kind::Pattern {
+            if listeners.len() == 1 {
+                local.patterns.push(name.clone());
+            }
+            let mut patterns = self.patterns.write();
+            match patterns.iter_mut().find(|(known, _)| known == name) {
+                Some((_, counts)) => adjust(counts, worker, true),
+                None => patterns.push((name.clone(), Counts::from_slice(&[(worker as u32, 1)]))),
+            }
+        } else {
+            adjust(
+                &mut self.registry(kind).entry(name.clone()).or_default(),
+                worker,
+                true,
+            );
+        }
+    }
+
+    /// Takes a client's subscription away.
+    pub fn unsubscribe(&self, worker: usize, client: u64, kind: Kind, name: &Bytes) {
+        let mut local = self.locals[worker].lock();
+        let key = (kind, name.clone());
+        if let Some(listeners) = local.listeners.get_mut(&key) {
+            listeners.retain(|known| *known != client);
+            if listeners.is_empty() {
+                local.listeners.remove(&key);
+                local
+                    .patterns
+                    .retain(|known| kind != Kind::Pattern || known != name);
+            }
+        }
+        if kind == Kind::Pattern {
+            let mut patterns = self.patterns.write();
+            if let Some((_, counts)) = patterns.iter_mut().find(|(known, _)| known == name) {
+                adjust(counts, worker, false);
+            }
+            patterns.retain(|(_, counts)| !counts.is_empty());
+        } else {
+            let registry = self.registry(kind);
+            if let Some(mut counts) = registry.get_mut(name) {
+                adjust(&mut counts, worker, false);
+            }
+            registry.remove_if(name, |_, counts| counts.is_empty());
+        }
+    }
+
+    /// Whether anybody listens to anything that is not a shard channel.
+    pub fn has_listeners(&self) -> bool {
+        !self.channels.is_empty() || !self.patterns.read().is_empty()
+    }
+
+    /// Finds out who gets a message: how many clients, on which workers.
+    pub fn audience(&self, kind: Kind, channel: &[u8]) -> (usize, SmallVec<[usize; 8]>) {
+        let (mut clients, mut workers) = (0, SmallVec::new());
+        let mut add = |counts: &Counts| {
+            for &(worker, count) in counts {
+                clients += count as usize;
+                if !workers.contains(&(worker as usize)) {
+                    workers.push(worker as usize);
+                }
+            }
+        };
+        if let Some(counts) = self.registry(kind).get(channel) {
+            add(&counts);
+        }
+        if kind == Kind::Channel {
+            for (pattern, counts) in self.patterns.read().iter() {
+                if glob::matches(pattern, channel) {
+                    add(counts);
+                }
+            }
+        }
+        (clients, workers)
+    }
+
+    /// Gives a worker's clients that get a message, first those of the channel, then pattern by pattern.
+    pub fn deliver(
+        &self,
+        worker: usize,
+        publication: &Publication,
+        mut give: impl FnMut(u64, Option<&Bytes>),
+    ) {
+        let local = self.locals[worker].lock();
+        let channel = &publication.channel;
+        for &client in local
+            .listeners
+            .get(&(publication.kind, channel.clone()))
+            .into_iter()
+            .flatten()
+        {
+            give(client, None);
+        }
+        if publication.kind == Kind::Channel {
+            for pattern in local
+                .patterns
+                .iter()
+                .filter(|pattern| glob::matches(pattern, channel))
+            {
+                for &client in local
+                    .listeners
+                    .get(&(Kind::Pattern, pattern.clone()))
+                    .into_iter()
+                    .flatten()
+                {
+                    give(client, Some(pattern));
+                }
+            }
+        }
+    }
+
+    /// Channels with listeners, those that match a pattern where one is given.
+    pub fn active(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<Bytes> {
+        let matches = |name: &Bytes| pattern.is_none_or(|pattern| glob::matches(pattern, name));
+        self.registry(kind)
+            .iter()
+            .map(|item| item.key().clone())
+            .filter(matches)
+            .collect()
+    }
+
+    /// Clients that listen to a channel itself.
+    pub fn listeners(&self, kind: Kind, channel: &[u8]) -> usize {
+        self.registry(kind).get(channel).map_or(0, |counts| {
+            counts.iter().map(|(_, count)| *count as usize).sum()
+        })
+    }
+
+    /// Patterns with listeners.
+    pub fn pattern_count(&self) -> usize {
+        self.patterns.read().len()
+    }
+
+    /// Channels with listeners.
+    pub fn channel_count(&self, kind: Kind) -> usize {
+        self.registry(kind).len()
+    }
+}

@@ -1,0 +1,116 @@
+//! The arguments of one command: ranges of the buffer that they arrived in, nothing copied.
+
+/// One argument's place in the buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArgRange {
+    /// Offset of the first byte.
+    pub start: u32,
+    /// Bytes.
+    pub len: u32,
+}
+
+impl ArgRange {
+    #[inline]
+    fn of(self, buffer: &[u8]) -> &[u8] {
+        &buffer[self.start as usize..][..self.len as usize]
+    }
+}
+
+/// The arguments of a command, its name included.
+#[derive(Clone, Copy)]
+pub struct Args<'r> {
+    buffer: &'r [u8],
+    ranges: &'r [ArgRange],
+}
+
+impl<'r> Args<'r> {
+    /// Arguments that lie at `ranges` of `buffer`.
+    #[inline]
+    pub fn new(buffer: &'r [u8], ranges: &'r [ArgRange]) -> Self {
+        Self { buffer, ranges }
+    }
+
+    /// How many there are, the name included.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// Whether there is not even a name.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// The argument at `index`. Arity is checked before a handler runs, so its fixed arguments are there.
+    #[inline]
+    pub fn at(&self, index: usize) -> &'r [u8] {
+        self.ranges[index].of(self.buffer)
+    }
+
+    /// The argument at `index`, where there is one.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<&'r [u8]> {
+        self.ranges.get(index).map(|range| range.of(self.buffer))
+    }
+
+    /// The arguments from `index` on.
+    pub fn from(&self, index: usize) -> impl ExactSizeIterator<Item = &'r [u8]> + Clone + use<'r> {
+        let buffer = self.buffer;
+        self.ranges
+            .get(index..)
+            .unwrap_or_default()
+            .iter()
+            .map(move |range| range.of(buffer))
+    }
+
+    /// All arguments.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'r [u8]> + Clone + use<'r> {
+        self.from(0)
+    }
+
+    /// Whether the argument at `index` is this word, in any case. `word` is upper case.
+    pub fn is(&self, index: usize, word: &str) -> bool {
+        self.get(index)
+            .is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+    }
+
+    /// Bytes of all arguments together.
+    pub fn bytes(&self) -> usize {
+        self.ranges.iter().map(|range| range.len as usize).sum()
+    }
+}
+
+/// Arguments that own their bytes: queued by MULTI, read from a file, made by a script.
+#[derive(Debug, Clone, Default)]
+pub struct OwnedArgs {
+    buffer: Vec<u8>,
+    ranges: Vec<ArgRange>,
+}
+
+impl OwnedArgs {
+    /// Copies arguments.
+    pub fn copy<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut owned = Self::default();
+        args.into_iter().for_each(|arg| owned.push(arg));
+        owned
+    }
+
+    /// Adds one argument.
+    pub fn push(&mut self, arg: &[u8]) {
+        self.ranges.push(ArgRange {
+            start: self.buffer.len() as u32,
+            len: arg.len() as u32,
+        });
+        self.buffer.extend_from_slice(arg);
+    }
+
+    /// Looks at them.
+    pub fn view(&self) -> Args<'_> {
+        Args::new(&self.buffer, &self.ranges)
+    }
+
+    /// Bytes held.
+    pub fn allocated(&self) -> usize {
+        self.buffer.capacity() + self.ranges.capacity() * size_of::<ArgRange>()
+    }
+}

@@ -1,0 +1,5 @@
+//! The protocol, both ways: bytes to arguments (`parser`) and replies to bytes (`reply`). Knows no command.
+
+pub mod args;
+pub mod parser;
+pub mod reply;

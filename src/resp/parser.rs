@@ -1,0 +1,546 @@
+//! Bytes to commands: RESP arrays of bulk strings and inline lines, parsed as they come, byte by byte if need be.
+
+use thiserror::Error;
+
+use super::args::{ArgRange, Args};
+
+/// Longest inline request, and longest line that announces a length.
+const MAX_LINE: usize = 64 * 1024;
+/// Arguments and bytes per argument of a client that has not said who it is.
+const UNAUTHENTICATED_ARGUMENTS: i64 = 10;
+const UNAUTHENTICATED_BULK: i64 = 16 * 1024;
+/// Most arguments that one command may announce.
+const MAX_ARGUMENTS: i64 = i32::MAX as i64;
+
+/// Input that is not the protocol. The texts are Redis's; the connection is closed after one.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum ProtocolError {
+    /// A multibulk count that is no number or too large.
+    #[error("Protocol error: invalid multibulk length")]
+    InvalidMultibulk,
+    /// A bulk length that is no number, negative or too large.
+    #[error("Protocol error: invalid bulk length")]
+    InvalidBulk,
+    /// Too many arguments before AUTH.
+    #[error("Protocol error: unauthenticated multibulk length")]
+    UnauthenticatedMultibulk,
+    /// Too long an argument before AUTH.
+    #[error("Protocol error: unauthenticated bulk length")]
+    UnauthenticatedBulk,
+    /// An argument that does not begin with its length.
+    #[error("Protocol error: expected '$', got '{}'", .0.escape_ascii())]
+    ExpectedBulk(u8),
+    /// A line that does not end.
+    #[error("Protocol error: too big inline request")]
+    BigInline,
+    /// A multibulk count line that does not end.
+    #[error("Protocol error: too big mbulk count string")]
+    BigMultibulkLine,
+    /// A bulk length line that does not end.
+    #[error("Protocol error: too big bulk count string")]
+    BigBulkLine,
+    /// Quotes that do not close.
+    #[error("Protocol error: unbalanced quotes in request")]
+    UnbalancedQuotes,
+}
+
+/// What a parser must not exceed.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// `proto-max-bulk-len`.
+    pub max_bulk: i64,
+    /// Whether the client has authenticated, or need not.
+    pub authenticated: bool,
+}
+
+/// One complete command in a [`Batch`].
+#[derive(Debug, Clone, Copy)]
+pub struct Parsed {
+    /// Its bytes in the buffer.
+    pub start: u32,
+    /// The end of its bytes.
+    pub end: u32,
+    /// Its first argument in the batch's list.
+    pub first: u32,
+    /// The number of its arguments.
+    pub count: u32,
+    /// Whether its bytes are RESP as a file would hold it; an inline command's are not.
+    pub is_frame: bool,
+}
+
+/// Complete commands of one buffer.
+#[derive(Debug, Default)]
+pub struct Batch {
+    ranges: Vec<ArgRange>,
+    /// The commands, in order.
+    pub commands: Vec<Parsed>,
+}
+
+impl Batch {
+    /// Forgets all commands but keeps the memory.
+    pub fn clear(&mut self) {
+        self.ranges.clear();
+        self.commands.clear();
+    }
+
+    /// A command's arguments in the buffer that it was parsed from.
+    #[inline]
+    pub fn args<'r>(&'r self, buffer: &'r [u8], command: &Parsed) -> Args<'r> {
+        Args::new(
+            buffer,
+            &self.ranges[command.first as usize..][..command.count as usize],
+        )
+    }
+}
+
+/// Where a parser stands inside an unfinished command, so that nothing is parsed twice.
+#[derive(Debug, Default)]
+pub struct Parser {
+    /// Bytes of the unfinished command that have been dealt with.
+    done: usize,
+    /// Arguments still to come; 0 when the command's first line is.
+    missing: i64,
+    /// Length of the argument being read, once known.
+    bulk: Option<usize>,
+    /// Arguments of the unfinished command, relative to its start.
+    partial: Vec<ArgRange>,
+}
+
+/// A number line: `*3\r\n` without its first byte.
+enum Line {
+    Number(i64, usize),
+    NotANumber,
+    Incomplete,
+    TooLong,
+}
+
+impl Parser {
+    /// Parses complete commands from `buffer[start..]` into the batch until it holds `max`; returns where the first
+    /// unparsed command begins. Arguments of inline commands are unquoted in place.
+    pub fn parse(
+        &mut self,
+        buffer: &mut [u8],
+        start: usize,
+        max: usize,
+        limits: Limits,
+        batch: &mut Batch,
+    ) -> Result<usize, (usize, ProtocolError)> {
+        let mut start = start;
+        while batch.commands.len() < max && start < buffer.len() {
+            let first = batch.ranges.len();
+            let result = match buffer[start] {
+                b'*' => self.parse_frame(buffer, start, limits, batch),
+                _ => self.parse_inline(buffer, start, batch),
+            };
+            let Some(end) = result.map_err(|error| (start, error))? else {
+                return Ok(start);
+            };
+            let count = batch.ranges.len() - first;
+            // An empty command is no command: it gets no reply.
+            if count > 0 {
+                batch.commands.push(Parsed {
+                    start: start as u32,
+                    end: end as u32,
+                    first: first as u32,
+                    count: count as u32,
+                    is_frame: buffer[start] == b'*',
+                });
+            }
+            start = end;
+        }
+        Ok(start)
+    }
+
+    /// How many bytes the unfinished command needs at least, beyond its start; a hint for the read buffer.
+    pub fn wanted(&self) -> usize {
+        self.bulk.map_or(0, |bulk| self.done + bulk + 2)
+    }
+
+    #[inline]
+    fn parse_frame(
+        &mut self,
+        buffer: &[u8],
+        start: usize,
+        limits: Limits,
+        batch: &mut Batch,
+    ) -> Result<Option<usize>, ProtocolError> {
+        let mut at = start + self.done;
+        if self.done == 0 {
+            match read_line(&buffer[start + 1..]) {
+                Line::Number(count, _) if count > MAX_ARGUMENTS => {
+                    return Err(ProtocolError::InvalidMultibulk);
+                }
+                Line::Number(count, _)
+                    if count > UNAUTHENTICATED_ARGUMENTS && !limits.authenticated =>
+                {
+                    return Err(ProtocolError::UnauthenticatedMultibulk);
+                }
+                Line::Number(count, used) => {
+                    at = start + 1 + used;
+                    self.missing = count;
+                }
+                Line::NotANumber => return Err(ProtocolError::InvalidMultibulk),
+                Line::TooLong => return Err(ProtocolError::BigMultibulkLine),
+                Line::Incomplete => return Ok(None),
+            }
+        }
+        let first = batch.ranges.len();
+        if !self.partial.is_empty() {
+            let moved = self.partial.drain(..);
+            batch.ranges.extend(moved.map(|range| ArgRange {
+                start: range.start + start as u32,
+                ..range
+            }));
+        }
+        while self.missing > 0 {
+            let Some(next) = self.parse_argument(buffer, &mut at, limits)? else {
+                self.done = at - start;
+                let moved = batch.ranges.drain(first..);
+                self.partial.extend(moved.map(|range| ArgRange {
+                    start: range.start - start as u32,
+                    ..range
+                }));
+                return Ok(None);
+            };
+            batch.ranges.push(next);
+            self.missing -= 1;
+        }
+        self.done = 0;
+        self.missing = 0;
+        Ok(Some(at))
+    }
+
+    /// One `$3\r\nabc\r\n`; moves `at` behind what has been dealt with.
+    #[inline]
+    fn parse_argument(
+        &mut self,
+        buffer: &[u8],
+        at: &mut usize,
+        limits: Limits,
+    ) -> Result<Option<ArgRange>, ProtocolError> {
+        let len = match self.bulk {
+            Some(len) => len,
+            None => {
+                let Some(&kind) = buffer.get(*at) else {
+                    return Ok(None);
+                };
+                if kind != b'$' {
+                    return Err(ProtocolError::ExpectedBulk(kind));
+                }
+                match read_line(&buffer[*at + 1..]) {
+                    Line::Number(len, _) if len < 0 || len > limits.max_bulk => {
+                        return Err(ProtocolError::InvalidBulk);
+                    }
+                    Line::Number(len, _) if len > UNAUTHENTICATED_BULK && !limits.authenticated => {
+                        return Err(ProtocolError::UnauthenticatedBulk);
+                    }
+                    Line::Number(len, used) => {
+                        *at += 1 + used;
+                        len as usize
+                    }
+                    Line::NotANumber => return Err(ProtocolError::InvalidBulk),
+                    Line::TooLong => return Err(ProtocolError::BigBulkLine),
+                    Line::Incomplete => return Ok(None),
+                }
+            }
+        };
+        if buffer.len() < *at + len + 2 {
+            self.bulk = Some(len);
+            return Ok(None);
+        }
+        self.bulk = None;
+        let range = ArgRange {
+            start: *at as u32,
+            len: len as u32,
+        };
+        *at += len + 2;
+        Ok(Some(range))
+    }
+
+    fn parse_inline(
+        &mut self,
+        buffer: &mut [u8],
+        start: usize,
+        batch: &mut Batch,
+    ) -> Result<Option<usize>, ProtocolError> {
+        let searched = start + self.done;
+        let Some(length) = memchr::memchr(b'\n', &buffer[searched..]) else {
+            if buffer.len() - start > MAX_LINE {
+                return Err(ProtocolError::BigInline);
+            }
+            self.done = buffer.len() - start;
+            return Ok(None);
+        };
+        self.done = 0;
+        let end = searched + length;
+        let line_end = if end > start && buffer[end - 1] == b'\r' {
+            end - 1
+        } else {
+            end
+        };
+        split_line(buffer, start, line_end, &mut batch.ranges)?;
+        Ok(Some(end + 1))
+    }
+}
+
+/// Reads a number up to `\r\n`; gives the bytes used, the line's end included.
+#[inline]
+fn read_line(text: &[u8]) -> Line {
+    let (negative, mut at) = if text.first() == Some(&b'-') {
+        (true, 1)
+    } else {
+        (false, 0)
+    };
+    let digits = at;
+    let mut value = 0i64;
+    loop {
+        let Some(&byte) = text.get(at) else {
+            return if text.len() > MAX_LINE {
+                Line::TooLong
+            } else {
+                Line::Incomplete
+            };
+        };
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        value = value.saturating_mul(10).saturating_add(i64::from(digit));
+        at += 1;
+    }
+    let strict = at > digits
+        && at - digits <= 19
+        && (text[digits] != b'0' || (at - digits == 1 && !negative));
+    if text[at] != b'\r' || !strict {
+        // The line must have ended before it can be called wrong.
+        return match memchr::memchr(b'\r', &text[at..]) {
+            Some(_) => Line::NotANumber,
+            None if text.len() > MAX_LINE => Line::TooLong,
+            None => Line::Incomplete,
+        };
+    }
+    if at + 2 > text.len() {
+        return Line::Incomplete;
+    }
+    Line::Number(if negative { -value } else { value }, at + 2)
+}
+
+/// Splits a line into words as Redis does, quotes and escapes undone in place.
+fn split_line(
+    buffer: &mut [u8],
+    start: usize,
+    end: usize,
+    ranges: &mut Vec<ArgRange>,
+) -> Result<(), ProtocolError> {
+    let (mut read, mut write) = (start, start);
+    loop {
+        while read < end && is_space(buffer[read]) {
+            read += 1;
+        }
+        if read == end {
+            return Ok(());
+        }
+        let word = write.max(start);
+        read = unquote_word(buffer, read, end, &mut write)?;
+        ranges.push(ArgRange {
+            start: word as u32,
+            len: (write - word) as u32,
+        });
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b || byte == 0
+}
+
+/// Copies one word from `read` to `write` (never ahead of it) without its quotes; returns where the next one may begin.
+fn unquote_word(
+    buffer: &mut [u8],
+    mut read: usize,
+    end: usize,
+    write: &mut usize,
+) -> Result<usize, ProtocolError> {
+    let mut put = |buffer: &mut [u8], byte: u8| {
+        buffer[*write] = byte;
+        *write += 1;
+    };
+    while read < end && !is_space(buffer[read]) {
+        let quote = buffer[read];
+        if quote != b'"' && quote != b'\'' {
+            put(buffer, quote);
+            read += 1;
+            continue;
+        }
+        read += 1;
+        loop {
+            if read >= end {
+                return Err(ProtocolError::UnbalancedQuotes);
+            }
+            let byte = buffer[read];
+            if byte == quote {
+                read += 1;
+                break;
+            }
+            let (decoded, used) = if byte == b'\\' {
+                unescape(&buffer[read..end], quote)
+            } else {
+                (byte, 1)
+            };
+            put(buffer, decoded);
+            read += used;
+        }
+        // A closing quote ends the word.
+        if read < end && !is_space(buffer[read]) {
+            return Err(ProtocolError::UnbalancedQuotes);
+        }
+    }
+    Ok(read)
+}
+
+/// Decodes one escape; in single quotes only `\'` is one.
+fn unescape(text: &[u8], quote: u8) -> (u8, usize) {
+    let hex = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    match (quote, text) {
+        (b'\'', [_, b'\'', ..]) => (b'\'', 2),
+        (b'\'', _) => (b'\\', 1),
+        (_, [_, b'x', high, low, ..]) if hex(*high).is_some() && hex(*low).is_some() => {
+            (hex(*high).unwrap_or(0) << 4 | hex(*low).unwrap_or(0), 4)
+        }
+        (_, [_, escaped, ..]) => {
+            let decoded = match escaped {
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                b'b' => 8,
+                b'a' => 7,
+                other => *other,
+            };
+            (decoded, 2)
+        }
+        _ => (b'\\', 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIMITS: Limits = Limits {
+        max_bulk: 512 << 20,
+        authenticated: true,
+    };
+
+    fn encode(command: &[Vec<u8>]) -> Vec<u8> {
+        let mut out = format!("*{}\r\n", command.len()).into_bytes();
+        for arg in command {
+            out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+            out.extend_from_slice(arg);
+            out.extend_from_slice(b"\r\n");
+        }
+        out
+    }
+
+    /// Feeds the input in pieces, as a socket would, and collects what comes out.
+    fn feed(input: &[u8], piece: usize) -> Result<Vec<Vec<Vec<u8>>>, ProtocolError> {
+        let (mut parser, mut buffer, mut all) = (Parser::default(), Vec::new(), Vec::new());
+        for bytes in input.chunks(piece.max(1)) {
+            buffer.extend_from_slice(bytes);
+            let mut batch = Batch::default();
+            let used = parser
+                .parse(&mut buffer, 0, usize::MAX, LIMITS, &mut batch)
+                .map_err(|(_, error)| error)?;
+            for command in &batch.commands {
+                all.push(
+                    batch
+                        .args(&buffer, command)
+                        .iter()
+                        .map(<[u8]>::to_vec)
+                        .collect(),
+                );
+            }
+            buffer.drain(..used);
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn inline_words_may_be_quoted() {
+        let words = |line: &str| feed(format!("{line}\r\n").as_bytes(), 3).map(|all| all.concat());
+        assert_eq!(words("SET  a\tb").unwrap(), [b"SET", &b"a"[..], b"b"]);
+        assert_eq!(
+            words(r#"SET "a b" 'c\'d' "\x41\n""#).unwrap(),
+            [b"SET", &b"a b"[..], b"c'd", b"A\n"]
+        );
+        assert_eq!(words(r#"SET "" ''"#).unwrap(), [b"SET", &b""[..], b""]);
+        assert_eq!(words("").unwrap(), Vec::<Vec<u8>>::new());
+        for bad in [r#"SET "a"#, r#"SET "a"b"#, "SET 'a"] {
+            assert_eq!(words(bad), Err(ProtocolError::UnbalancedQuotes), "{bad}");
+        }
+    }
+
+    #[test]
+    fn malformed_frames_are_named() {
+        for (input, error) in [
+            (&b"*abc\r\n"[..], ProtocolError::InvalidMultibulk),
+            (
+                b"*99999999999999999999\r\n",
+                ProtocolError::InvalidMultibulk,
+            ),
+            (b"*3000000000\r\n", ProtocolError::InvalidMultibulk),
+            (b"*1\r\n$x\r\n", ProtocolError::InvalidBulk),
+            (b"*1\r\n$-5\r\n", ProtocolError::InvalidBulk),
+            (b"*1\r\n$2000000000\r\n", ProtocolError::InvalidBulk),
+            (b"*1\r\nhello\r\n", ProtocolError::ExpectedBulk(b'h')),
+        ] {
+            assert_eq!(feed(input, 1), Err(error.clone()));
+            assert_eq!(feed(input, 1000), Err(error));
+        }
+        assert_eq!(
+            feed(b"*0\r\n*-10\r\n\r\nPING\r\n", 1),
+            Ok(vec![vec![b"PING".to_vec()]])
+        );
+        assert_eq!(feed(&[b'1'; 70_000], 1000), Err(ProtocolError::BigInline));
+        let endless = [&b"*"[..], &[b'1'; 70_000]].concat();
+        assert_eq!(feed(&endless, 1000), Err(ProtocolError::BigMultibulkLine));
+    }
+
+    #[test]
+    fn a_client_without_a_name_gets_little() {
+        let limits = Limits {
+            authenticated: false,
+            ..LIMITS
+        };
+        let parse = |input: &[u8]| {
+            let mut batch = Batch::default();
+            Parser::default()
+                .parse(&mut input.to_vec(), 0, 10, limits, &mut batch)
+                .map_err(|(_, error)| error)
+        };
+        assert_eq!(
+            parse(b"*11\r\n"),
+            Err(ProtocolError::UnauthenticatedMultibulk)
+        );
+        assert_eq!(
+            parse(b"*1\r\n$16385\r\n"),
+            Err(ProtocolError::UnauthenticatedBulk)
+        );
+        assert_eq!(parse(b"*10\r\n$16384\r\n"), Ok(0));
+    }
+
+    proptest! {
+        #[test]
+        fn commands_survive_any_cut(
+            commands in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..6), 0..8),
+            piece in 1usize..100,
+        ) {
+            let input: Vec<u8> = commands.iter().flat_map(|command| encode(command)).collect();
+            prop_assert_eq!(feed(&input, piece).unwrap(), commands);
+        }
+
+        #[test]
+        fn noise_never_panics(input in prop::collection::vec(prop_oneof![Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), Just(b'"'), Just(b'\\'), b'0'..=b'9', any::<u8>()], 0..300), piece in 1usize..50) {
+            prop_assert_eq!(feed(&input, piece).is_ok(), feed(&input, 1000).is_ok());
+        }
+    }
+}

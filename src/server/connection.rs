@@ -1,0 +1,605 @@
+//! One client's connection: read what is there, run the complete commands, write once.
+//!
+//! A connection is a future on its worker. It reads into the worker's buffer and copies out only an unfinished command,
+//! so an idle connection owns no buffers. It goes on reading while replies wait to be sent: a client may write its whole
+//! pipeline before it reads.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use tokio::time::Sleep;
+
+use super::outbox::Outbox;
+use super::signals::Signals;
+use super::stream::Stream;
+use super::{Server, signals};
+use crate::base::clock::unix_ms;
+use crate::config::{AppendFsync, Config};
+use crate::engine::{Engine, Flow, Lane, Parked, Progress, Session, Unblock, flag, state};
+use crate::pubsub::Kind;
+use crate::resp::parser::{Batch, Limits, Parser};
+use crate::resp::reply::Reply;
+
+/// Bytes read at once.
+const READ_SIZE: usize = 64 * 1024;
+/// Commands run between two passages through the gate.
+const BATCH: usize = 128;
+/// Reads before other connections get their turn.
+const READS_PER_TURN: usize = 4;
+/// A client that has not authenticated may keep this much waiting.
+const UNAUTHENTICATED_BUFFER: usize = 64 * 1024;
+
+/// Memory that the connections of a worker take turns with.
+struct Workbench {
+    lane: Lane,
+    input: Vec<u8>,
+    batch: Batch,
+    reply: Reply,
+}
+
+thread_local! {
+    static WORKBENCH: RefCell<Option<Workbench>> = const { RefCell::new(None) };
+}
+
+/// Prepares this thread for running connections.
+pub(super) fn prepare_thread(index: usize) {
+    let bench = Workbench {
+        lane: Lane::new(index),
+        input: vec![0; READ_SIZE],
+        batch: Batch::default(),
+        reply: Reply::new(),
+    };
+    WORKBENCH.set(Some(bench));
+}
+
+/// Runs something with this worker's lane.
+pub(super) fn with_lane<R>(work: impl FnOnce(&mut Lane) -> R) -> Option<R> {
+    WORKBENCH.with_borrow_mut(|bench| bench.as_mut().map(|bench| work(&mut bench.lane)))
+}
+
+/// A parked command with its alarm clock.
+struct Waiting {
+    parked: Box<dyn Parked>,
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+/// One client's connection.
+pub(super) struct Connection {
+    server: Arc<Server>,
+    stream: Stream,
+    session: Session,
+    signals: Arc<Signals>,
+    parser: Parser,
+    /// An unfinished command, and whatever came behind a parked one.
+    pending: BytesMut,
+    outbox: Outbox,
+    waiting: Option<Waiting>,
+    /// A command waits for the end of CLIENT PAUSE.
+    is_postponed: bool,
+    /// Replies wait until records below this number are on disk.
+    held_until: u64,
+    /// The peer has closed its side, or the connection is to end when everything is sent.
+    is_ending: bool,
+}
+
+enum Turn {
+    /// Something was done; look again.
+    Again,
+    /// Nothing can be done now.
+    Idle,
+}
+
+impl Connection {
+    /// A connection for an accepted socket.
+    pub fn new(server: Arc<Server>, stream: Stream, session: Session) -> Self {
+        let signals = Signals::new(session.client.clone());
+        Self {
+            server,
+            stream,
+            session,
+            signals,
+            parser: Parser::default(),
+            pending: BytesMut::new(),
+            outbox: Outbox::default(),
+            waiting: None,
+            is_postponed: false,
+            held_until: 0,
+            is_ending: false,
+        }
+    }
+
+    /// Serves the client until it leaves or is closed.
+    pub async fn serve(mut self) {
+        signals::register(&self.signals);
+        // The reason was counted and logged where it arose; a vanished client is no news.
+        let _ = std::future::poll_fn(|context| self.poll(context)).await;
+        self.leave();
+    }
+
+    fn leave(&mut self) {
+        let engine = &self.server.engine;
+        signals::unregister(self.session.client.id);
+        with_lane(|lane| engine.forget_client(lane, &mut self.session, self.waiting.is_some()));
+        self.server.connections[self.session.client.worker].fetch_sub(1, Relaxed);
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.signals.set_waker(context.waker());
+        for _ in 0..READS_PER_TURN {
+            if self.session.client.is_killed.load(Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+            if self.signals.wants_attention() {
+                self.open_letterbox();
+            }
+            self.flush(context)?;
+            if self.is_ending {
+                // What was promised is still sent, but not for ever: a reader that has gone is noticed by the socket.
+                return if self.outbox.is_empty() {
+                    Poll::Ready(Ok(()))
+                } else {
+                    Poll::Pending
+                };
+            }
+            if let Turn::Idle = self.take_turn(context)? {
+                self.note_sizes();
+                return if self.is_ending && self.outbox.is_empty() {
+                    Poll::Ready(Ok(()))
+                } else {
+                    Poll::Pending
+                };
+            }
+        }
+        // Others first; then on with this one.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Goes on with a parked command, or runs what is there, or reads more.
+    fn take_turn(&mut self, context: &mut Context<'_>) -> io::Result<Turn> {
+        if self.waiting.is_some() {
+            if let Turn::Idle = self.poll_waiting(context) {
+                // Reading goes on meanwhile, if only to notice that the client has left.
+                return self.read_ahead(context);
+            }
+            return self.run_pending(context).map(|()| Turn::Again);
+        }
+        if self.is_postponed {
+            if self.server.engine.is_paused(true) {
+                return self.read_ahead(context);
+            }
+            self.is_postponed = false;
+            return self.run_pending(context).map(|()| Turn::Again);
+        }
+        if !self.pending.is_empty() {
+            return match self.read_ahead(context)? {
+                Turn::Again => self.run_pending(context).map(|()| Turn::Again),
+                Turn::Idle => Ok(Turn::Idle),
+            };
+        }
+        self.read_and_run(context)
+    }
+
+    /// The short way: read into the worker's buffer, run, write; keep only what is unfinished.
+    fn read_and_run(&mut self, context: &mut Context<'_>) -> io::Result<Turn> {
+        WORKBENCH.with_borrow_mut(|bench| {
+            let Some(bench) = bench else {
+                return Ok(Turn::Idle);
+            };
+            let count = match self.stream.poll_read(context, &mut bench.input) {
+                Poll::Ready(Ok(0)) => {
+                    self.is_ending = true;
+                    return Ok(Turn::Idle);
+                }
+                Poll::Ready(count) => count?,
+                Poll::Pending => return Ok(Turn::Idle),
+            };
+            self.note_read(&bench.lane, count);
+            let Workbench {
+                lane,
+                input,
+                batch,
+                reply,
+            } = bench;
+            let used = self.run_input(&mut input[..count], lane, batch, reply, context)?;
+            if used < count {
+                self.pending.extend_from_slice(&input[used..count]);
+            }
+            Ok(Turn::Again)
+        })
+    }
+
+    /// Runs the complete commands of what is pending.
+    fn run_pending(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        WORKBENCH.with_borrow_mut(|bench| {
+            let Some(Workbench {
+                lane, batch, reply, ..
+            }) = bench
+            else {
+                return Ok(());
+            };
+            let mut pending = std::mem::take(&mut self.pending);
+            let used = self.run_input(&mut pending, lane, batch, reply, context)?;
+            pending.advance(used);
+            if !pending.is_empty() {
+                pending.reserve(self.parser.wanted().saturating_sub(pending.len()));
+                self.pending = pending;
+            }
+            Ok(())
+        })
+    }
+
+    /// Reads into the pending buffer.
+    fn read_ahead(&mut self, context: &mut Context<'_>) -> io::Result<Turn> {
+        let config = self.server.engine.config.load();
+        if self.waiting.is_some() || self.is_postponed {
+            let limit = if self.session.is(state::UNAUTHENTICATED) {
+                UNAUTHENTICATED_BUFFER
+            } else {
+                READ_SIZE * 16
+            };
+            // A client that is kept waiting need not be read without end; the socket's buffers hold the rest.
+            if self.pending.len() > limit {
+                return Ok(Turn::Idle);
+            }
+        }
+        self.pending.reserve(
+            self.parser
+                .wanted()
+                .saturating_sub(self.pending.len())
+                .max(16 * 1024),
+        );
+        match self.stream.poll_read_more(context, &mut self.pending) {
+            Poll::Ready(Ok(0)) => {
+                self.is_ending = true;
+                Ok(Turn::Idle)
+            }
+            Poll::Ready(Ok(count)) => {
+                with_lane(|lane| self.note_read(lane, count));
+                self.check_query_limit(&config)?;
+                Ok(Turn::Again)
+            }
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => Ok(Turn::Idle),
+        }
+    }
+
+    fn check_query_limit(&self, config: &Config) -> io::Result<()> {
+        let limit = config.client_query_buffer_limit.min(u32::MAX as usize);
+        let limit = if self.session.is(state::UNAUTHENTICATED) {
+            UNAUTHENTICATED_BUFFER.min(limit)
+        } else {
+            limit
+        };
+        if self.pending.len() <= limit {
+            return Ok(());
+        }
+        self.server
+            .engine
+            .stats
+            .query_limit_disconnections
+            .fetch_add(1, Relaxed);
+        tracing::warn!(
+            client = self.session.client.id,
+            "Closing client that reached max query buffer length"
+        );
+        Err(io::ErrorKind::OutOfMemory.into())
+    }
+
+    /// Parses and runs commands, batch by batch; returns how many bytes are done with.
+    fn run_input(
+        &mut self,
+        input: &mut [u8],
+        lane: &mut Lane,
+        batch: &mut Batch,
+        reply: &mut Reply,
+        context: &mut Context<'_>,
+    ) -> io::Result<usize> {
+        let mut done = 0;
+        while done < input.len() {
+            batch.clear();
+            let limits = Limits {
+                max_bulk: self.server.engine.config.load().proto_max_bulk_len as i64,
+                authenticated: !self.session.is(state::UNAUTHENTICATED),
+            };
+            // A client that must authenticate first is read one command at a time: what follows AUTH has other limits.
+            let max = if limits.authenticated { BATCH } else { 1 };
+            let parsed = self.parser.parse(input, done, max, limits, batch);
+            let (end, error) = match parsed {
+                Ok(end) => (end, None),
+                Err((end, error)) => (end, Some(error)),
+            };
+            let before = done;
+            if !batch.commands.is_empty() {
+                done = self.run_batch(input, lane, batch, reply, end);
+            } else {
+                done = end;
+            }
+            if let Some(error) = error.filter(|_| done == end && !self.is_stopped()) {
+                reply.error(format!("ERR {error}").as_bytes());
+                self.server.engine.stats.count_error("ERR");
+                self.is_ending = true;
+            }
+            self.send(reply, lane, context)?;
+            if self.is_stopped() || done == before {
+                break;
+            }
+        }
+        Ok(if self.is_ending { input.len() } else { done })
+    }
+
+    /// Whether nothing more is to be run for now.
+    fn is_stopped(&self) -> bool {
+        self.is_ending || self.waiting.is_some() || self.is_postponed
+    }
+
+    /// Runs one batch; returns where the first command that is not done with begins.
+    fn run_batch(
+        &mut self,
+        input: &[u8],
+        lane: &mut Lane,
+        batch: &Batch,
+        reply: &mut Reply,
+        end: usize,
+    ) -> usize {
+        let engine = &self.server.engine;
+        let client = &self.session.client;
+        client.last_active_ms.store(unix_ms(), Relaxed);
+        client.commands.store(
+            client.commands.load(Relaxed) + batch.commands.len() as u64,
+            Relaxed,
+        );
+        let record = engine.last_record(lane.index);
+        let session = &mut self.session;
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            engine.run_batch(lane, session, input, batch, reply)
+        }));
+        let Ok(batch_end) = result else {
+            tracing::error!(
+                client = self.session.client.id,
+                "A command failed unexpectedly; its client is closed"
+            );
+            reply.clear();
+            reply.error(b"ERR internal error, see the server's log");
+            self.is_ending = true;
+            return end;
+        };
+        let record_now = engine.last_record(lane.index);
+        if record_now != record {
+            self.session.last_record = Some(record_now);
+            engine.journal.ring();
+            if engine.config.load().appendfsync == AppendFsync::Always {
+                self.held_until = record_now;
+            }
+        }
+        match batch_end.flow {
+            Flow::Continue => return end,
+            Flow::Close => self.is_ending = true,
+            Flow::Postponed => self.is_postponed = true,
+            Flow::Parked(parked) => self.park(parked),
+        }
+        let next = batch.commands.get(batch_end.done);
+        next.map_or(end, |command| command.start as usize)
+    }
+
+    fn park(&mut self, parked: Box<dyn Parked>) {
+        let alarm = parked.deadline().map(|deadline| {
+            let left = u64::try_from(deadline.saturating_sub(unix_ms())).unwrap_or(0);
+            Box::pin(tokio::time::sleep(Duration::from_millis(left)))
+        });
+        if parked.is_blocked() {
+            self.server.engine.clients.blocked.fetch_add(1, Relaxed);
+            self.session.client.set_flag(flag::BLOCKED, true);
+        }
+        self.waiting = Some(Waiting { parked, alarm });
+    }
+
+    /// Looks at a parked command again.
+    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Turn {
+        let Some(waiting) = &mut self.waiting else {
+            return Turn::Again;
+        };
+        let engine = &self.server.engine;
+        let session = &mut self.session;
+        let mut reply = Reply::new();
+        reply.set_resp3(session.is_resp3);
+        let is_late = waiting
+            .alarm
+            .as_mut()
+            .is_some_and(|alarm| alarm.as_mut().poll(context).is_ready());
+        let progress = if is_late {
+            waiting
+                .parked
+                .unblock(engine, session, Unblock::Timeout, &mut reply);
+            Progress::Done
+        } else {
+            with_lane(|lane| engine.resume(lane, &mut *waiting.parked, session, &mut reply))
+                .unwrap_or(Progress::Waiting)
+        };
+        match progress {
+            Progress::Waiting => Turn::Idle,
+            Progress::Busy => {
+                context.waker().wake_by_ref();
+                Turn::Idle
+            }
+            Progress::Done => {
+                self.end_waiting(&mut reply);
+                Turn::Again
+            }
+        }
+    }
+
+    fn end_waiting(&mut self, reply: &mut Reply) {
+        if self
+            .waiting
+            .take()
+            .is_some_and(|waiting| waiting.parked.is_blocked())
+        {
+            self.server.engine.clients.blocked.fetch_sub(1, Relaxed);
+            self.session.client.set_flag(flag::BLOCKED, false);
+        }
+        if self.session.is(state::REPLY_OFF) {
+            reply.clear();
+        }
+        self.outbox.take_over(reply, 0);
+    }
+
+    /// Takes what others have left for this connection.
+    fn open_letterbox(&mut self) {
+        let (pushes, unblock) = self.signals.take();
+        pushes.into_iter().for_each(|push| self.outbox.push(push));
+        if let (Some(how), Some(waiting)) = (unblock, &mut self.waiting)
+            && waiting.parked.is_blocked()
+        {
+            let mut reply = Reply::new();
+            reply.set_resp3(self.session.is_resp3);
+            waiting
+                .parked
+                .unblock(&self.server.engine, &mut self.session, how, &mut reply);
+            self.end_waiting(&mut reply);
+        }
+    }
+
+    /// Sends a reply, or what the socket takes of it; the rest waits in the outbox.
+    fn send(
+        &mut self,
+        reply: &mut Reply,
+        lane: &Lane,
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
+        if reply.is_empty() {
+            return Ok(());
+        }
+        let mut sent = 0;
+        if self.outbox.is_empty() && self.held_until <= self.server.engine.durable.load(Relaxed) {
+            if let Some(bytes) = reply.plain() {
+                sent = match self.stream.poll_write(context, bytes) {
+                    Poll::Ready(sent) => sent?,
+                    Poll::Pending => 0,
+                };
+            }
+            let stats = &self.server.engine.stats.lanes[lane.index];
+            stats.bytes_out.add(sent as u64);
+            stats.writes.add(1);
+            let client = &self.session.client;
+            client
+                .bytes_out
+                .store(client.bytes_out.load(Relaxed) + sent as u64, Relaxed);
+        }
+        if sent < reply.len() {
+            self.outbox.take_over(reply, sent);
+            let config = self.server.engine.config.load();
+            self.check_output_limit(&config)?;
+        }
+        reply.clear();
+        Ok(())
+    }
+
+    /// Sends what waits, unless it must wait for the disk.
+    fn flush(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let engine = &self.server.engine;
+        if self.outbox.is_empty() || self.held_until > engine.durable.load(Relaxed) {
+            return Ok(());
+        }
+        if let Poll::Ready(sent) = self.outbox.poll_flush(&mut self.stream, context) {
+            let sent = sent? as u64;
+            let stats = &engine.stats.lanes[self.session.client.worker];
+            stats.bytes_out.add(sent);
+            stats.writes.add(1);
+            let client = &self.session.client;
+            client
+                .bytes_out
+                .store(client.bytes_out.load(Relaxed) + sent, Relaxed);
+        }
+        let config = engine.config.load();
+        self.check_output_limit(&config)
+    }
+
+    /// Cuts off a client that lets too much pile up.
+    fn check_output_limit(&mut self, config: &Config) -> io::Result<()> {
+        let limits = &config.client_output_buffer_limit;
+        let limit = if self.session.subscriptions.is_some() {
+            &limits.pubsub
+        } else {
+            &limits.normal
+        };
+        if self.outbox.is_empty() || !self.outbox.exceeds(limit, Instant::now()) {
+            return Ok(());
+        }
+        self.server
+            .engine
+            .stats
+            .output_limit_disconnections
+            .fetch_add(1, Relaxed);
+        tracing::warn!(
+            "Client id={} addr={} closed for overcoming of output buffer limits ({} bytes).",
+            self.session.client.id,
+            self.session.client.address,
+            self.outbox.bytes()
+        );
+        Err(io::ErrorKind::OutOfMemory.into())
+    }
+
+    fn note_read(&self, lane: &Lane, count: usize) {
+        let stats = &self.server.engine.stats.lanes[lane.index];
+        stats.bytes_in.add(count as u64);
+        stats.reads.add(1);
+        let client = &self.session.client;
+        client
+            .bytes_in
+            .store(client.bytes_in.load(Relaxed) + count as u64, Relaxed);
+    }
+
+    /// Tells others how much this connection keeps.
+    fn note_sizes(&self) {
+        let client = &self.session.client;
+        client
+            .query_buffer
+            .store(self.pending.len() as u64, Relaxed);
+        client.query_buffer_free.store(
+            (self.pending.capacity() - self.pending.len()) as u64,
+            Relaxed,
+        );
+        client
+            .output_bytes
+            .store(self.outbox.bytes() as u64, Relaxed);
+        client
+            .output_pieces
+            .store(self.outbox.pieces() as u64, Relaxed);
+    }
+}
+
+impl Engine {
+    /// The end of a client: its subscriptions, watched keys and place in the lists go.
+    pub(super) fn forget_client(&self, lane: &Lane, session: &mut Session, was_parked: bool) {
+        let _passage = self.keyspace.gate().pass(lane.index);
+        session.end_transaction();
+        self.unwatch_all(session);
+        if let Some(subscriptions) = session.subscriptions.take() {
+            let client = &session.client;
+            let kinds = [
+                (Kind::Channel, &subscriptions.channels),
+                (Kind::Pattern, &subscriptions.patterns),
+                (Kind::Shard, &subscriptions.shard_channels),
+            ];
+            for (kind, names) in kinds {
+                names.iter().for_each(|name| {
+                    self.pubsub
+                        .unsubscribe(client.worker, client.id, kind, name)
+                });
+            }
+        }
+        if was_parked && session.client.has_flag(flag::BLOCKED) {
+            self.clients.blocked.fetch_sub(1, Relaxed);
+        }
+        self.clients.remove(session.client.id);
+    }
+}

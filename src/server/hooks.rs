@@ -1,0 +1,49 @@
+//! What commands ask of the server: applying directives, shutting down, files.
+
+use std::sync::{Arc, Weak};
+
+use anyhow::Result;
+
+use super::{Server, shutdown};
+use crate::config::{Apply, Config};
+use crate::engine::{Engine, Hooks, Shutdown};
+
+struct ServerHooks(Weak<Server>);
+
+impl Hooks for ServerHooks {
+    fn apply(
+        &self,
+        engine: &Engine,
+        _old: &Config,
+        _new: &Config,
+        changed: &[Apply],
+    ) -> Result<(), String> {
+        let _ = (engine, changed);
+        Ok(())
+    }
+
+    fn shut_down(&self, _engine: &Engine, how: Shutdown) {
+        if let Some(server) = self.0.upgrade() {
+            std::thread::spawn(move || shutdown::stop(&server, how.force));
+        }
+    }
+
+    fn reload_aof(&self, _engine: &Engine) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Gives the engine its hooks.
+pub(super) fn install(server: &Arc<Server>) {
+    let hooks = Box::new(ServerHooks(Arc::downgrade(server)));
+    // A second installation would be a second server for one engine, which cannot happen.
+    let _ = server.engine.hooks.set(hooks);
+}
+
+pub(super) fn load_files(_server: &Arc<Server>) -> Result<()> {
+    Ok(())
+}
+
+pub(super) fn close_files(_server: &Server) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Sockets and threads: listeners, workers, connections, timers, shutdown. Start with `worker`, then `connection`.
+//!
+//! The only place that knows `tokio`'s runtimes; commands never see it.
+
+mod connection;
+mod hooks;
+mod listener;
+mod outbox;
+mod shutdown;
+mod signals;
+mod stream;
+mod tick;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use anyhow::{Context, Result};
+
+use crate::config::Config;
+use crate::engine::Engine;
+use listener::Listeners;
+use shutdown::Exit;
+
+/// What workers share besides the engine.
+pub struct Server {
+    /// Commands and data.
+    pub engine: Engine,
+    /// Connections per worker.
+    connections: Box<[AtomicUsize]>,
+    exit: Exit,
+}
+
+impl Server {
+    /// The worker with the fewest connections.
+    fn quietest_worker(&self) -> usize {
+        let counts = self.connections.iter().enumerate();
+        counts
+            .min_by_key(|(_, count)| count.load(Relaxed))
+            .map_or(0, |(worker, _)| worker)
+    }
+}
+
+/// Runs the server until it is told to stop; returns the process's exit status.
+pub fn run(config: Config) -> Result<i32> {
+    let listeners = Listeners::bind(&config)?;
+    let engine = Engine::new(config, crate::commands::FAMILIES);
+    let workers = engine.mailboxes.len();
+    let server = Arc::new(Server {
+        engine,
+        connections: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+        exit: Exit::default(),
+    });
+    hooks::install(&server);
+    announce(&server);
+    let threads: Vec<_> = (0..workers)
+        .map(|index| {
+            let (server, listeners) = (server.clone(), (index == 0).then(|| listeners.clone()));
+            let name = format!("worker-{index}");
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(move || worker::run(server, index, listeners))
+        })
+        .collect::<std::io::Result<_>>()
+        .context("starting the workers")?;
+    hooks::load_files(&server)?;
+    tracing::info!("Ready to accept connections");
+    let status = server.exit.wait();
+    for thread in threads {
+        // A worker that panicked has been logged by then; the others still end cleanly.
+        let _ = thread.join();
+    }
+    listeners.clean_up();
+    tracing::warn!("Oxidis is now ready to exit, bye bye...");
+    Ok(status)
+}
+
+fn announce(server: &Server) {
+    let config = server.engine.config.load();
+    let identity = &server.engine.identity;
+    tracing::warn!(
+        "Oxidis {} is starting, speaking as Redis {}, {} bit, workers: {}, PID: {}",
+        crate::base::version::OXIDIS_VERSION,
+        crate::base::version::REDIS_VERSION,
+        usize::BITS,
+        identity.workers,
+        identity.pid
+    );
+    for address in listener::addresses(&config) {
+        tracing::info!("Listening on {address}");
+    }
+}

@@ -1,0 +1,100 @@
+//! Replies that the socket has not taken yet, and the limits on how many there may be.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::{Buf, Bytes};
+
+use super::stream::Stream;
+use crate::config::ClientLimit;
+use crate::resp::reply::Reply;
+
+/// Pieces handed to the kernel at once.
+const PIECES: usize = 64;
+
+/// Bytes on their way to a client that reads more slowly than it asks.
+#[derive(Default)]
+pub(super) struct Outbox {
+    pieces: VecDeque<Bytes>,
+    bytes: usize,
+    /// Since when the soft limit has been exceeded.
+    soft_since: Option<Instant>,
+}
+
+impl Outbox {
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn pieces(&self) -> usize {
+        self.pieces.len()
+    }
+
+    pub fn push(&mut self, piece: Bytes) {
+        self.bytes += piece.len();
+        self.pieces.push_back(piece);
+    }
+
+    /// Takes over a reply but for its first `skip` bytes, which have been sent.
+    pub fn take_over(&mut self, reply: &mut Reply, skip: usize) {
+        reply.take_pieces(skip, |piece| self.push(piece));
+    }
+
+    /// Sends as much as the socket takes; ready when all is sent.
+    pub fn poll_flush(
+        &mut self,
+        stream: &mut Stream,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut sent = 0;
+        while !self.pieces.is_empty() {
+            let mut slices = [IoSlice::new(&[]); PIECES];
+            let count = self.pieces.len().min(PIECES);
+            for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+                *slice = IoSlice::new(piece);
+            }
+            match stream.poll_write_pieces(context, &slices[..count]) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => {
+                    self.advance(written);
+                    sent += written;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending if sent > 0 => return Poll::Ready(Ok(sent)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(sent))
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        self.bytes -= written;
+        while let Some(piece) = self.pieces.front_mut() {
+            if written < piece.len() {
+                return piece.advance(written);
+            }
+            written -= piece.len();
+            self.pieces.pop_front();
+        }
+    }
+
+    /// Whether the client has let more pile up than `client-output-buffer-limit` allows.
+    pub fn exceeds(&mut self, limit: &ClientLimit, now: Instant) -> bool {
+        let (hard, soft) = (limit.hard_bytes as usize, limit.soft_bytes as usize);
+        if hard > 0 && self.bytes >= hard {
+            return true;
+        }
+        if soft == 0 || self.bytes < soft {
+            self.soft_since = None;
+            return false;
+        }
+        let since = *self.soft_since.get_or_insert(now);
+        now.duration_since(since).as_secs() > limit.soft_seconds
+    }
+}

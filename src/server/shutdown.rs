@@ -1,0 +1,74 @@
+//! The end: signals, SHUTDOWN, and the exit status.
+
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Server;
+use crate::engine::Mail;
+
+/// Where the main thread waits for the end.
+#[derive(Default)]
+pub(super) struct Exit {
+    status: Mutex<Option<i32>>,
+    ended: Condvar,
+}
+
+impl Exit {
+    /// Ends the server with this status; the first caller decides.
+    pub fn end(&self, status: i32) {
+        self.status.lock().get_or_insert(status);
+        self.ended.notify_all();
+    }
+
+    /// Waits for the end.
+    pub fn wait(&self) -> i32 {
+        let mut status = self.status.lock();
+        loop {
+            match *status {
+                Some(status) => return status,
+                None => self.ended.wait(&mut status),
+            }
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT and ends the server cleanly; a second one ends it at once.
+pub(super) async fn await_signals(server: Arc<Server>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return tracing::error!("Signals cannot be caught; only SHUTDOWN ends the server cleanly");
+    };
+    let name = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    tracing::warn!("Received {name} scheduling shutdown...");
+    let stopper = server.clone();
+    std::thread::spawn(move || stop(&stopper, true));
+    interrupt.recv().await;
+    tracing::warn!("You insist... exiting now.");
+    std::process::exit(1);
+}
+
+/// Ends the server: files are completed first, then the workers close their clients. False when the files could not be
+/// completed and `force` was not asked for.
+pub(super) fn stop(server: &Server, force: bool) -> bool {
+    tracing::warn!("User requested shutdown...");
+    if let Err(error) = super::hooks::close_files(server) {
+        tracing::error!("The append-only file could not be completed: {error}");
+        if !force {
+            return false;
+        }
+    }
+    server
+        .engine
+        .mailboxes
+        .iter()
+        .for_each(|mailbox| mailbox.post(Mail::Stop));
+    server.exit.end(0);
+    true
+}

@@ -1,0 +1,98 @@
+//! How the rest of a worker speaks to one connection's task: messages to send, a wake-up, an end.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::Waker;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::engine::{Client, Unblock};
+
+/// One connection's letterbox. Only its own worker's thread uses it, so its lock is never waited for.
+pub(super) struct Signals {
+    pub client: Arc<Client>,
+    /// Whether there is anything in the letterbox: all that the task looks at when there is not.
+    attention: AtomicBool,
+    inbox: Mutex<Inbox>,
+}
+
+#[derive(Default)]
+pub(super) struct Inbox {
+    /// Out-of-band messages, encoded for the client's protocol.
+    pub pushes: Vec<Bytes>,
+    /// The end of a blocking command.
+    pub unblock: Option<Unblock>,
+    waker: Option<Waker>,
+}
+
+impl Signals {
+    pub fn new(client: Arc<Client>) -> Arc<Self> {
+        Arc::new(Self {
+            client,
+            attention: AtomicBool::new(false),
+            inbox: Mutex::default(),
+        })
+    }
+
+    /// Whether the task should look at its letterbox.
+    pub fn wants_attention(&self) -> bool {
+        self.attention.load(Relaxed)
+    }
+
+    /// Empties the letterbox.
+    pub fn take(&self) -> (Vec<Bytes>, Option<Unblock>) {
+        self.attention.store(false, Relaxed);
+        let mut inbox = self.inbox.lock();
+        (std::mem::take(&mut inbox.pushes), inbox.unblock.take())
+    }
+
+    /// Remembers how to wake the task.
+    pub fn set_waker(&self, waker: &Waker) {
+        let mut inbox = self.inbox.lock();
+        if inbox
+            .waker
+            .as_ref()
+            .is_none_or(|known| !known.will_wake(waker))
+        {
+            inbox.waker = Some(waker.clone());
+        }
+    }
+
+    /// Puts something in and wakes the task.
+    pub fn post(&self, put: impl FnOnce(&mut Inbox)) {
+        self.attention.store(true, Relaxed);
+        let mut inbox = self.inbox.lock();
+        put(&mut inbox);
+        if let Some(waker) = &inbox.waker {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+thread_local! {
+    /// The connections of this worker.
+    static LOCAL: RefCell<HashMap<u64, Arc<Signals>>> = RefCell::default();
+}
+
+/// Adds a connection to this worker's.
+pub(super) fn register(signals: &Arc<Signals>) {
+    LOCAL.with_borrow_mut(|local| local.insert(signals.client.id, signals.clone()));
+}
+
+/// Takes a connection out.
+pub(super) fn unregister(id: u64) {
+    LOCAL.with_borrow_mut(|local| local.remove(&id));
+}
+
+/// One of this worker's connections.
+pub(super) fn get(id: u64) -> Option<Arc<Signals>> {
+    LOCAL.with_borrow(|local| local.get(&id).cloned())
+}
+
+/// All of this worker's connections.
+pub(super) fn all() -> Vec<Arc<Signals>> {
+    LOCAL.with_borrow(|local| local.values().cloned().collect())
+}

@@ -1,0 +1,118 @@
+//! A worker's timer: keys that are due, pauses that end, clients that are idle or read too slowly.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::connection::with_lane;
+use super::{Server, signals};
+use crate::base::clock::unix_ms;
+use crate::engine::{Effects, Engine, event, flag};
+use crate::journal::write_command;
+use crate::keyspace::SHARDS;
+
+/// Time between two looks at what is due; with the coarseness of deadlines a key is gone within 100 ms of its time.
+const PERIOD: Duration = Duration::from_millis(50);
+/// Due keys looked at under one lock.
+const DUE_AT_ONCE: usize = 64;
+/// Shards swept before other tasks of the worker get their turn.
+const SHARDS_AT_ONCE: usize = 16;
+
+/// Runs until the worker ends.
+pub(super) async fn run(server: Arc<Server>, index: usize) {
+    let mut interval = tokio::time::interval(PERIOD);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut round = 0u64;
+    loop {
+        interval.tick().await;
+        round += 1;
+        let engine = &server.engine;
+        expire(engine, index).await;
+        if index == 0 {
+            engine.end_pause_when_due();
+            engine
+                .stats
+                .peak_memory
+                .fetch_max(crate::base::alloc::used() as u64, Relaxed);
+        }
+        if round.is_multiple_of(1000 / PERIOD.as_millis() as u64) {
+            look_after_clients(engine);
+        }
+    }
+}
+
+/// Removes this worker's share of the keys that are due, giving way to others every few shards.
+async fn expire(engine: &Engine, index: usize) {
+    let pauses = engine.is_paused(true) || engine.is_loading();
+    if pauses || !engine.expires_actively.load(Relaxed) {
+        return;
+    }
+    let mut swept = 0;
+    for database in 0..engine.keyspace.databases() {
+        if engine.keyspace.hints(database).is_empty() {
+            continue;
+        }
+        for shard in (index..SHARDS).step_by(engine.mailboxes.len()) {
+            while engine.keyspace.is_due(database, shard, unix_ms()) {
+                let done =
+                    with_lane(|lane| sweep(engine, lane.index, database, shard)).unwrap_or(true);
+                swept += 1;
+                if swept % SHARDS_AT_ONCE == 0 {
+                    tokio::task::yield_now().await;
+                }
+                if done {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Removes some due keys of one shard; true when none is left.
+fn sweep(engine: &Engine, lane: usize, database: usize, shard: usize) -> bool {
+    let _passage = engine.keyspace.gate().pass(lane);
+    let mut scope = engine.keyspace.lock_one(shard);
+    let (expired, done) = scope.take_expired(database, shard, unix_ms(), DUE_AT_ONCE);
+    let mut effects = Effects::default();
+    let listens = engine
+        .config
+        .load()
+        .notify_keyspace_events
+        .contains(event::EXPIRED.class);
+    for entry in &expired {
+        let key = entry.view().key();
+        scope.touch_bytes(database, key);
+        if engine.journal.is_open() {
+            effects.add(database, |out| {
+                write_command(out, [&b"DEL"[..], key].into_iter())
+            });
+            engine.append(lane, &mut effects);
+        }
+        if listens {
+            engine.notify(database, key, event::EXPIRED);
+        }
+    }
+    engine.stats.lanes[lane].expired.add(expired.len() as u64);
+    if !expired.is_empty() && engine.journal.is_open() {
+        engine.journal.ring();
+    }
+    done
+}
+
+/// Once a second: closes clients that have been idle for too long.
+fn look_after_clients(engine: &Engine) {
+    let config = engine.config.load();
+    let now = unix_ms();
+    for signals in signals::all() {
+        let client = &signals.client;
+        let is_exempt = client.has_flag(flag::PUBSUB | flag::BLOCKED | flag::MONITOR);
+        let idle = now - client.last_active_ms.load(Relaxed);
+        if config.timeout > 0 && !is_exempt && idle > config.timeout as i64 * 1000 {
+            client.is_killed.store(true, Relaxed);
+            signals.post(|_| {});
+        } else if client.output_bytes.load(Relaxed) > 0 {
+            // Its soft limit may have run out though nothing is sent or read.
+            signals.post(|_| {});
+        }
+    }
+}

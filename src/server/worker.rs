@@ -1,0 +1,152 @@
+//! A worker thread: its own runtime, its connections, its mailbox, its timer. Worker 0 also accepts.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+
+use super::connection::{self, Connection};
+use super::listener::Listeners;
+use super::stream::{Accepted, Stream};
+use super::{Server, signals, tick};
+use crate::engine::{Client, Mail, Session};
+use crate::pubsub::{Kind, Publication};
+use crate::resp::reply::Reply;
+
+/// Runs worker `index` until it is told to stop.
+pub(super) fn run(server: Arc<Server>, index: usize, listeners: Option<Arc<Listeners>>) {
+    connection::prepare_thread(index);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("Worker {index} cannot start: {error}");
+            return server.exit.end(1);
+        }
+    };
+    runtime.block_on(async {
+        if let Some(listeners) = listeners {
+            listeners.accept(&server);
+            tokio::spawn(super::shutdown::await_signals(server.clone()));
+        }
+        tokio::spawn(tick::run(server.clone(), index));
+        read_mail(&server, index).await;
+    });
+    // Dropping the runtime drops the connections' tasks, which closes their sockets.
+}
+
+/// Handles the mailbox until told to stop.
+async fn read_mail(server: &Arc<Server>, index: usize) {
+    let mailbox = &server.engine.mailboxes[index];
+    loop {
+        mailbox.wait().await;
+        for mail in mailbox.take() {
+            match mail {
+                Mail::Publish(publication) => deliver(server, index, &publication),
+                Mail::Kill(id) => {
+                    if let Some(signals) = signals::get(id) {
+                        signals.client.is_killed.store(true, Relaxed);
+                        signals.post(|_| {});
+                    }
+                }
+                Mail::Unblock(id, how) => {
+                    if let Some(signals) = signals::get(id) {
+                        signals.post(|inbox| inbox.unblock = Some(how));
+                    }
+                }
+                Mail::Recheck => signals::all()
+                    .iter()
+                    .for_each(|signals| signals.post(|_| {})),
+                Mail::Connection(socket) => {
+                    if let Ok(socket) = socket.downcast::<Accepted>() {
+                        adopt(server, index, *socket);
+                    }
+                }
+                Mail::Stop => return,
+            }
+        }
+    }
+}
+
+/// Starts serving an accepted socket on this worker.
+pub(super) fn adopt(server: &Arc<Server>, index: usize, socket: Accepted) {
+    let stream = match socket.adopt() {
+        Ok(stream) => stream,
+        Err(error) => {
+            server.connections[index].fetch_sub(1, Relaxed);
+            return tracing::debug!("A new connection was lost: {error}");
+        }
+    };
+    let session = new_session(server, index, &stream);
+    tokio::spawn(Connection::new(server.clone(), stream, session).serve());
+}
+
+fn new_session(server: &Arc<Server>, index: usize, stream: &Stream) -> Session {
+    let engine = &server.engine;
+    let config = engine.config.load();
+    let (address, local) = stream.addresses(&config.unixsocket);
+    let client = Arc::new(Client::new(
+        engine.clients.next_id(),
+        index,
+        address,
+        local,
+        stream.fd(),
+    ));
+    client.set_flag(crate::engine::flag::UNIX_SOCKET, stream.is_unix());
+    engine.clients.add(client.clone());
+    Session::new(client, !config.requirepass.is_empty())
+}
+
+/// Gives a published message to this worker's listeners, encoded once per protocol.
+fn deliver(server: &Arc<Server>, index: usize, publication: &Publication) {
+    let mut encoded: Vec<(Option<Bytes>, bool, Bytes)> = Vec::new();
+    server
+        .engine
+        .pubsub
+        .deliver(index, publication, |client, pattern| {
+            let Some(signals) = signals::get(client) else {
+                return;
+            };
+            let is_resp3 = signals.client.is_resp3.load(Relaxed);
+            let known = encoded
+                .iter()
+                .find(|(known, resp3, _)| known.as_ref() == pattern && *resp3 == is_resp3);
+            let message = match known {
+                Some((_, _, bytes)) => bytes.clone(),
+                None => {
+                    let bytes = encode(publication, pattern, is_resp3);
+                    encoded.push((pattern.cloned(), is_resp3, bytes.clone()));
+                    bytes
+                }
+            };
+            signals.post(|inbox| inbox.pushes.push(message));
+        });
+}
+
+fn encode(publication: &Publication, pattern: Option<&Bytes>, is_resp3: bool) -> Bytes {
+    let mut reply = Reply::new();
+    reply.set_resp3(is_resp3);
+    match (pattern, publication.kind) {
+        (Some(pattern), _) => {
+            reply.push(4);
+            reply.bulk(b"pmessage");
+            reply.bulk(pattern);
+        }
+        (None, Kind::Shard) => {
+            reply.push(3);
+            reply.bulk(b"smessage");
+        }
+        (None, _) => {
+            reply.push(3);
+            reply.bulk(b"message");
+        }
+    }
+    reply.bulk(&publication.channel);
+    reply.bulk(&publication.message);
+    let mut bytes = Bytes::new();
+    reply.take_pieces(0, |piece| bytes = piece);
+    bytes
+}
