@@ -134,6 +134,9 @@ impl Engine {
         self.prepare(lane, session.database, buffer, batch);
         let end = self.run_prepared(&mut round, lane, session, Input { buffer, batch }, reply);
         drop(round.passage.take());
+        let stats = &self.stats.lanes[lane.index];
+        stats.hits.add(std::mem::take(&mut round.notes.hits));
+        stats.misses.add(std::mem::take(&mut round.notes.misses));
         (lane.effects, lane.notes) = (round.effects, round.notes);
         end
     }
@@ -503,13 +506,6 @@ impl<'r, 'e> Round<'r, 'e> {
     /// The end of a scope: what changed goes to the journal while its locks are still held.
     #[inline]
     fn commit(&mut self, _scope: &mut Scope<'e>) {
-        let stats = &self.engine.stats.lanes[self.lane];
-        if self.notes.hits > 0 {
-            stats.hits.add(std::mem::take(&mut self.notes.hits));
-        }
-        if self.notes.misses > 0 {
-            stats.misses.add(std::mem::take(&mut self.notes.misses));
-        }
         if self.engine.journal.is_open() {
             self.engine.append(self.lane, &mut self.effects);
         }
