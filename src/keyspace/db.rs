@@ -109,7 +109,7 @@ impl<'s, 'k> Db<'s, 'k> {
         self.scope
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn part(&mut self, key: Key<'_>) -> &mut ShardDatabase {
         let index = self.index;
         self.scope.shard(key.shard()).database(index)
