@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::R
 use dashmap::DashMap;
 use parking_lot::Mutex;
 
+use super::error::CommandError;
 use crate::base::clock::unix_ms;
 
 /// Texts of a client that change rarely.
@@ -19,6 +20,28 @@ pub struct Names {
     pub lib_version: Vec<u8>,
     /// The ACL user.
     pub user: String,
+}
+
+impl Names {
+    /// The user of a client that has not said who it is.
+    pub fn default_user() -> String {
+        "default".into()
+    }
+
+    /// Whether a text may stand in CLIENT LIST: it must not look like the end of a field or line.
+    pub fn is_printable(text: &[u8]) -> bool {
+        text.iter().all(u8::is_ascii_graphic)
+    }
+
+    /// Checks a client's name.
+    pub fn check(name: &[u8]) -> Result<(), CommandError> {
+        match Self::is_printable(name) {
+            true => Ok(()),
+            false => Err(CommandError::text(
+                "ERR Client names cannot contain spaces, newlines or special characters.",
+            )),
+        }
+    }
 }
 
 /// Bits of [`Client::flags`], as CLIENT LIST shows them.
@@ -90,7 +113,7 @@ impl Client {
             fd,
             created_ms: now,
             names: Mutex::new(Names {
-                user: "default".into(),
+                user: Names::default_user(),
                 ..Names::default()
             }),
             flags: AtomicU32::new(0),

@@ -1,12 +1,10 @@
 //! What a connection's own commands know of it: database, protocol, transaction, watched keys, subscriptions.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use bytes::Bytes;
-
 use super::client::{Client, flag};
+use super::subscriptions::Subscriptions;
 use super::transaction::Transaction;
 use crate::keyspace::WatchFlag;
 use crate::pubsub::Kind;
@@ -41,38 +39,6 @@ pub struct Watch {
     pub flag: WatchFlag,
     /// The keys.
     pub keys: Vec<Watched>,
-}
-
-/// A client's subscriptions.
-#[derive(Debug, Default)]
-pub struct Subscriptions {
-    /// SUBSCRIBE.
-    pub channels: HashSet<Bytes>,
-    /// PSUBSCRIBE.
-    pub patterns: HashSet<Bytes>,
-    /// SSUBSCRIBE.
-    pub shard_channels: HashSet<Bytes>,
-}
-
-impl Subscriptions {
-    /// The names of one kind.
-    pub fn of(&mut self, kind: Kind) -> &mut HashSet<Bytes> {
-        match kind {
-            Kind::Channel => &mut self.channels,
-            Kind::Pattern => &mut self.patterns,
-            Kind::Shard => &mut self.shard_channels,
-        }
-    }
-
-    /// Channels and patterns, as SUBSCRIBE's replies count them.
-    pub fn count(&self) -> usize {
-        self.channels.len() + self.patterns.len()
-    }
-
-    /// Whether there is none of any kind.
-    pub fn is_empty(&self) -> bool {
-        self.count() == 0 && self.shard_channels.is_empty()
-    }
 }
 
 /// One connection's state, owned by its task.
@@ -147,6 +113,12 @@ impl Session {
         self.note_subscriptions();
     }
 
+    /// Has the connection closed once its replies are sent.
+    pub fn close_after_reply(&mut self) {
+        self.closes = true;
+        self.client.set_flag(flag::CLOSE_AFTER_REPLY, true);
+    }
+
     /// Whether a watched key has changed.
     pub fn is_watch_broken(&self) -> bool {
         self.watch
@@ -178,9 +150,9 @@ impl Session {
                 .as_ref()
                 .map_or((0, 0, 0), |subscriptions| {
                     (
-                        subscriptions.channels.len(),
-                        subscriptions.patterns.len(),
-                        subscriptions.shard_channels.len(),
+                        subscriptions.of(Kind::Channel).len(),
+                        subscriptions.of(Kind::Pattern).len(),
+                        subscriptions.of(Kind::Shard).len(),
                     )
                 });
         self.client.channels.store(channels as u32, Relaxed);

@@ -24,7 +24,6 @@ use super::{Server, signals};
 use crate::base::clock::unix_ms;
 use crate::config::{AppendFsync, Config};
 use crate::engine::{Engine, Flow, Lane, Parked, Progress, Session, Unblock, flag, state};
-use crate::pubsub::Kind;
 use crate::resp::parser::{Batch, Limits, Parser};
 use crate::resp::reply::Reply;
 
@@ -583,20 +582,7 @@ impl Engine {
         let _passage = self.keyspace.gate().pass(lane.index);
         session.end_transaction();
         self.unwatch_all(session);
-        if let Some(subscriptions) = session.subscriptions.take() {
-            let client = &session.client;
-            let kinds = [
-                (Kind::Channel, &subscriptions.channels),
-                (Kind::Pattern, &subscriptions.patterns),
-                (Kind::Shard, &subscriptions.shard_channels),
-            ];
-            for (kind, names) in kinds {
-                names.iter().for_each(|name| {
-                    self.pubsub
-                        .unsubscribe(client.worker, client.id, kind, name)
-                });
-            }
-        }
+        self.unsubscribe_all(session);
         if was_parked && session.client.has_flag(flag::BLOCKED) {
             self.clients.blocked.fetch_sub(1, Relaxed);
         }
