@@ -4,8 +4,13 @@
 
 mod connection;
 mod string;
+mod transactions;
 
 use crate::engine::Command;
 
 /// Every family's commands.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, string::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[
+    connection::COMMANDS,
+    string::COMMANDS,
+    transactions::COMMANDS,
+];

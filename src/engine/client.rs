@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::error::CommandError;
 use crate::base::clock::unix_ms;
+use crate::keyspace::WatchFlag;
 
 /// Texts of a client that change rarely.
 #[derive(Debug, Clone, Default)]
@@ -52,8 +53,6 @@ pub mod flag {
     pub const PUBSUB: u32 = 1 << 1;
     /// Waiting in a blocking command (`b`).
     pub const BLOCKED: u32 = 1 << 2;
-    /// A watched key has changed (`d`).
-    pub const DIRTY: u32 = 1 << 3;
     /// To be closed after its reply (`c`).
     pub const CLOSE_AFTER_REPLY: u32 = 1 << 4;
     /// Connected by a Unix socket (`U`).
@@ -87,6 +86,8 @@ pub struct Client {
     pub queued: AtomicI64,
     pub queued_bytes: AtomicU64,
     pub watched: AtomicU32,
+    /// Raised when a watched key changes.
+    pub watch: Mutex<Option<WatchFlag>>,
     /// Number of the last command in the command table; `u32::MAX` for none.
     pub last_command: AtomicU32,
     pub last_active_ms: AtomicI64,
@@ -125,6 +126,7 @@ impl Client {
             queued: AtomicI64::new(-1),
             queued_bytes: AtomicU64::new(0),
             watched: AtomicU32::new(0),
+            watch: Mutex::default(),
             last_command: AtomicU32::new(u32::MAX),
             last_active_ms: AtomicI64::new(now),
             query_buffer: AtomicU64::new(0),

@@ -103,6 +103,8 @@ pub mod flags {
     pub const NO_GROUP_CATEGORY: u32 = 1 << 25;
     /// Hidden arguments: not logged, not shown.
     pub const SENSITIVE: u32 = 1 << 26;
+    /// Ends a transaction by running what it has queued.
+    pub const RUNS_QUEUE: u32 = 1 << 27;
 
     /// The names that COMMAND INFO gives, in its order.
     pub const NAMES: &[(u32, &str)] = &[

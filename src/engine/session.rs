@@ -1,7 +1,8 @@
 //! What a connection's own commands know of it: database, protocol, transaction, watched keys, subscriptions.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::client::{Client, flag};
 use super::subscriptions::Subscriptions;
@@ -19,11 +20,15 @@ pub mod state {
     pub const SUBSCRIBER: u32 = 1 << 2;
     /// CLIENT REPLY OFF.
     pub const REPLY_OFF: u32 = 1 << 3;
-    /// CLIENT REPLY SKIP: the next command gets no reply.
+    /// The command being run gets no reply.
     pub const REPLY_SKIP: u32 = 1 << 4;
+    /// CLIENT REPLY SKIP: the next command gets no reply.
+    pub const REPLY_SKIP_NEXT: u32 = 1 << 5;
+    /// All that concerns replies.
+    pub const REPLY: u32 = REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT;
 }
 
-/// A watched key and whether it had expired already when it was watched.
+/// A watched key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Watched {
     /// The database.
@@ -37,8 +42,19 @@ pub struct Watched {
 pub struct Watch {
     /// Raised when one of the keys changes.
     pub flag: WatchFlag,
-    /// The keys.
-    pub keys: Vec<Watched>,
+    /// The keys, and whether they existed when the watch began.
+    pub keys: HashMap<Watched, bool>,
+}
+
+impl Watch {
+    /// Adds a key. False when it is watched already.
+    pub fn add(&mut self, key: Watched, exists: bool) -> bool {
+        let is_new = !self.keys.contains_key(&key);
+        if is_new {
+            self.keys.insert(key, exists);
+        }
+        is_new
+    }
 }
 
 /// One connection's state, owned by its task.
@@ -129,11 +145,28 @@ impl Session {
     /// The watch list, made when needed.
     pub fn watch_list(&mut self) -> &mut Watch {
         self.watch.get_or_insert_with(|| {
-            Box::new(Watch {
-                flag: Arc::new(AtomicBool::new(false)),
-                keys: Vec::new(),
-            })
+            let watch = Box::<Watch>::default();
+            *self.client.watch.lock() = Some(watch.flag.clone());
+            watch
         })
+    }
+
+    /// After a change of the watch list: keeps what others see in step.
+    pub fn note_watched(&mut self) {
+        let watched = self.watch.as_ref().map_or(0, |watch| watch.keys.len());
+        self.client.watched.store(watched as u32, Relaxed);
+        if watched == 0 {
+            *self.client.watch.lock() = None;
+        }
+    }
+
+    /// After a command: whether its reply is to be taken back.
+    pub fn is_reply_unwanted(&mut self) -> bool {
+        let is_unwanted = self.state & (state::REPLY_OFF | state::REPLY_SKIP) != 0;
+        let skips_next = self.is(state::REPLY_SKIP_NEXT);
+        self.set(state::REPLY_SKIP_NEXT, false);
+        self.set(state::REPLY_SKIP, skips_next);
+        is_unwanted
     }
 
     /// After a change of subscriptions or protocol: keeps state and what others see in step.

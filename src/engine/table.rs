@@ -63,6 +63,11 @@ impl Spec {
         self.flags & flags == flags
     }
 
+    /// Whether it answers with messages, as subscribing does: a client that wants no replies gets them all the same.
+    pub fn answers_with_messages(&self) -> bool {
+        self.has(flags::PUBSUB | flags::NOSCRIPT)
+    }
+
     /// Shows the arguments that are keys, in order. False when the arguments make no sense: a count that is no number, or
     /// more keys than arguments.
     pub fn for_each_key(
@@ -242,6 +247,9 @@ impl CommandTable {
 }
 
 fn locks_of(command: &Command) -> Locks {
+    if command.flags & flags::RUNS_QUEUE != 0 {
+        return Locks::Transaction;
+    }
     if command.flags & flags::ALONE != 0 {
         return Locks::Everything;
     }

@@ -445,7 +445,7 @@ impl Connection {
             self.server.engine.clients.blocked.fetch_sub(1, Relaxed);
             self.session.client.set_flag(flag::BLOCKED, false);
         }
-        if self.session.is(state::REPLY_OFF) {
+        if self.session.is_reply_unwanted() {
             reply.clear();
         }
         self.outbox.take_over(reply, 0);
