@@ -3,6 +3,8 @@
 //! Handlers see arguments, keys and a reply; no sockets, no locks, no files.
 
 mod connection;
+mod help;
+mod pubsub;
 mod string;
 mod transactions;
 
@@ -11,6 +13,7 @@ use crate::engine::Command;
 /// Every family's commands.
 pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
+    pubsub::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
 ];

@@ -137,11 +137,15 @@ fn not_loading(candidate: &Candidate<'_>) -> Result<(), CommandError> {
     }
 }
 
-/// The error for a command that does not exist; it quotes the beginning of the arguments.
-pub fn unknown_command(args: Args<'_>) -> CommandError {
+/// The error for a command or subcommand that does not exist; it quotes the beginning of the arguments.
+pub fn unknown_command(engine: &Engine, args: Args<'_>) -> CommandError {
     const QUOTED: usize = 128;
     let text =
         |arg: &[u8], max: usize| String::from_utf8_lossy(&arg[..arg.len().min(max)]).into_owned();
+    if let (Some(container), Some(word)) = (engine.commands.find(args.at(0)), args.get(1)) {
+        let container = container.name.to_ascii_uppercase();
+        return CommandError::UnknownSubcommand(text(word, QUOTED), container);
+    }
     let mut rest = String::new();
     for arg in args.from(1) {
         if rest.len() >= QUOTED {

@@ -29,6 +29,8 @@ pub enum Flow {
     Close,
     /// A command has no reply yet; later commands wait.
     Parked(Box<dyn Parked>),
+    /// There is mail that came before what follows, so it must be delivered first.
+    Mail,
     /// A command must be sent through again when [`Engine::is_paused`] no longer holds.
     Postponed,
 }
@@ -148,6 +150,13 @@ impl Engine {
                     .is_frame
                     .then(|| &buffer[command.start as usize..command.end as usize]),
             };
+            if index > 0 && self.has_earlier_mail(session, prepared.spec) {
+                timer.finish();
+                return BatchEnd {
+                    done: index,
+                    flow: Flow::Mail,
+                };
+            }
             timer.begins(prepared.spec);
             let flow = round.run(session, request, prepared.spec, reply);
             if !matches!(flow, Flow::Continue) {
@@ -161,6 +170,13 @@ impl Engine {
             done: batch.commands.len(),
             flow: Flow::Continue,
         }
+    }
+
+    /// Whether messages wait that were published before a command that changes who gets them.
+    #[inline]
+    fn has_earlier_mail(&self, session: &Session, spec: Option<&Spec>) -> bool {
+        spec.is_some_and(Spec::answers_with_messages)
+            && self.mailboxes[session.client.worker].has_mail()
     }
 
     /// Looks up the commands and hashes their keys; brings what they will need into the cache.
@@ -248,7 +264,7 @@ impl Engine {
         let spec = self
             .commands
             .resolve(args)
-            .ok_or_else(|| checks::unknown_command(args))?;
+            .ok_or_else(|| checks::unknown_command(self, args))?;
         let config = self.config.load();
         let mut keys = Vec::new();
         collect_keys(spec, args, &mut keys);
@@ -319,7 +335,8 @@ impl<'r, 'e> Round<'r, 'e> {
         reply: &mut Reply,
     ) -> Flow {
         let Some(spec) = spec else {
-            return self.refuse(session, None, checks::unknown_command(request.args), reply);
+            let error = checks::unknown_command(self.engine, request.args);
+            return self.refuse(session, None, error, reply);
         };
         if !spec.accepts(request.args.len()) {
             return self.refuse(session, Some(spec), checks::wrong_arity(spec), reply);
@@ -366,6 +383,12 @@ impl<'r, 'e> Round<'r, 'e> {
         match self.parked.take() {
             Some(parked) => Flow::Parked(parked),
             None if session.closes => Flow::Close,
+            // A listener gets what its own command published after that command's reply, before the next one's.
+            None if session.subscriptions.is_some()
+                && self.engine.mailboxes[session.client.worker].has_mail() =>
+            {
+                Flow::Mail
+            }
             None => Flow::Continue,
         }
     }

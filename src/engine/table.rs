@@ -224,19 +224,17 @@ impl CommandTable {
         found.map(|&id| &self.specs[id])
     }
 
-    /// Finds the command that some arguments call, a container's subcommand included. A container whose subcommand is
-    /// unknown is found itself.
+    /// Finds the command that some arguments call: of a container its subcommand, or itself where no word follows.
     #[inline]
     pub fn resolve(&self, args: Args<'_>) -> Option<&Spec> {
         let spec = self.find(args.at(0))?;
         if spec.subcommands.is_empty() {
             return Some(spec);
         }
-        Some(
-            args.get(1)
-                .and_then(|word| self.subcommand(spec, word))
-                .unwrap_or(spec),
-        )
+        match args.get(1) {
+            Some(word) => self.subcommand(spec, word),
+            None => Some(spec),
+        }
     }
 
     /// A container's subcommand by its own name.
