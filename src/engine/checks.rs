@@ -34,7 +34,6 @@ struct Candidate<'c> {
     config: &'c Config,
     session: &'c Session,
     spec: &'c Spec,
-    args: Args<'c>,
     conditions: u32,
 }
 
@@ -56,14 +55,12 @@ pub fn run(
     config: &Config,
     session: &Session,
     spec: &Spec,
-    args: Args<'_>,
 ) -> Result<Verdict, CommandError> {
     let candidate = Candidate {
         engine,
         config,
         session,
         spec,
-        args,
         conditions: engine.conditions(),
     };
     for check in CHECKS {
@@ -123,7 +120,7 @@ fn allowed_to_subscribers(candidate: &Candidate<'_>) -> Result<(), CommandError>
     }
     Err(CommandError::message(format!(
         "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
-        String::from_utf8_lossy(candidate.args.at(0)).to_lowercase()
+        candidate.spec.name
     )))
 }
 

@@ -342,7 +342,7 @@ impl<'r, 'e> Round<'r, 'e> {
             return self.refuse(session, Some(spec), checks::wrong_arity(spec), reply);
         }
         if session.state | self.engine.conditions() != 0 {
-            match checks::run(self.engine, self.config, session, spec, request.args) {
+            match checks::run(self.engine, self.config, session, spec) {
                 Err(error) => return self.refuse(session, Some(spec), error, reply),
                 Ok(checks::Verdict::Postpone) => return Flow::Postponed,
                 Ok(checks::Verdict::Queue) => {
