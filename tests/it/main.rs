@@ -14,5 +14,6 @@ mod protocol;
 mod pubsub;
 mod redis_cli;
 mod scan;
+mod string_options;
 mod strings;
 mod transactions;
