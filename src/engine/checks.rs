@@ -155,7 +155,17 @@ pub fn unknown_command(args: Args<'_>) -> CommandError {
     ))
 }
 
-/// The error for a wrong number of words, or for a subcommand that does not exist.
+/// The error for a container's subcommand that does not exist.
+pub fn unknown_subcommand(args: Args<'_>) -> CommandError {
+    const QUOTED: usize = 128;
+    let text = |at: usize| {
+        let arg = args.get(at).unwrap_or_default();
+        String::from_utf8_lossy(&arg[..arg.len().min(QUOTED)]).into_owned()
+    };
+    CommandError::UnknownSubcommand(text(1), text(0).to_uppercase())
+}
+
+/// The error for a wrong number of words.
 pub fn wrong_arity(spec: &Spec) -> CommandError {
     CommandError::Arity(spec.name.clone())
 }

@@ -91,6 +91,8 @@ pub mod flags {
     pub const DANGEROUS: u32 = 1 << 19;
     /// In the `keyspace` category though not of the generic family.
     pub const KEYSPACE: u32 = 1 << 20;
+    /// In the `connection` category though not of that family.
+    pub const CONNECTION: u32 = 1 << 27;
     /// Controls a transaction: runs at once instead of being queued.
     pub const CONTROL: u32 = 1 << 21;
     /// Needs the whole keyspace at rest.

@@ -324,6 +324,10 @@ impl<'r, 'e> Round<'r, 'e> {
         if !spec.accepts(request.args.len()) {
             return self.refuse(session, Some(spec), checks::wrong_arity(spec), reply);
         }
+        if !spec.subcommands.is_empty() {
+            let error = checks::unknown_subcommand(request.args);
+            return self.refuse(session, None, error, reply);
+        }
         if session.state | self.engine.conditions() != 0 {
             match checks::run(self.engine, self.config, session, spec, request.args) {
                 Err(error) => return self.refuse(session, Some(spec), error, reply),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::hint::Hint;
 use super::lock::hash_bits;
 use super::table::Table;
 
@@ -72,6 +73,33 @@ impl ShardDatabase {
     /// Whether a key is there, expired or not.
     pub fn holds(&self, key: &[u8]) -> bool {
         self.table.find(hash_bits(key), key).is_some()
+    }
+
+    /// Whether a key is there and not past its time.
+    pub fn holds_alive(&self, key: &[u8], now: i64) -> bool {
+        self.table.find(hash_bits(key), key).is_some_and(|place| {
+            let expires_at = self.table.entry(place).expires_at();
+            expires_at.is_none_or(|at| at >= now)
+        })
+    }
+
+    /// Before `counterpart`'s keys come here: raises the flags of keys that come or go, and removes and shows watched keys
+    /// that would come past their time.
+    pub fn tell_swap(
+        &self,
+        counterpart: &mut Self,
+        now: i64,
+        hint: &Hint,
+        mut removed: impl FnMut(Box<[u8]>),
+    ) {
+        self.touch_watched(|key| self.holds(key) || counterpart.holds_alive(key, now));
+        for key in self.watchers.keys() {
+            let place = counterpart.table.find(hash_bits(key), key);
+            if let Some(place) = place.filter(|_| !counterpart.holds_alive(key, now)) {
+                drop(counterpart.table.remove(place, hint));
+                removed(key.clone());
+            }
+        }
     }
 }
 

@@ -201,12 +201,24 @@ impl<'k> Scope<'k> {
         }
     }
 
+    /// Whether a key is there and not past its time; of a scope that holds nothing, under the shard's lock for a moment.
+    pub fn holds(&mut self, database: usize, key: Key<'_>, now: i64) -> bool {
+        self.walk(key.shard(), |shard| {
+            let part = shard.get(database);
+            part.is_some_and(|part| part.holds_alive(key.bytes, now))
+        })
+    }
+
     /// A key chosen at random, each with the same chance, that has not expired.
     pub fn random_key(&mut self, database: usize, now: i64) -> Option<Vec<u8>> {
         // A database of nothing but expired keys gives up instead of searching for ever.
         for _ in 0..100 {
             let hints = self.keyspace().hints(database);
-            let mut nth = random::below(hints.iter().map(|hint| hint.len() as u64).sum()) as usize;
+            let keys = hints.iter().map(|hint| hint.len() as u64).sum();
+            if keys == 0 {
+                return None;
+            }
+            let mut nth = random::below(keys) as usize;
             let shard = hints
                 .iter()
                 .position(|hint| match nth.checked_sub(hint.len()) {
@@ -215,7 +227,9 @@ impl<'k> Scope<'k> {
                         false
                     }
                     None => true,
-                })?;
+                });
+            // Others may have removed keys since they were counted.
+            let Some(shard) = shard else { continue };
             let found = self.walk(shard, |shard| {
                 let entry = shard.get(database)?.table.random()?;
                 Some((
@@ -251,23 +265,22 @@ impl<'k> Scope<'k> {
         Dropped(dropped)
     }
 
-    /// Exchanges two databases. The scope must be over everything.
-    pub fn swap(&mut self, one: usize, other: usize) {
+    /// Exchanges two databases. The scope must be over everything. Keys past their time that somebody watches from the other
+    /// side are taken out, with their database: they would look like keys that expired since they were watched.
+    pub fn swap(&mut self, one: usize, other: usize, now: i64) -> Vec<(usize, Box<[u8]>)> {
+        let mut expired = Vec::new();
         for shard in 0..SHARDS {
-            let hints = [
-                self.keyspace().hint(one, shard),
-                self.keyspace().hint(other, shard),
-            ];
+            let hints = [one, other].map(|database| self.keyspace().hint(database, shard));
             let shard = self.walk_to(shard);
             shard.database(one.max(other));
-            let [one, other] = shard.pair(one, other);
-            for (part, counterpart) in [(&*one, &*other), (&*other, &*one)] {
-                part.touch_watched(|key| part.holds(key) || counterpart.holds(key));
-            }
-            std::mem::swap(&mut one.table, &mut other.table);
-            one.table.publish_all(hints[0]);
-            other.table.publish_all(hints[1]);
+            let [first, second] = shard.pair(one, other);
+            first.tell_swap(second, now, hints[1], |key| expired.push((other, key)));
+            second.tell_swap(first, now, hints[0], |key| expired.push((one, key)));
+            std::mem::swap(&mut first.table, &mut second.table);
+            first.table.publish_all(hints[0]);
+            second.table.publish_all(hints[1]);
         }
+        expired
     }
 
     /// Bytes of all buckets of a database.
