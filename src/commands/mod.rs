@@ -3,10 +3,19 @@
 //! Handlers see arguments, keys and a reply; no sockets, no locks, no files.
 
 mod connection;
+mod help;
 mod keys;
+mod pubsub;
 mod string;
+mod transactions;
 
 use crate::engine::Command;
 
 /// Every family's commands.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, keys::COMMANDS, string::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[
+    connection::COMMANDS,
+    keys::COMMANDS,
+    pubsub::COMMANDS,
+    string::COMMANDS,
+    transactions::COMMANDS,
+];

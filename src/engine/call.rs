@@ -82,18 +82,19 @@ impl<'r, 'k> Call<'r, 'k> {
     /// The entry of a key, counted as found or missed, with the event of a miss.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        self.tell_miss(key);
+        self.note_miss(key);
         self.db.read(key)
     }
 
     /// Like [`Call::read`], but the key does not count as used.
     pub fn look(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        self.tell_miss(key);
+        self.note_miss(key);
         self.db.look(key)
     }
 
+    /// The event of a key that is about to be read and is missing; [`Call::read`] is this and `db.read`.
     #[inline]
-    fn tell_miss(&mut self, key: Key<'_>) {
+    pub fn note_miss(&mut self, key: Key<'_>) {
         if self.effects.listens.contains(event::MISS.class) && self.db.peek(key).is_none() {
             self.tell(self.db.index(), key, event::MISS);
         }
@@ -139,6 +140,13 @@ impl<'r, 'k> Call<'r, 'k> {
     pub fn park(&mut self, parked: impl Parked + 'static) {
         debug_assert!(!self.is_nested);
         self.parked = Some(Box::new(parked));
+    }
+
+    /// The error for a subcommand whose arguments make no sense.
+    pub fn subcommand_syntax(&self) -> CommandError {
+        let word = String::from_utf8_lossy(self.args.get(1).unwrap_or_default()).into_owned();
+        let container = self.spec.name.split('|').next().unwrap_or_default();
+        CommandError::SubcommandSyntax(word, container.to_ascii_uppercase())
     }
 
     /// The error for an invalid expiry, which names the command.

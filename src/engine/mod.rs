@@ -16,6 +16,7 @@ mod pause;
 mod reclaim;
 mod session;
 mod stats;
+mod subscriptions;
 mod table;
 mod transaction;
 
@@ -35,8 +36,9 @@ pub use event::Event;
 pub use mailbox::{Mail, Mailbox, Unblock};
 pub use parked::{Parked, Progress};
 pub use reclaim::Reclaimer;
-pub use session::{Session, Subscriptions, Watched, state};
+pub use session::{Session, Watched, state};
 pub use stats::Stats;
+pub use subscriptions::Subscriptions;
 pub use table::{CommandTable, Locks, Spec};
 
 use crate::base::{clock::unix_ms, random};

@@ -88,9 +88,10 @@ impl<'s, 'k> Db<'s, 'k> {
         self.moment.now
     }
 
-    /// Whether keys past their time are seen: data is being loaded, and only what the file says removes a key.
-    pub fn ignores_expiry(&self) -> bool {
-        self.moment.ignore_expiry
+    /// Whether an expiry (Unix milliseconds) leaves a key no time at all. Never while a file is loaded: what it says next may
+    /// give the key more.
+    pub fn has_passed(&self, expires_at: i64) -> bool {
+        expires_at <= self.moment.now && !self.moment.ignore_expiry
     }
 
     /// What has been noted so far.
@@ -108,7 +109,7 @@ impl<'s, 'k> Db<'s, 'k> {
         self.scope
     }
 
-    #[inline]
+    #[inline(always)]
     fn part(&mut self, key: Key<'_>) -> &mut ShardDatabase {
         let index = self.index;
         self.scope.shard(key.shard()).database(index)

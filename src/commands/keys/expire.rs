@@ -39,8 +39,7 @@ fn expire_at(call: &mut Call, base_ms: i64, unit_ms: i64) -> CommandResult {
         return Ok(());
     }
     call.reply.integer(1);
-    // What a file says stays until the file says otherwise.
-    if at <= call.db.now() && !call.db.ignores_expiry() {
+    if call.db.has_passed(at) {
         if let Some(entry) = call.db.remove(key) {
             call.engine.reclaimer.free(entry);
         }

@@ -26,7 +26,8 @@ fn flush(call: &mut Call, databases: Range<usize>) -> CommandResult {
         .clone()
         .map(|database| keyspace.len(database))
         .sum();
-    let dropped = call.db.scope().flush(databases);
+    let now = call.db.now();
+    let dropped = call.db.scope().flush(databases, now);
     call.engine.reclaimer.free_flushed(dropped, keys as u64);
     // Written to the journal even when there was nothing to flush, as Redis does.
     call.effects.dirty += keys.max(1) as u64;
@@ -46,8 +47,7 @@ pub(super) fn swap_databases(call: &mut Call) -> CommandResult {
     let (first, second) = (known(first)?, known(second)?);
     if first != second {
         let now = call.db.now();
-        let expired = call.db.scope().swap(first, second, now);
-        call.db.notes().expired.extend(expired);
+        call.db.scope().swap(first, second, now);
     }
     call.effects.dirty += 1;
     call.reply.ok();

@@ -1,5 +1,6 @@
 //! OBJECT: how a value is kept.
 
+use super::super::help;
 use crate::config::{Amount, Config, MaxmemoryPolicy};
 use crate::engine::{
     Call, Command, CommandError, CommandResult, Group, KeySpec, flags::*, one_key,
@@ -83,26 +84,6 @@ fn is_small(entry: EntryRef<'_>) -> bool {
     matches!(entry.value(), ValueRef::Int(0..SHARED_INTEGERS))
 }
 
-fn help(call: &mut Call) -> CommandResult {
-    const LINES: &[&str] = &[
-        "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-        "ENCODING <key>",
-        "    How the value of <key> is represented in memory.",
-        "FREQ <key>",
-        "    How often <key> has been used of late, on a logarithmic scale.",
-        "    Known under an LFU maxmemory policy only.",
-        "IDLETIME <key>",
-        "    For about how many seconds <key> has not been used.",
-        "REFCOUNT <key>",
-        "    How many references there are to the value of <key>.",
-        "HELP",
-        "    Print this help.",
-    ];
-    call.reply.array(LINES.len());
-    LINES.iter().for_each(|line| call.reply.simple(line));
-    Ok(())
-}
-
 const KEY: &[KeySpec] = &[one_key(2, &["RO"])];
 const TIPS: &[&str] = &["nondeterministic_output"];
 
@@ -126,9 +107,9 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
             "O(1)",
             "Tells how often a key is used, as a logarithm.",
         ),
-    Command::new("HELP", Group::Generic, "", help)
+    Command::new("HELP", Group::Generic, "", help::help)
         .flags(LOADING | STALE)
-        .docs("6.2.0", "O(1)", "Explains the subcommands."),
+        .docs("6.2.0", "O(1)", "Prints this help."),
     Command::new("IDLETIME", Group::Generic, "key", idle_time)
         .keys(KEY)
         .flags(READONLY)
