@@ -4,6 +4,7 @@
 
 mod connection;
 mod help;
+mod keys;
 mod pubsub;
 mod string;
 mod transactions;
@@ -13,6 +14,7 @@ use crate::engine::Command;
 /// Every family's commands.
 pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
+    keys::COMMANDS,
     pubsub::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,

@@ -163,6 +163,16 @@ impl<'s, 'k> Db<'s, 'k> {
         }
     }
 
+    /// The entry of a key, counted as a hit or a miss, but not marked as used.
+    pub fn look(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let Some(place) = self.find(key) else {
+            self.notes.misses += 1;
+            return None;
+        };
+        self.notes.hits += 1;
+        Some(self.part(key).table.entry(place))
+    }
+
     /// The entry of a key, without a trace.
     #[inline]
     pub fn peek(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
@@ -260,19 +270,25 @@ impl<'s, 'k> Db<'s, 'k> {
         Some(self.take(key, place))
     }
 
-    /// Puts an entry taken elsewhere under a key, over whatever was there.
-    pub fn put(&mut self, key: Key<'_>, entry: Entry) {
+    /// Puts an entry taken elsewhere under a key; gives back what was there.
+    pub fn put(&mut self, key: Key<'_>, mut entry: Entry) -> Option<Entry> {
         let expires_at = entry.view().expires_at();
-        let entry = entry.rebuilt(key.bytes, expires_at);
-        match self.find(key) {
-            Some(place) => {
-                self.part(key).table.replace(place, |_| entry);
-                if let Some(at) = expires_at {
-                    self.arm(key, place, at);
-                }
-            }
-            None => self.insert(key, entry),
+        if entry.view().key() != key.bytes {
+            entry = entry.rebuilt(key.bytes, expires_at);
         }
+        let Some(place) = self.find(key) else {
+            self.insert(key, entry);
+            return None;
+        };
+        let mut old = None;
+        self.part(key).table.replace(place, |known| {
+            old = Some(known);
+            entry
+        });
+        if let Some(at) = expires_at {
+            self.arm(key, place, at);
+        }
+        old
     }
 
     /// Raises the flags of those who WATCH a key.
