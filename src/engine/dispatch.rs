@@ -158,6 +158,8 @@ impl Engine {
                 };
             }
             timer.begins(prepared.spec);
+            let id = prepared.spec.map_or(u32::MAX, |spec| spec.id as u32);
+            session.client.last_command.store(id, Relaxed);
             let flow = round.run(session, request, prepared.spec, reply);
             if !matches!(flow, Flow::Continue) {
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
@@ -480,6 +482,7 @@ impl<'r, 'e> Round<'r, 'e> {
         is_nested: bool,
     ) -> Result<(), CommandError> {
         let database = session.database;
+        self.moment.no_touch = session.no_touch;
         let mut call = Call {
             engine: self.engine,
             config: self.config,

@@ -207,6 +207,7 @@ impl Connection {
                 Poll::Pending => return Ok(Turn::Idle),
             };
             self.note_read(&bench.lane, count);
+            self.note_query(count, 0);
             let Workbench {
                 lane,
                 input,
@@ -233,6 +234,7 @@ impl Connection {
                 return Ok(());
             };
             let mut pending = std::mem::take(&mut self.pending);
+            self.note_query(pending.len(), pending.capacity() - pending.len());
             let used = self.run_input(&mut pending, lane, batch, reply, context)?;
             pending.advance(used);
             pending.extend_from_slice(&std::mem::take(&mut self.unread));
@@ -594,16 +596,19 @@ impl Connection {
             .store(client.bytes_in.load(Relaxed) + count as u64, Relaxed);
     }
 
+    fn note_query(&self, used: usize, free: usize) {
+        let client = &self.session.client;
+        client.query_buffer.store(used as u64, Relaxed);
+        client.query_buffer_free.store(free as u64, Relaxed);
+    }
+
     /// Tells others how much this connection keeps.
     fn note_sizes(&self) {
-        let client = &self.session.client;
-        client
-            .query_buffer
-            .store(self.pending.len() as u64, Relaxed);
-        client.query_buffer_free.store(
-            (self.pending.capacity() - self.pending.len()) as u64,
-            Relaxed,
+        self.note_query(
+            self.pending.len(),
+            self.pending.capacity() - self.pending.len(),
         );
+        let client = &self.session.client;
         client
             .output_bytes
             .store(self.outbox.bytes() as u64, Relaxed);
