@@ -36,16 +36,20 @@ pub enum Flow {
 }
 
 /// A command of a batch with what is known before it runs.
-struct Prepared<'e> {
-    spec: Option<&'e Spec>,
+struct Prepared {
+    /// The command's number; `UNKNOWN` for none.
+    spec: u32,
     first_key: u32,
     keys: u32,
 }
+
+const UNKNOWN: u32 = u32::MAX;
 
 /// One thread's working memory for running commands.
 pub struct Lane {
     /// The thread's number: its lane through the gate, its counters, its journal buffer.
     pub index: usize,
+    prepared: Vec<Prepared>,
     keys: Vec<KeyRef>,
     effects: Effects,
     notes: Notes,
@@ -57,6 +61,7 @@ impl Lane {
     pub fn new(index: usize) -> Self {
         Self {
             index,
+            prepared: Vec::new(),
             keys: Vec::new(),
             effects: Effects::default(),
             notes: Notes::default(),
@@ -75,6 +80,13 @@ struct Round<'r, 'e> {
     effects: Effects,
     notes: Notes,
     parked: Option<Box<dyn Parked>>,
+}
+
+/// Complete commands and the bytes that they lie in.
+#[derive(Clone, Copy)]
+struct Input<'r> {
+    buffer: &'r [u8],
+    batch: &'r Batch,
 }
 
 /// One command about to run.
@@ -115,52 +127,51 @@ impl Engine {
             notes: std::mem::take(&mut lane.notes),
             parked: None,
         };
+        session
+            .client
+            .last_active_ms
+            .store(round.moment.now, Relaxed);
         round.effects.listens = config.notify_keyspace_events;
         reply.set_resp3(session.is_resp3);
-        let mut keys = std::mem::take(&mut lane.keys);
-        keys.clear();
-        let prepared = self.prepare(session.database, buffer, batch, &mut keys);
-        let end = self.run_prepared(
-            &mut round, lane, session, buffer, batch, &prepared, &keys, reply,
-        );
+        self.prepare(lane, session.database, buffer, batch);
+        let end = self.run_prepared(&mut round, lane, session, Input { buffer, batch }, reply);
         drop(round.passage.take());
+        let stats = &self.stats.lanes[lane.index];
+        stats.hits.add(std::mem::take(&mut round.notes.hits));
+        stats.misses.add(std::mem::take(&mut round.notes.misses));
         (lane.effects, lane.notes) = (round.effects, round.notes);
-        lane.keys = keys;
         end
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn run_prepared<'e>(
         &'e self,
         round: &mut Round<'_, 'e>,
         lane: &Lane,
         session: &mut Session,
-        buffer: &[u8],
-        batch: &Batch,
-        prepared: &[Prepared<'e>],
-        keys: &[KeyRef],
+        input: Input<'_>,
         reply: &mut Reply,
     ) -> BatchEnd {
+        let Input { buffer, batch } = input;
         let mut timer = Timer::start(self, lane);
-        for (index, (command, prepared)) in batch.commands.iter().zip(prepared).enumerate() {
+        for (index, (command, prepared)) in batch.commands.iter().zip(&lane.prepared).enumerate() {
             let request = Request {
                 args: batch.args(buffer, command),
-                keys: &keys[prepared.first_key as usize..][..prepared.keys as usize],
+                keys: &lane.keys[prepared.first_key as usize..][..prepared.keys as usize],
                 frame: command
                     .is_frame
                     .then(|| &buffer[command.start as usize..command.end as usize]),
             };
-            if index > 0 && self.has_earlier_mail(session, prepared.spec) {
+            let spec = self.commands.all().get(prepared.spec as usize);
+            if index > 0 && self.has_earlier_mail(session, spec) {
                 timer.finish();
                 return BatchEnd {
                     done: index,
                     flow: Flow::Mail,
                 };
             }
-            timer.begins(prepared.spec);
-            let id = prepared.spec.map_or(u32::MAX, |spec| spec.id as u32);
-            session.client.last_command.store(id, Relaxed);
-            let flow = round.run(session, request, prepared.spec, reply);
+            timer.begins(spec);
+            session.client.last_command.store(prepared.spec, Relaxed);
+            let flow = round.run(session, request, spec, reply);
             if !matches!(flow, Flow::Continue) {
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
                 timer.finish();
@@ -182,14 +193,10 @@ impl Engine {
     }
 
     /// Looks up the commands and hashes their keys; brings what they will need into the cache.
-    fn prepare<'e>(
-        &'e self,
-        database: usize,
-        buffer: &[u8],
-        batch: &Batch,
-        keys: &mut Vec<KeyRef>,
-    ) -> Vec<Prepared<'e>> {
-        let mut prepared: Vec<Prepared<'e>> = Vec::with_capacity(batch.commands.len());
+    fn prepare(&self, lane: &mut Lane, database: usize, buffer: &[u8], batch: &Batch) {
+        let Lane { prepared, keys, .. } = lane;
+        prepared.clear();
+        keys.clear();
         let mut last: Option<(&[u8], &Spec)> = None;
         for command in &batch.commands {
             let args = batch.args(buffer, command);
@@ -205,6 +212,7 @@ impl Engine {
             if let Some(spec) = spec {
                 collect_keys(spec, args, keys);
             }
+            let spec = spec.map_or(UNKNOWN, |spec| spec.id as u32);
             prepared.push(Prepared {
                 spec,
                 first_key,
@@ -214,13 +222,13 @@ impl Engine {
         if keys.len() >= PREFETCH_FROM {
             self.prefetch(database, keys);
         }
-        prepared
     }
 
     /// First all buckets, then all entries, so that the second look finds the first's lines there.
     fn prefetch(&self, database: usize, keys: &[KeyRef]) {
         let pin = pin();
         for key in keys {
+            self.keyspace.prefetch_shard(key.hash);
             if let Some((hint, bits)) = self.keyspace.hint_of(database, key.hash) {
                 hint.prefetch_bucket(bits, &pin);
             }
@@ -239,6 +247,7 @@ impl Engine {
             access: access_clock(config, now),
             no_touch: session.no_touch,
             ignore_expiry: self.is_loading(),
+            keeps_expired: self.is_paused(true),
         }
     }
 
@@ -528,13 +537,6 @@ impl<'r, 'e> Round<'r, 'e> {
     /// The end of a scope: what changed goes to the journal while its locks are still held.
     #[inline]
     fn commit(&mut self, _scope: &mut Scope<'e>) {
-        let stats = &self.engine.stats.lanes[self.lane];
-        if self.notes.hits > 0 {
-            stats.hits.add(std::mem::take(&mut self.notes.hits));
-        }
-        if self.notes.misses > 0 {
-            stats.misses.add(std::mem::take(&mut self.notes.misses));
-        }
         if self.engine.journal.is_open() {
             self.engine.append(self.lane, &mut self.effects);
         }

@@ -129,6 +129,7 @@ impl Connection {
     }
 
     fn leave(&mut self) {
+        self.postpone(false);
         let engine = &self.server.engine;
         signals::unregister(self.session.client.id);
         with_lane(|lane| engine.forget_client(lane, &mut self.session, self.waiting.is_some()));
@@ -180,7 +181,7 @@ impl Connection {
             if self.server.engine.is_paused(true) {
                 return self.read_ahead(context);
             }
-            self.is_postponed = false;
+            self.postpone(false);
             return self.run_pending(context).map(|()| Turn::Again);
         }
         if !self.pending.is_empty() {
@@ -360,9 +361,12 @@ impl Connection {
         end: usize,
     ) -> usize {
         self.collect_mail();
+        if self.session.client.is_killed.load(Relaxed) {
+            self.is_ending = true;
+            return end;
+        }
         let engine = &self.server.engine;
         let client = &self.session.client;
-        client.last_active_ms.store(unix_ms(), Relaxed);
         client.commands.store(
             client.commands.load(Relaxed) + batch.commands.len() as u64,
             Relaxed,
@@ -394,7 +398,7 @@ impl Connection {
             Flow::Continue => return end,
             Flow::Close => self.is_ending = true,
             Flow::Mail => {}
-            Flow::Postponed => self.is_postponed = true,
+            Flow::Postponed => self.postpone(true),
             Flow::Parked(parked) => self.park(parked),
         }
         let rest = &batch.commands[batch_end.done..];
@@ -412,8 +416,23 @@ impl Connection {
         }
         again.extend_from_slice(&input[end..]);
         self.unread = again;
-        self.is_postponed |= self.waiting.is_none();
+        if self.waiting.is_none() {
+            self.postpone(true);
+        }
         input.len()
+    }
+
+    /// Has what follows wait for the end of a pause, or no longer.
+    fn postpone(&mut self, on: bool) {
+        if self.is_postponed != on {
+            self.is_postponed = on;
+            let clients = &self.server.engine.clients;
+            match on {
+                true => clients.blocked.fetch_add(1, Relaxed),
+                false => clients.blocked.fetch_sub(1, Relaxed),
+            };
+            self.session.client.set_flag(flag::POSTPONED, on);
+        }
     }
 
     /// Handles the worker's mail now: what was published before these commands goes out before their replies.

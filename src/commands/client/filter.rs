@@ -46,6 +46,8 @@ enum Condition<'r> {
 pub(super) struct Filter<'r> {
     conditions: Vec<(Condition<'r>, bool)>,
     skips_own: bool,
+    /// Whether a number that no client can have is refused.
+    needs_real_ids: bool,
     /// How a number that is no client's is refused.
     bad_id: CommandError,
 }
@@ -56,6 +58,7 @@ impl<'r> Filter<'r> {
         let filter = Self {
             conditions: Vec::new(),
             skips_own: false,
+            needs_real_ids: false,
             bad_id: CommandError::text("ERR Invalid client ID"),
         };
         filter.parse(call)
@@ -66,6 +69,7 @@ impl<'r> Filter<'r> {
         let filter = Self {
             conditions: Vec::new(),
             skips_own: true,
+            needs_real_ids: true,
             bad_id: CommandError::text("ERR client-id should be greater than 0"),
         };
         filter.parse(call)
@@ -76,6 +80,7 @@ impl<'r> Filter<'r> {
         Self {
             conditions: vec![(Condition::Address(address), true)],
             skips_own: false,
+            needs_real_ids: false,
             bad_id: CommandError::Syntax,
         }
     }
@@ -119,11 +124,10 @@ impl<'r> Filter<'r> {
     }
 
     fn checked(&self, id: i64) -> Result<u64, CommandError> {
-        // Only the list may be asked for a client that cannot be.
         match u64::try_from(id) {
-            Ok(id) if id > 0 || !self.skips_own => Ok(id),
-            Err(_) if !self.skips_own => Ok(0),
-            _ => Err(self.bad_id.clone()),
+            Ok(id) if id > 0 => Ok(id),
+            _ if self.needs_real_ids => Err(self.bad_id.clone()),
+            _ => Ok(0),
         }
     }
 
