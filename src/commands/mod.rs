@@ -2,6 +2,7 @@
 //!
 //! Handlers see arguments, keys and a reply; no sockets, no locks, no files.
 
+mod client;
 mod connection;
 mod help;
 mod keys;
@@ -13,6 +14,7 @@ use crate::engine::Command;
 
 /// Every family's commands.
 pub const FAMILIES: &[&[Command]] = &[
+    client::COMMANDS,
     connection::COMMANDS,
     keys::COMMANDS,
     pubsub::COMMANDS,

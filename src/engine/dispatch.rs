@@ -170,6 +170,7 @@ impl Engine {
                 };
             }
             timer.begins(spec);
+            session.client.last_command.store(prepared.spec, Relaxed);
             let flow = round.run(session, request, spec, reply);
             if !matches!(flow, Flow::Continue) {
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
@@ -246,6 +247,7 @@ impl Engine {
             access: access_clock(config, now),
             no_touch: session.no_touch,
             ignore_expiry: self.is_loading(),
+            keeps_expired: self.is_paused(true),
         }
     }
 
@@ -489,6 +491,7 @@ impl<'r, 'e> Round<'r, 'e> {
         is_nested: bool,
     ) -> Result<(), CommandError> {
         let database = session.database;
+        self.moment.no_touch = session.no_touch;
         let mut call = Call {
             engine: self.engine,
             config: self.config,
