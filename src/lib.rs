@@ -5,11 +5,13 @@
 //! Modules import downward only; `tests/tidy.rs` holds the table.
 
 pub mod base;
+pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod engine;
 pub mod journal;
 pub mod keyspace;
+pub mod observe;
 pub mod pubsub;
 pub mod resp;
 pub mod server;

@@ -50,6 +50,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "console",
         &["commands", "config", "observe", "resp", "base"],
     ),
+    ("cli", &["config", "base"]),
     ("commands", EVERYTHING),
     ("engine", EVERYTHING),
     (

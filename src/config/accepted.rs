@@ -223,5 +223,5 @@ const ROWS: &[Directive] = &[
     row("cluster-blacklist-ttl", number(0, INT), &["60"], "Seconds for which a forgotten node stays forgotten."),
     row("cluster-manual-failover-timeout", number(1, INT), &["5000"], "Milliseconds for a failover by hand."),
     row("cluster-slot-migration-log-max-len", number(0, LONG), &["1000"], "Slot migrations that are remembered."),
-    row("slot-migration-max-failover-repl-bytes", memory(-1, LONG), &["0"], "Changes that may be missing when a slot moves."),
+    row("slot-migration-max-failover-repl-bytes", number(-1, LONG), &["0"], "Changes that may be missing when a slot moves."),
 ];

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::Config;
-use super::directive::{Directive, Words, all};
+use super::directive::{Directive, NOT_UTF8, Words, all};
 use super::rule::Reason;
 use super::values::Permission;
 use crate::base::glob;
@@ -127,7 +127,7 @@ impl Config {
 impl Directive {
     /// Sets the value that one text holds, its words separated by single blanks.
     fn assign(&self, config: &mut Config, value: &[u8]) -> Result<(), Reason> {
-        let value = std::str::from_utf8(value).map_err(|_| "argument must be valid UTF-8")?;
+        let value = std::str::from_utf8(value).map_err(|_| NOT_UTF8)?;
         match self.words {
             Words::One => self.set(config, &[value]),
             Words::Many | Words::Accumulated => {

@@ -9,6 +9,9 @@ use super::accepted;
 use super::rule::{Reason, Rule, Setting};
 use super::served;
 
+/// The refusal of a value that is no text.
+pub(super) const NOT_UTF8: &str = "argument must be valid UTF-8";
+
 /// What the server has to do after a directive was changed at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Apply {
@@ -347,4 +350,129 @@ pub(super) fn sections() -> impl Iterator<Item = &'static Section> {
 /// Every directive.
 pub fn all() -> impl Iterator<Item = &'static Directive> {
     sections().flat_map(|section| section.directives)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names and aliases of the directives of Redis 7.2.
+    const REDIS_7_2: &str = "\
+        acl-pubsub-default aclfile acllog-max-len active-defrag-cycle-max \
+        active-defrag-cycle-min active-defrag-ignore-bytes active-defrag-max-scan-fields \
+        active-defrag-threshold-lower active-defrag-threshold-upper active-expire-effort \
+        activedefrag activerehashing always-show-logo aof-disable-auto-gc aof-load-truncated \
+        aof-rewrite-incremental-fsync aof-timestamp-enabled aof-use-rdb-preamble \
+        aof_rewrite_cpulist appenddirname appendfilename appendfsync appendonly \
+        auto-aof-rewrite-min-size auto-aof-rewrite-percentage bgsave_cpulist bind \
+        bind-source-addr bio_cpulist busy-reply-threshold client-default-resp \
+        client-output-buffer-limit client-query-buffer-limit cluster-allow-pubsubshard-when-down \
+        cluster-allow-reads-when-down cluster-allow-replica-migration cluster-announce-bus-port \
+        cluster-announce-hostname cluster-announce-human-nodename cluster-announce-ip \
+        cluster-announce-port cluster-announce-tls-port cluster-config-file cluster-enabled \
+        cluster-link-sendbuf-limit cluster-migration-barrier cluster-node-timeout \
+        cluster-ping-interval cluster-port cluster-preferred-endpoint-type \
+        cluster-replica-no-failover cluster-replica-validity-factor \
+        cluster-require-full-coverage cluster-slave-no-failover cluster-slave-validity-factor \
+        crash-log-enabled crash-memcheck-enabled daemonize databases dbfilename dir disable-thp \
+        dynamic-hz enable-debug-command enable-module-command enable-protected-configs \
+        hash-max-listpack-entries hash-max-listpack-value hash-max-ziplist-entries \
+        hash-max-ziplist-value hll-sparse-max-bytes hz ignore-warnings io-threads \
+        io-threads-do-reads jemalloc-bg-thread key-load-delay latency-monitor-threshold \
+        latency-tracking latency-tracking-info-percentiles lazyfree-lazy-eviction \
+        lazyfree-lazy-expire lazyfree-lazy-server-del lazyfree-lazy-user-del \
+        lazyfree-lazy-user-flush lfu-decay-time lfu-log-factor list-compress-depth \
+        list-max-listpack-size list-max-ziplist-size loading-process-events-interval-bytes \
+        locale-collate logfile loglevel lua-time-limit masterauth masteruser maxclients \
+        maxmemory maxmemory-clients maxmemory-eviction-tenacity maxmemory-policy \
+        maxmemory-samples min-replicas-max-lag min-replicas-to-write min-slaves-max-lag \
+        min-slaves-to-write no-appendfsync-on-rewrite notify-keyspace-events oom-score-adj \
+        oom-score-adj-values pidfile port proc-title-template propagation-error-behavior \
+        protected-mode proto-max-bulk-len rdb-del-sync-files rdb-key-save-delay \
+        rdb-save-incremental-fsync rdbchecksum rdbcompression repl-backlog-size repl-backlog-ttl \
+        repl-disable-tcp-nodelay repl-diskless-load repl-diskless-sync repl-diskless-sync-delay \
+        repl-diskless-sync-max-replicas repl-ping-replica-period repl-ping-slave-period \
+        repl-timeout replica-announce-ip replica-announce-port replica-announced \
+        replica-ignore-disk-write-errors replica-ignore-maxmemory replica-lazy-flush \
+        replica-priority replica-read-only replica-serve-stale-data replicaof req-res-logfile \
+        requirepass sanitize-dump-payload save server_cpulist set-max-intset-entries \
+        set-max-listpack-entries set-max-listpack-value set-proc-title shutdown-on-sigint \
+        shutdown-on-sigterm shutdown-timeout slave-announce-ip slave-announce-port \
+        slave-ignore-maxmemory slave-lazy-flush slave-priority slave-read-only \
+        slave-serve-stale-data slaveof slowlog-log-slower-than slowlog-max-len socket-mark-id \
+        stop-writes-on-bgsave-error stream-node-max-bytes stream-node-max-entries supervised \
+        syslog-enabled syslog-facility syslog-ident tcp-backlog tcp-keepalive timeout \
+        tls-auth-clients tls-ca-cert-dir tls-ca-cert-file tls-cert-file tls-ciphers \
+        tls-ciphersuites tls-client-cert-file tls-client-key-file tls-client-key-file-pass \
+        tls-cluster tls-dh-params-file tls-key-file tls-key-file-pass tls-port \
+        tls-prefer-server-ciphers tls-protocols tls-replication tls-session-cache-size \
+        tls-session-cache-timeout tls-session-caching tracking-table-max-keys unixsocket \
+        unixsocketperm use-exit-on-panic watchdog-period zset-max-listpack-entries \
+        zset-max-listpack-value zset-max-ziplist-entries zset-max-ziplist-value";
+
+    fn names() -> impl Iterator<Item = &'static str> {
+        all()
+            .flat_map(|directive| [Some(directive.name), directive.alias])
+            .flatten()
+    }
+
+    #[test]
+    fn every_directive_of_redis_is_known() {
+        let missing: Vec<&str> = REDIS_7_2
+            .split_ascii_whitespace()
+            .filter(|name| {
+                Directive::by_name(name).is_none_or(|found| found.spelled(name.as_bytes()) != *name)
+            })
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn names_are_unique_and_plain() {
+        let mut seen = std::collections::HashSet::new();
+        for name in names() {
+            assert!(seen.insert(name), "{name} is declared twice");
+            let is_plain = |byte: u8| byte.is_ascii_lowercase() || b"-_0123456789".contains(&byte);
+            assert!(name.bytes().all(is_plain), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_row_is_complete() {
+        let mut config = Config::blank();
+        for directive in all() {
+            let accepted = match directive.initial {
+                Initial::Words(words) => directive.set(&mut config, words),
+                Initial::Computed(value, example) => directive
+                    .set(&mut config, &[&value()])
+                    .and_then(|()| directive.set(&mut config, &[example])),
+            };
+            assert_eq!(accepted, Ok(()), "the default of {}", directive.name);
+            assert!(
+                directive.doc.ends_with('.'),
+                "the description of {}",
+                directive.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_shown_can_be_set() {
+        let initial = Config::default();
+        for directive in all().filter(|directive| directive.name != "replicaof") {
+            let shown = directive.shown(&initial);
+            let words: Vec<&str> = match directive.words {
+                Words::One => vec![&shown],
+                Words::Many | Words::Accumulated => shown.split(' ').collect(),
+            };
+            let mut config = Config::blank();
+            assert_eq!(
+                directive.set(&mut config, &words),
+                Ok(()),
+                "{}",
+                directive.name
+            );
+            assert_eq!(directive.shown(&config), shown, "{}", directive.name);
+        }
+    }
 }

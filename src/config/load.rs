@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::Config;
-use super::directive::{Directive, Words, all};
+use super::directive::{Directive, NOT_UTF8, Words, all};
 use super::rule::Reason;
 use super::words;
 use crate::base::glob;
@@ -34,7 +34,7 @@ pub struct Sources {
     /// Whether to read more of it from standard input.
     pub stdin: bool,
     /// Environment variables: `OXIDIS_MAXMEMORY` stands for `maxmemory`. Others are passed over.
-    pub environment: Vec<(String, String)>,
+    pub environment: Vec<(String, Vec<u8>)>,
     /// Directives of the command line, as lines of a configuration file.
     pub command_line: Vec<u8>,
 }
@@ -140,7 +140,7 @@ impl Loader {
     fn line(&mut self, line: &[u8]) -> Result<Option<String>, Reason> {
         let words = words::split(line).map_err(|error| error.to_string())?;
         let words: Result<Vec<String>, _> = words.into_iter().map(String::from_utf8).collect();
-        let words = words.map_err(|_| "argument must be valid UTF-8")?;
+        let words = words.map_err(|_| NOT_UTF8)?;
         let Some((name, values)) = words.split_first() else {
             return Ok(None);
         };
@@ -218,35 +218,34 @@ impl Loader {
 
     /// Takes an environment variable. Unlike a further line of the file, it replaces what was
     /// accumulated.
-    fn variable(&mut self, name: &str, value: &str) -> Result<(), ConfigError> {
+    fn variable(&mut self, name: &str, value: &[u8]) -> Result<(), ConfigError> {
         let Some(wanted) = name.strip_prefix(ENVIRONMENT_PREFIX) else {
             return Ok(());
         };
-        let is_wanted = |name: &&str| name.replace('-', "_").eq_ignore_ascii_case(wanted);
-        let names = all()
-            .flat_map(|row| [Some(row.name()), row.alias_name()])
-            .flatten();
-        let Some(directive) = names
-            .into_iter()
-            .find(is_wanted)
-            .and_then(Directive::by_name)
-        else {
+        let Some(directive) = directive_of_variable(wanted) else {
             self.warn(format!(
                 "the environment variable {name} stands for no directive"
             ));
             return Ok(());
         };
         self.accumulated.remove(directive.name());
-        self.directive(directive, &[value.to_owned()])
-            .map_err(|reason| ConfigError::Line {
-                place: "environment".to_owned(),
-                reason,
-                text: if directive.is_sensitive() {
-                    name.to_owned()
-                } else {
-                    format!("{name}={value}")
-                },
-            })
+        let shown = String::from_utf8_lossy(value);
+        let text = format!(
+            "{name}={}",
+            if directive.is_sensitive() {
+                "..."
+            } else {
+                &shown
+            }
+        );
+        let taken = std::str::from_utf8(value)
+            .map_err(|_| NOT_UTF8.into())
+            .and_then(|value| self.directive(directive, &[value.to_owned()]));
+        taken.map_err(|reason| ConfigError::Line {
+            place: "environment".to_owned(),
+            reason,
+            text,
+        })
     }
 
     fn finish(mut self) -> Result<Config, ConfigError> {
@@ -288,6 +287,15 @@ impl Loader {
             .iter()
             .try_for_each(|path| self.file(path, depth))
     }
+}
+
+/// The directive whose name, or alias, a variable spells with `_` for `-`.
+fn directive_of_variable(wanted: &str) -> Option<&'static Directive> {
+    all().find(|directive| {
+        let names = [Some(directive.name()), directive.alias_name()];
+        let spells = |name: &str| name.replace('-', "_").eq_ignore_ascii_case(wanted);
+        names.into_iter().flatten().any(spells)
+    })
 }
 
 /// The line as an error shows it: of a directive that holds a secret the name only.
@@ -357,7 +365,7 @@ mod tests {
         fs::write(&path, file).expect("a file");
         let environment = environment
             .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .map(|&(name, value)| (name.to_owned(), value.into()))
             .collect();
         let sources = Sources {
             file: Some(path),

@@ -34,6 +34,7 @@ pub use values::{
     OomScoreAdj, OomScores, Percentiles, Permission, Primary, PubsubDefault, SanitizePayload,
     SaveRule, ShutdownFlags, Supervision,
 };
+pub use words::quote;
 
 /// Declares the configuration, and the value in which nothing is set yet: the table fills it with
 /// the defaults.

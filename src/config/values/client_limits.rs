@@ -54,6 +54,7 @@ impl ClientLimit {
 impl Setting for ClientLimits {
     fn read(&mut self, words: &[&str], _: &Rule) -> Result<(), Reason> {
         let mut limits = *self;
+        let words = if *words == [""] { &[] } else { words };
         for group in words.chunks(4) {
             let &[class, hard, soft, seconds] = group else {
                 return Err("Wrong number of arguments in buffer limit configuration.".into());
@@ -136,7 +137,7 @@ mod tests {
             &["normal", "1", "1", "1", "master", "1", "1", "1"],
             &["normal", "x", "1", "1"],
             &["normal", "1", "1", "-1"],
-            &[""],
+            &["normal", ""],
         ] {
             assert!(limits.read(words, &Rule::Own).is_err(), "{words:?}");
         }

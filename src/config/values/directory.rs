@@ -50,7 +50,7 @@ impl Setting for Directory {
     }
 
     fn written(&self, rule: &Rule) -> Vec<String> {
-        vec![words::quote(&self.shown(rule))]
+        vec![words::quote(self.shown(rule))]
     }
 }
 
