@@ -73,6 +73,8 @@ struct Round<'r, 'e> {
     effects: Effects,
     notes: Notes,
     parked: Option<Box<dyn Parked>>,
+    /// Whether `config` has been replaced by a command of this batch.
+    is_outdated: bool,
 }
 
 /// One command about to run.
@@ -102,6 +104,36 @@ impl Engine {
         batch: &Batch,
         reply: &mut Reply,
     ) -> BatchEnd {
+        let mut keys = std::mem::take(&mut lane.keys);
+        keys.clear();
+        let prepared = self.prepare(session.database, buffer, batch, &mut keys);
+        let mut end = BatchEnd {
+            done: 0,
+            flow: Flow::Continue,
+        };
+        // One round, or as many as a CONFIG SET within the batch asks for.
+        while end.done < batch.commands.len() && matches!(end.flow, Flow::Continue) {
+            end = self.run_round(
+                lane, session, buffer, batch, end.done, &prepared, &keys, reply,
+            );
+        }
+        lane.keys = keys;
+        end
+    }
+
+    /// Runs the commands of a batch from `first` on for as long as the configuration stays.
+    #[allow(clippy::too_many_arguments)]
+    fn run_round<'e>(
+        &'e self,
+        lane: &mut Lane,
+        session: &mut Session,
+        buffer: &[u8],
+        batch: &Batch,
+        first: usize,
+        prepared: &[Prepared<'e>],
+        keys: &[KeyRef],
+        reply: &mut Reply,
+    ) -> BatchEnd {
         let config = self.config.load();
         let mut round = Round {
             engine: self,
@@ -112,18 +144,15 @@ impl Engine {
             effects: std::mem::take(&mut lane.effects),
             notes: std::mem::take(&mut lane.notes),
             parked: None,
+            is_outdated: false,
         };
         round.effects.listens = config.notify_keyspace_events;
         reply.set_resp3(session.is_resp3);
-        let mut keys = std::mem::take(&mut lane.keys);
-        keys.clear();
-        let prepared = self.prepare(session.database, buffer, batch, &mut keys);
         let end = self.run_prepared(
-            &mut round, lane, session, buffer, batch, &prepared, &keys, reply,
+            &mut round, lane, session, buffer, batch, first, prepared, keys, reply,
         );
         drop(round.passage.take());
         (lane.effects, lane.notes) = (round.effects, round.notes);
-        lane.keys = keys;
         end
     }
 
@@ -135,12 +164,14 @@ impl Engine {
         session: &mut Session,
         buffer: &[u8],
         batch: &Batch,
+        first: usize,
         prepared: &[Prepared<'e>],
         keys: &[KeyRef],
         reply: &mut Reply,
     ) -> BatchEnd {
-        let mut timer = Timer::start(self, lane);
-        for (index, (command, prepared)) in batch.commands.iter().zip(prepared).enumerate() {
+        let mut timer = Timer::start(self, lane, round.config.latency_tracking);
+        let commands = batch.commands.iter().zip(prepared).enumerate();
+        for (index, (command, prepared)) in commands.skip(first) {
             let request = Request {
                 args: batch.args(buffer, command),
                 keys: &keys[prepared.first_key as usize..][..prepared.keys as usize],
@@ -150,7 +181,7 @@ impl Engine {
             };
             timer.begins(prepared.spec);
             let flow = round.run(session, request, prepared.spec, reply);
-            if !matches!(flow, Flow::Continue) {
+            if !matches!(flow, Flow::Continue) || round.is_outdated {
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
                 timer.finish();
                 return BatchEnd { done, flow };
@@ -264,6 +295,7 @@ impl Engine {
             effects: Effects::default(),
             notes: Notes::default(),
             parked: None,
+            is_outdated: false,
         };
         let request = Request {
             args,
@@ -431,6 +463,7 @@ impl<'r, 'e> Round<'r, 'e> {
                 drop(scope);
                 drop(alone);
                 self.passage = Some(keyspace.gate().pass(self.lane));
+                self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
                 return result;
             }
             _ => keyspace.lock_some(hashes()),
@@ -472,6 +505,7 @@ impl<'r, 'e> Round<'r, 'e> {
             self.engine
                 .tell_expired(self.lane, &mut self.notes, &mut self.effects);
         }
+        self.count_dirty();
         if self.engine.journal.is_open() {
             self.effects
                 .end_command(database, |out| match request.frame {
@@ -479,7 +513,6 @@ impl<'r, 'e> Round<'r, 'e> {
                     None => write_command(out, request.args.iter()),
                 });
         } else {
-            self.count_dirty();
             self.effects.forget_command();
         }
         result
@@ -540,6 +573,7 @@ impl<'r, 'e> Round<'r, 'e> {
             drop(scope);
             drop(alone);
             self.passage = Some(keyspace.gate().pass(self.lane));
+            self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
         } else {
             let mut scope = keyspace.lock_some(transaction.hashes().chain(watched));
             self.exec(&mut scope, session, &transaction, reply);
@@ -628,10 +662,11 @@ struct Timer<'e> {
     running: Option<&'e Spec>,
     calls: u64,
     total: u64,
+    keeps_latency: bool,
 }
 
 impl<'e> Timer<'e> {
-    fn start(engine: &'e Engine, lane: &'e Lane) -> Self {
+    fn start(engine: &'e Engine, lane: &'e Lane, keeps_latency: bool) -> Self {
         let start = lane.stopwatch.ticks();
         Self {
             lane,
@@ -640,6 +675,7 @@ impl<'e> Timer<'e> {
             running: None,
             calls: 0,
             total: 0,
+            keeps_latency,
         }
     }
 
@@ -663,8 +699,13 @@ impl<'e> Timer<'e> {
         if let Some(spec) = self.running.take() {
             let now = self.lane.stopwatch.ticks();
             let counts = &self.stats.commands[spec.id];
+            let nanos = self.lane.stopwatch.nanos(self.start, now);
             counts.calls.add(self.calls);
-            counts.nanos.add(self.lane.stopwatch.nanos(self.start, now));
+            counts.nanos.add(nanos);
+            if self.keeps_latency {
+                let latency = counts.latency.get_or_init(Default::default);
+                latency.record(nanos / self.calls.max(1), self.calls);
+            }
             self.start = now;
         }
     }

@@ -34,7 +34,7 @@ pub use event::Event;
 pub use mailbox::{Mail, Mailbox, Unblock};
 pub use parked::{Parked, Progress};
 pub use session::{Session, Subscriptions, Watched, state};
-pub use stats::Stats;
+pub use stats::{CommandCounts, LaneStats, Stats};
 pub use table::{CommandTable, Locks, Spec};
 
 use crate::base::{clock::unix_ms, random};
