@@ -34,16 +34,20 @@ pub enum Flow {
 }
 
 /// A command of a batch with what is known before it runs.
-struct Prepared<'e> {
-    spec: Option<&'e Spec>,
+struct Prepared {
+    /// The command's number; `UNKNOWN` for none.
+    spec: u32,
     first_key: u32,
     keys: u32,
 }
+
+const UNKNOWN: u32 = u32::MAX;
 
 /// One thread's working memory for running commands.
 pub struct Lane {
     /// The thread's number: its lane through the gate, its counters, its journal buffer.
     pub index: usize,
+    prepared: Vec<Prepared>,
     keys: Vec<KeyRef>,
     effects: Effects,
     notes: Notes,
@@ -55,6 +59,7 @@ impl Lane {
     pub fn new(index: usize) -> Self {
         Self {
             index,
+            prepared: Vec::new(),
             keys: Vec::new(),
             effects: Effects::default(),
             notes: Notes::default(),
@@ -75,6 +80,13 @@ struct Round<'r, 'e> {
     parked: Option<Box<dyn Parked>>,
     /// Whether `config` has been replaced by a command of this batch.
     is_outdated: bool,
+}
+
+/// Complete commands and the bytes that they lie in.
+#[derive(Clone, Copy)]
+struct Input<'r> {
+    buffer: &'r [u8],
+    batch: &'r Batch,
 }
 
 /// One command about to run.
@@ -104,34 +116,26 @@ impl Engine {
         batch: &Batch,
         reply: &mut Reply,
     ) -> BatchEnd {
-        let mut keys = std::mem::take(&mut lane.keys);
-        keys.clear();
-        let prepared = self.prepare(session.database, buffer, batch, &mut keys);
+        self.prepare(lane, session.database, buffer, batch);
+        let input = Input { buffer, batch };
         let mut end = BatchEnd {
             done: 0,
             flow: Flow::Continue,
         };
         // One round, or as many as a CONFIG SET within the batch asks for.
         while end.done < batch.commands.len() && matches!(end.flow, Flow::Continue) {
-            end = self.run_round(
-                lane, session, buffer, batch, end.done, &prepared, &keys, reply,
-            );
+            end = self.run_round(lane, session, input, end.done, reply);
         }
-        lane.keys = keys;
         end
     }
 
     /// Runs the commands of a batch from `first` on for as long as the configuration stays.
-    #[allow(clippy::too_many_arguments)]
-    fn run_round<'e>(
-        &'e self,
+    fn run_round(
+        &self,
         lane: &mut Lane,
         session: &mut Session,
-        buffer: &[u8],
-        batch: &Batch,
+        input: Input<'_>,
         first: usize,
-        prepared: &[Prepared<'e>],
-        keys: &[KeyRef],
         reply: &mut Reply,
     ) -> BatchEnd {
         let config = self.config.load();
@@ -146,42 +150,48 @@ impl Engine {
             parked: None,
             is_outdated: false,
         };
+        session
+            .client
+            .last_active_ms
+            .store(round.moment.now, Relaxed);
         round.effects.listens = config.notify_keyspace_events;
         reply.set_resp3(session.is_resp3);
-        let end = self.run_prepared(
-            &mut round, lane, session, buffer, batch, first, prepared, keys, reply,
-        );
+        let end = self.run_prepared(&mut round, lane, session, input, first, reply);
         drop(round.passage.take());
         (lane.effects, lane.notes) = (round.effects, round.notes);
         end
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn run_prepared<'e>(
         &'e self,
         round: &mut Round<'_, 'e>,
         lane: &Lane,
         session: &mut Session,
-        buffer: &[u8],
-        batch: &Batch,
+        input: Input<'_>,
         first: usize,
-        prepared: &[Prepared<'e>],
-        keys: &[KeyRef],
         reply: &mut Reply,
     ) -> BatchEnd {
+        let Input { buffer, batch } = input;
         let mut timer = Timer::start(self, lane, round.config.latency_tracking);
-        let commands = batch.commands.iter().zip(prepared).enumerate();
+        let commands = batch.commands.iter().zip(&lane.prepared).enumerate();
         for (index, (command, prepared)) in commands.skip(first) {
             let request = Request {
                 args: batch.args(buffer, command),
-                keys: &keys[prepared.first_key as usize..][..prepared.keys as usize],
+                keys: &lane.keys[prepared.first_key as usize..][..prepared.keys as usize],
                 frame: command
                     .is_frame
                     .then(|| &buffer[command.start as usize..command.end as usize]),
             };
+<<<<<<< HEAD
             timer.begins(prepared.spec);
             let flow = round.run(session, request, prepared.spec, reply);
             if !matches!(flow, Flow::Continue) || round.is_outdated {
+=======
+            let spec = self.commands.all().get(prepared.spec as usize);
+            timer.begins(spec);
+            let flow = round.run(session, request, spec, reply);
+            if !matches!(flow, Flow::Continue) {
+>>>>>>> main
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
                 timer.finish();
                 return BatchEnd { done, flow };
@@ -195,14 +205,10 @@ impl Engine {
     }
 
     /// Looks up the commands and hashes their keys; brings what they will need into the cache.
-    fn prepare<'e>(
-        &'e self,
-        database: usize,
-        buffer: &[u8],
-        batch: &Batch,
-        keys: &mut Vec<KeyRef>,
-    ) -> Vec<Prepared<'e>> {
-        let mut prepared: Vec<Prepared<'e>> = Vec::with_capacity(batch.commands.len());
+    fn prepare(&self, lane: &mut Lane, database: usize, buffer: &[u8], batch: &Batch) {
+        let Lane { prepared, keys, .. } = lane;
+        prepared.clear();
+        keys.clear();
         let mut last: Option<(&[u8], &Spec)> = None;
         for command in &batch.commands {
             let args = batch.args(buffer, command);
@@ -218,6 +224,7 @@ impl Engine {
             if let Some(spec) = spec {
                 collect_keys(spec, args, keys);
             }
+            let spec = spec.map_or(UNKNOWN, |spec| spec.id as u32);
             prepared.push(Prepared {
                 spec,
                 first_key,
@@ -227,13 +234,13 @@ impl Engine {
         if keys.len() >= PREFETCH_FROM {
             self.prefetch(database, keys);
         }
-        prepared
     }
 
     /// First all buckets, then all entries, so that the second look finds the first's lines there.
     fn prefetch(&self, database: usize, keys: &[KeyRef]) {
         let pin = pin();
         for key in keys {
+            self.keyspace.prefetch_shard(key.hash);
             if let Some((hint, bits)) = self.keyspace.hint_of(database, key.hash) {
                 hint.prefetch_bucket(bits, &pin);
             }

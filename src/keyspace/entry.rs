@@ -128,6 +128,24 @@ fn size_class(size: usize) -> usize {
     (size + step - 1) & !(step - 1)
 }
 
+/// Compares short texts word by word: keys are mostly too short for a call of the general comparison to pay.
+#[inline]
+fn same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let (one_words, one_rest) = one.as_chunks::<8>();
+    let (other_words, other_rest) = other.as_chunks::<8>();
+    if one_words.iter().zip(other_words).any(|(a, b)| u64::from_le_bytes(*a) != u64::from_le_bytes(*b)) {
+        return false;
+    }
+    match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
+        // The last eight bytes overlap the words before; that is cheaper than a loop over the rest.
+        (Some(a), Some(b)) => u64::from_le_bytes(*a) == u64::from_le_bytes(*b),
+        _ => one_rest.iter().zip(other_rest).all(|(a, b)| a == b),
+    }
+}
+
 /// An owned entry.
 pub struct Entry {
     pointer: NonNull<u8>,
@@ -321,6 +339,12 @@ impl<'a> EntryRef<'a> {
         let at = Shape::of(header.flags, header.kind, 0, 0).key;
         // SAFETY: the header gives the key's place and length within the allocation.
         unsafe { std::slice::from_raw_parts(self.pointer.as_ptr().add(at), self.key_len(header)) }
+    }
+
+    /// Whether this is its key.
+    #[inline]
+    pub fn has_key(self, key: &[u8]) -> bool {
+        same(self.key(), key)
     }
 
     /// The value.

@@ -13,7 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use super::gate::Gate;
-use super::hint::Hint;
+use super::hint::{self, Hint};
 use super::shard::Shard;
 use crate::base::hash::hash;
 
@@ -114,6 +114,12 @@ impl Keyspace {
     #[inline]
     pub fn hint_of(&self, database: usize, hash: u64) -> Option<(&Hint, u64)> {
         Some((self.hints(database).get(shard_of(hash))?, bits_of(hash)))
+    }
+
+    /// Brings the shard of a hash into the cache.
+    #[inline]
+    pub fn prefetch_shard(&self, hash: u64) {
+        hint::prefetch(std::ptr::from_ref(&self.shards[shard_of(hash)]).cast());
     }
 
     /// Keys in a database, as of about now.

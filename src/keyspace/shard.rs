@@ -13,19 +13,11 @@ use super::table::Table;
 pub type WatchFlag = Arc<AtomicBool>;
 
 /// A shard's part of one database.
+#[derive(Default)]
 pub(super) struct ShardDatabase {
     pub table: Table,
     /// Watched keys; empty for nearly everybody, which is what makes telling them cheap.
     watchers: HashMap<Box<[u8]>, SmallVec<[WatchFlag; 1]>, foldhash::fast::RandomState>,
-}
-
-impl Default for ShardDatabase {
-    fn default() -> Self {
-        Self {
-            table: Table::new(hash_bits),
-            watchers: HashMap::default(),
-        }
-    }
 }
 
 impl ShardDatabase {
@@ -75,33 +67,51 @@ impl ShardDatabase {
     }
 }
 
-/// One shard of every database.
+/// One shard of every database. Database 0, which nearly everybody uses, lies beside the lock.
 #[derive(Default)]
 pub struct Shard {
-    databases: Vec<ShardDatabase>,
+    first: ShardDatabase,
+    others: Vec<ShardDatabase>,
 }
 
 impl Shard {
     /// The part of a database, where it was ever written to.
     #[inline]
     pub(super) fn get(&self, database: usize) -> Option<&ShardDatabase> {
-        self.databases.get(database)
+        match database.checked_sub(1) {
+            None => Some(&self.first),
+            Some(other) => self.others.get(other),
+        }
     }
 
     /// The part of a database, made when needed.
     #[inline]
     pub(super) fn database(&mut self, database: usize) -> &mut ShardDatabase {
-        if self.databases.len() <= database {
-            self.databases
-                .resize_with(database + 1, ShardDatabase::default);
+        let Some(other) = database.checked_sub(1) else {
+            return &mut self.first;
+        };
+        if self.others.len() <= other {
+            self.others.resize_with(other + 1, ShardDatabase::default);
         }
-        &mut self.databases[database]
+        &mut self.others[other]
     }
 
-    /// The parts of two different databases, both made before.
+    /// The parts of two different databases.
     pub(super) fn pair(&mut self, one: usize, other: usize) -> [&mut ShardDatabase; 2] {
-        self.databases
-            .get_disjoint_mut([one, other])
-            .expect("two different databases, both there")
+        self.database(one.max(other));
+        let (lower, upper) = (one.min(other), one.max(other));
+        let pair = match lower.checked_sub(1) {
+            None => [&mut self.first, &mut self.others[upper - 1]],
+            Some(lower) => self
+                .others
+                .get_disjoint_mut([lower, upper - 1])
+                .expect("two different databases"),
+        };
+        let [low, high] = pair;
+        if one < other {
+            [low, high]
+        } else {
+            [high, low]
+        }
     }
 }

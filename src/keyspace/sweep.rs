@@ -259,7 +259,6 @@ impl<'k> Scope<'k> {
                 self.keyspace().hint(other, shard),
             ];
             let shard = self.walk_to(shard);
-            shard.database(one.max(other));
             let [one, other] = shard.pair(one, other);
             for (part, counterpart) in [(&*one, &*other), (&*other, &*one)] {
                 part.touch_watched(|key| part.holds(key) || counterpart.holds(key));

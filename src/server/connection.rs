@@ -352,7 +352,6 @@ impl Connection {
     ) -> usize {
         let engine = &self.server.engine;
         let client = &self.session.client;
-        client.last_active_ms.store(unix_ms(), Relaxed);
         client.commands.store(
             client.commands.load(Relaxed) + batch.commands.len() as u64,
             Relaxed,

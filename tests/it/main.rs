@@ -3,6 +3,16 @@
 //! `OXIDIS_TEST_SERVER=/path/to/redis-server cargo test --test it` runs the same tests against another server, which
 //! tells whether a test expects what Redis really does. A failing test prints the log of its server.
 
-#[allow(dead_code, unused_imports)] // until the modules that use the rest are here
 mod common;
+
+mod clients;
+mod clients_admin;
 mod differential;
+mod expiry;
+mod keys;
+mod protocol;
+mod pubsub;
+mod redis_cli;
+mod scan;
+mod strings;
+mod transactions;
