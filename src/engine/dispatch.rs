@@ -182,16 +182,10 @@ impl Engine {
                     .is_frame
                     .then(|| &buffer[command.start as usize..command.end as usize]),
             };
-<<<<<<< HEAD
-            timer.begins(prepared.spec);
-            let flow = round.run(session, request, prepared.spec, reply);
-            if !matches!(flow, Flow::Continue) || round.is_outdated {
-=======
             let spec = self.commands.all().get(prepared.spec as usize);
             timer.begins(spec);
             let flow = round.run(session, request, spec, reply);
-            if !matches!(flow, Flow::Continue) {
->>>>>>> main
+            if !matches!(flow, Flow::Continue) || round.is_outdated {
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
                 timer.finish();
                 return BatchEnd { done, flow };
