@@ -3,9 +3,11 @@
 //! Handlers see arguments, keys and a reply; no sockets, no locks, no files.
 
 mod connection;
+mod help;
+mod server;
 mod string;
 
 use crate::engine::Command;
 
 /// Every family's commands.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, string::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, server::COMMANDS, string::COMMANDS];

@@ -80,6 +80,8 @@ struct Round<'r, 'e> {
     parked: Option<Box<dyn Parked>>,
     /// Whether `config` has been replaced by a command of this batch.
     is_outdated: bool,
+    /// Whether the last command was run, and not queued, refused or put off.
+    has_run: bool,
 }
 
 /// Complete commands and the bytes that they lie in.
@@ -149,6 +151,7 @@ impl Engine {
             notes: std::mem::take(&mut lane.notes),
             parked: None,
             is_outdated: false,
+            has_run: false,
         };
         session
             .client
@@ -184,7 +187,9 @@ impl Engine {
             };
             let spec = self.commands.all().get(prepared.spec as usize);
             timer.begins(spec);
+            round.has_run = false;
             let flow = round.run(session, request, spec, reply);
+            timer.ends(round.has_run);
             if !matches!(flow, Flow::Continue) || round.is_outdated {
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
                 timer.finish();
@@ -297,6 +302,7 @@ impl Engine {
             notes: Notes::default(),
             parked: None,
             is_outdated: false,
+            has_run: false,
         };
         let request = Request {
             args,
@@ -443,6 +449,7 @@ impl<'r, 'e> Round<'r, 'e> {
         spec: &'e Spec,
         reply: &mut Reply,
     ) -> Result<(), CommandError> {
+        self.has_run = true;
         let keyspace = &self.engine.keyspace;
         let hashes = || request.keys.iter().map(|key| key.hash);
         let mut scope = match (spec.locks, request.keys) {
@@ -696,8 +703,18 @@ impl<'e> Timer<'e> {
         }
     }
 
+    /// Takes back a call that was none.
+    #[inline]
+    fn ends(&mut self, has_run: bool) {
+        if !has_run {
+            self.calls -= u64::from(self.running.is_some());
+        }
+    }
+
     fn record(&mut self) {
-        if let Some(spec) = self.running.take() {
+        if let Some(spec) = self.running.take()
+            && self.calls > 0
+        {
             let now = self.lane.stopwatch.ticks();
             let counts = &self.stats.commands[spec.id];
             let nanos = self.lane.stopwatch.nanos(self.start, now);
@@ -705,7 +722,7 @@ impl<'e> Timer<'e> {
             counts.nanos.add(nanos);
             if self.keeps_latency {
                 let latency = counts.latency.get_or_init(Default::default);
-                latency.record(nanos / self.calls.max(1), self.calls);
+                latency.record(nanos / self.calls, self.calls);
             }
             self.start = now;
         }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crossbeam_utils::CachePadded;
 use dashmap::DashMap;
 
+use crate::base::alloc::used;
+use crate::base::clock::unix_ms;
 use crate::observe::counter::Counter;
 use crate::observe::histogram::Histogram;
 use crate::observe::rates::Rates;
@@ -66,6 +68,8 @@ pub struct Stats {
     pub query_limit_disconnections: AtomicU64,
     pub unexpected_errors: AtomicU64,
     pub peak_memory: AtomicU64,
+    /// Bytes in use when the server was about to load its data.
+    pub startup_memory: AtomicU64,
     pub auth_failures: AtomicU64,
     /// Changes in the last moments, for the instantaneous fields of INFO.
     pub rates: Rates,
@@ -88,6 +92,7 @@ impl Stats {
             query_limit_disconnections: AtomicU64::new(0),
             unexpected_errors: AtomicU64::new(0),
             peak_memory: AtomicU64::new(0),
+            startup_memory: AtomicU64::new(0),
             auth_failures: AtomicU64::new(0),
             rates: Rates::default(),
         }
@@ -96,6 +101,30 @@ impl Stats {
     /// The sum of one counter over all workers.
     pub fn sum(&self, of: impl Fn(&LaneStats) -> &Counter) -> u64 {
         self.lanes.iter().map(|lane| of(lane).get()).sum()
+    }
+
+    /// Notes how much memory the server takes without data.
+    pub fn note_startup(&self) {
+        self.startup_memory.store(used() as u64, Relaxed);
+        self.note_peak();
+    }
+
+    /// Notes how much memory is in use if it is more than ever. Returns the most that ever was.
+    pub fn note_peak(&self) -> u64 {
+        let used = used() as u64;
+        self.peak_memory.fetch_max(used, Relaxed).max(used)
+    }
+
+    /// Takes a sample for the rates.
+    pub fn sample(&self) {
+        let totals = [
+            self.sum(|lane| &lane.processed),
+            self.sum(|lane| &lane.bytes_in),
+            self.sum(|lane| &lane.bytes_out),
+            self.sum(|lane| &lane.loops),
+            self.sum(|lane| &lane.busy_micros),
+        ];
+        self.rates.sample(unix_ms(), totals);
     }
 
     /// Counts an error reply under its code word.

@@ -136,7 +136,11 @@ fn same(one: &[u8], other: &[u8]) -> bool {
     }
     let (one_words, one_rest) = one.as_chunks::<8>();
     let (other_words, other_rest) = other.as_chunks::<8>();
-    if one_words.iter().zip(other_words).any(|(a, b)| u64::from_le_bytes(*a) != u64::from_le_bytes(*b)) {
+    if one_words
+        .iter()
+        .zip(other_words)
+        .any(|(a, b)| u64::from_le_bytes(*a) != u64::from_le_bytes(*b))
+    {
         return false;
     }
     match (one.last_chunk::<8>(), other.last_chunk::<8>()) {

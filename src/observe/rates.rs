@@ -69,7 +69,11 @@ impl Rates {
         let part: u64 = intervals()
             .map(|(_, increase)| increase[metric as usize])
             .sum();
-        if whole > 0.0 { part as f64 / whole } else { 0.0 }
+        if whole > 0.0 {
+            part as f64 / whole
+        } else {
+            0.0
+        }
     }
 
     /// Forgets all samples.
@@ -97,6 +101,10 @@ mod tests {
         assert_eq!(rates.per_second(Metric::Commands), 0.0);
         assert_eq!(rates.per(Metric::Busy, Metric::Cycles), 3.0);
         rates.sample(4100, [7, 0, 0, 0, 0]);
-        assert_eq!(rates.per_second(Metric::Commands), 0.0, "a reset is no increase");
+        assert_eq!(
+            rates.per_second(Metric::Commands),
+            0.0,
+            "a reset is no increase"
+        );
     }
 }

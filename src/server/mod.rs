@@ -63,6 +63,7 @@ pub fn run(config: Config) -> Result<i32> {
         })
         .collect::<std::io::Result<_>>()
         .context("starting the workers")?;
+    server.engine.stats.note_startup();
     hooks::load_files(&server)?;
     tracing::info!("Ready to accept connections");
     let status = server.exit.wait();
