@@ -712,19 +712,21 @@ impl<'e> Timer<'e> {
     }
 
     fn record(&mut self) {
-        if let Some(spec) = self.running.take()
-            && self.calls > 0
-        {
-            let now = self.lane.stopwatch.ticks();
-            let counts = &self.stats.commands[spec.id];
-            let nanos = self.lane.stopwatch.nanos(self.start, now);
-            counts.calls.add(self.calls);
-            counts.nanos.add(nanos);
-            if self.keeps_latency {
-                let latency = counts.latency.get_or_init(Default::default);
-                latency.record(nanos / self.calls, self.calls);
-            }
-            self.start = now;
+        let Some(spec) = self.running.take() else {
+            return;
+        };
+        let now = self.lane.stopwatch.ticks();
+        let start = std::mem::replace(&mut self.start, now);
+        if self.calls == 0 {
+            return;
+        }
+        let counts = &self.stats.commands[spec.id];
+        let nanos = self.lane.stopwatch.nanos(start, now);
+        counts.calls.add(self.calls);
+        counts.nanos.add(nanos);
+        if self.keeps_latency {
+            let latency = counts.latency.get_or_init(Default::default);
+            latency.record(nanos / self.calls, self.calls);
         }
     }
 
