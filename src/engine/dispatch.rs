@@ -161,6 +161,9 @@ impl Engine {
         reply.set_resp3(session.is_resp3);
         let end = self.run_prepared(&mut round, lane, session, input, first, reply);
         drop(round.passage.take());
+        let stats = &self.stats.lanes[lane.index];
+        stats.hits.add(std::mem::take(&mut round.notes.hits));
+        stats.misses.add(std::mem::take(&mut round.notes.misses));
         (lane.effects, lane.notes) = (round.effects, round.notes);
         end
     }
@@ -538,13 +541,6 @@ impl<'r, 'e> Round<'r, 'e> {
     /// The end of a scope: what changed goes to the journal while its locks are still held.
     #[inline]
     fn commit(&mut self, _scope: &mut Scope<'e>) {
-        let stats = &self.engine.stats.lanes[self.lane];
-        if self.notes.hits > 0 {
-            stats.hits.add(std::mem::take(&mut self.notes.hits));
-        }
-        if self.notes.misses > 0 {
-            stats.misses.add(std::mem::take(&mut self.notes.misses));
-        }
         if self.engine.journal.is_open() {
             self.engine.append(self.lane, &mut self.effects);
         }

@@ -103,7 +103,7 @@ impl<'s, 'k> Db<'s, 'k> {
         self.scope
     }
 
-    #[inline]
+    #[inline(always)]
     fn part(&mut self, key: Key<'_>) -> &mut ShardDatabase {
         let index = self.index;
         self.scope.shard(key.shard()).database(index)

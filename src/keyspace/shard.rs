@@ -76,7 +76,7 @@ pub struct Shard {
 
 impl Shard {
     /// The part of a database, where it was ever written to.
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, database: usize) -> Option<&ShardDatabase> {
         match database.checked_sub(1) {
             None => Some(&self.first),
@@ -85,11 +85,16 @@ impl Shard {
     }
 
     /// The part of a database, made when needed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn database(&mut self, database: usize) -> &mut ShardDatabase {
         let Some(other) = database.checked_sub(1) else {
             return &mut self.first;
         };
+        self.other(other)
+    }
+
+    #[inline(never)]
+    fn other(&mut self, other: usize) -> &mut ShardDatabase {
         if self.others.len() <= other {
             self.others.resize_with(other + 1, ShardDatabase::default);
         }
