@@ -4,10 +4,18 @@
 
 mod connection;
 mod help;
+mod pubsub;
 mod server;
 mod string;
+mod transactions;
 
 use crate::engine::Command;
 
 /// Every family's commands.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, server::COMMANDS, string::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[
+    connection::COMMANDS,
+    pubsub::COMMANDS,
+    server::COMMANDS,
+    string::COMMANDS,
+    transactions::COMMANDS,
+];

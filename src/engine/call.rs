@@ -122,6 +122,13 @@ impl<'r, 'k> Call<'r, 'k> {
         self.parked = Some(Box::new(parked));
     }
 
+    /// The error for a subcommand whose arguments make no sense.
+    pub fn subcommand_syntax(&self) -> CommandError {
+        let word = String::from_utf8_lossy(self.args.get(1).unwrap_or_default()).into_owned();
+        let container = self.spec.name.split('|').next().unwrap_or_default();
+        CommandError::SubcommandSyntax(word, container.to_ascii_uppercase())
+    }
+
     /// The error for an invalid expiry, which names the command.
     pub fn invalid_expire(&self) -> CommandError {
         CommandError::InvalidExpire(self.spec.name.clone())

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::R
 use dashmap::DashMap;
 use parking_lot::Mutex;
 
+use super::error::CommandError;
 use crate::base::clock::unix_ms;
+use crate::keyspace::WatchFlag;
 
 /// Texts of a client that change rarely.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +23,28 @@ pub struct Names {
     pub user: String,
 }
 
+impl Names {
+    /// The user of a client that has not said who it is.
+    pub fn default_user() -> String {
+        "default".into()
+    }
+
+    /// Whether a text may stand in CLIENT LIST: it must not look like the end of a field or line.
+    pub fn is_printable(text: &[u8]) -> bool {
+        text.iter().all(u8::is_ascii_graphic)
+    }
+
+    /// Checks a client's name.
+    pub fn check(name: &[u8]) -> Result<(), CommandError> {
+        match Self::is_printable(name) {
+            true => Ok(()),
+            false => Err(CommandError::text(
+                "ERR Client names cannot contain spaces, newlines or special characters.",
+            )),
+        }
+    }
+}
+
 /// Bits of [`Client::flags`], as CLIENT LIST shows them.
 pub mod flag {
     /// Inside MULTI (`x`).
@@ -29,8 +53,6 @@ pub mod flag {
     pub const PUBSUB: u32 = 1 << 1;
     /// Waiting in a blocking command (`b`).
     pub const BLOCKED: u32 = 1 << 2;
-    /// A watched key has changed (`d`).
-    pub const DIRTY: u32 = 1 << 3;
     /// To be closed after its reply (`c`).
     pub const CLOSE_AFTER_REPLY: u32 = 1 << 4;
     /// Connected by a Unix socket (`U`).
@@ -64,6 +86,8 @@ pub struct Client {
     pub queued: AtomicI64,
     pub queued_bytes: AtomicU64,
     pub watched: AtomicU32,
+    /// Raised when a watched key changes.
+    pub watch: Mutex<Option<WatchFlag>>,
     /// Number of the last command in the command table; `u32::MAX` for none.
     pub last_command: AtomicU32,
     pub last_active_ms: AtomicI64,
@@ -90,7 +114,7 @@ impl Client {
             fd,
             created_ms: now,
             names: Mutex::new(Names {
-                user: "default".into(),
+                user: Names::default_user(),
                 ..Names::default()
             }),
             flags: AtomicU32::new(0),
@@ -102,6 +126,7 @@ impl Client {
             queued: AtomicI64::new(-1),
             queued_bytes: AtomicU64::new(0),
             watched: AtomicU32::new(0),
+            watch: Mutex::default(),
             last_command: AtomicU32::new(u32::MAX),
             last_active_ms: AtomicI64::new(now),
             query_buffer: AtomicU64::new(0),

@@ -39,7 +39,8 @@ impl Group {
         match self {
             Self::Connection => Some("connection"),
             Self::Generic => Some("keyspace"),
-            Self::PubSub => Some("pubsub"),
+            // Its commands are those with the flag of the same name.
+            Self::PubSub => None,
             Self::Server => None,
             Self::String => Some("string"),
             Self::Transactions => Some("transaction"),
@@ -103,8 +104,10 @@ pub mod flags {
     pub const NO_GROUP_CATEGORY: u32 = 1 << 25;
     /// Hidden arguments: not logged, not shown.
     pub const SENSITIVE: u32 = 1 << 26;
+    /// Ends a transaction by running what it has queued.
+    pub const RUNS_QUEUE: u32 = 1 << 27;
 
-    /// The names that COMMAND INFO gives, in its order.
+    /// The names that COMMAND INFO gives, in its order. Those that Redis hides are not among them.
     pub const NAMES: &[(u32, &str)] = &[
         (WRITE, "write"),
         (READONLY, "readonly"),
@@ -120,7 +123,6 @@ pub mod flags {
         (ASKING, "asking"),
         (FAST, "fast"),
         (NO_AUTH, "no_auth"),
-        (MAY_REPLICATE, "may_replicate"),
         (NO_ASYNC_LOADING, "no_async_loading"),
         (NO_MULTI, "no_multi"),
         (MOVABLE_KEYS, "movablekeys"),

@@ -14,7 +14,7 @@ use crate::journal::write_command;
 use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, Passage, Scope, pin};
 use crate::resp::args::Args;
 use crate::resp::parser::Batch;
-use crate::resp::reply::Reply;
+use crate::resp::reply::{Mark, Reply};
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -29,6 +29,8 @@ pub enum Flow {
     Close,
     /// A command has no reply yet; later commands wait.
     Parked(Box<dyn Parked>),
+    /// There is mail that came before what follows, so it must be delivered first.
+    Mail,
     /// A command must be sent through again when [`Engine::is_paused`] no longer holds.
     Postponed,
 }
@@ -189,6 +191,13 @@ impl Engine {
                     .then(|| &buffer[command.start as usize..command.end as usize]),
             };
             let spec = self.commands.all().get(prepared.spec as usize);
+            if index > 0 && self.has_earlier_mail(session, spec) {
+                timer.finish();
+                return BatchEnd {
+                    done: index,
+                    flow: Flow::Mail,
+                };
+            }
             timer.begins(spec);
             round.has_run = false;
             let flow = round.run(session, request, spec, reply);
@@ -204,6 +213,13 @@ impl Engine {
             done: batch.commands.len(),
             flow: Flow::Continue,
         }
+    }
+
+    /// Whether messages wait that were published before a command that changes who gets them.
+    #[inline]
+    fn has_earlier_mail(&self, session: &Session, spec: Option<&Spec>) -> bool {
+        spec.is_some_and(Spec::answers_with_messages)
+            && self.mailboxes[session.client.worker].has_mail()
     }
 
     /// Looks up the commands and hashes their keys; brings what they will need into the cache.
@@ -288,7 +304,7 @@ impl Engine {
         let spec = self
             .commands
             .resolve(args)
-            .ok_or_else(|| checks::unknown_command(args))?;
+            .ok_or_else(|| checks::unknown_command(self, args))?;
         let config = self.config.load();
         let mut keys = Vec::new();
         collect_keys(spec, args, &mut keys);
@@ -361,55 +377,60 @@ impl<'r, 'e> Round<'r, 'e> {
         reply: &mut Reply,
     ) -> Flow {
         let Some(spec) = spec else {
-            return self.refuse(session, None, checks::unknown_command(request.args), reply);
+            let error = checks::unknown_command(self.engine, request.args);
+            return self.refuse(session, None, error, reply);
         };
         if !spec.accepts(request.args.len()) {
             return self.refuse(session, Some(spec), checks::wrong_arity(spec), reply);
         }
         if session.state | self.engine.conditions() != 0 {
-            match checks::run(self.engine, self.config, session, spec, request.args) {
+            match checks::run(self.engine, self.config, session, spec) {
                 Err(error) => return self.refuse(session, Some(spec), error, reply),
                 Ok(checks::Verdict::Postpone) => return Flow::Postponed,
                 Ok(checks::Verdict::Queue) => {
                     session.queue(spec, request.args, request.keys);
+                    let mark = reply.mark();
                     reply.simple("QUEUED");
-                    return self.hush(session, reply, reply.mark());
+                    return self.end(session, Some(spec), reply, mark);
                 }
                 Ok(checks::Verdict::Run) => {}
             }
         }
         let mark = reply.mark();
-        let was_hushed = session.state & (state::REPLY_OFF | state::REPLY_SKIP) != 0;
         if let Err(error) = self.locked(session, request, spec, reply) {
             self.count_failure(spec, &error);
             reply.cut_back(mark);
             reply.error(error.to_string().as_bytes());
         }
-        if was_hushed {
-            return self.hush(session, reply, mark);
-        }
-        match self.parked.take() {
-            Some(parked) => Flow::Parked(parked),
-            None if session.closes => Flow::Close,
-            None => Flow::Continue,
-        }
+        self.end(session, Some(spec), reply, mark)
     }
 
-    /// Takes the reply back from a client that asked for none.
-    #[cold]
-    fn hush(
+    /// The end of a command: takes the reply back from a client that asked for none, and says how to go on.
+    #[inline]
+    fn end(
         &mut self,
         session: &mut Session,
+        spec: Option<&Spec>,
         reply: &mut Reply,
-        mark: crate::resp::reply::Mark,
+        mark: Mark,
     ) -> Flow {
-        if session.state & (state::REPLY_OFF | state::REPLY_SKIP) != 0 {
+        // What waits replies later.
+        if session.state & state::REPLY != 0
+            && self.parked.is_none()
+            && session.is_reply_unwanted()
+            && !spec.is_some_and(Spec::answers_with_messages)
+        {
             reply.cut_back(mark);
         }
-        session.set(state::REPLY_SKIP, false);
         match self.parked.take() {
             Some(parked) => Flow::Parked(parked),
             None if session.closes => Flow::Close,
+            // A listener gets what its own command published after that command's reply, before the next one's.
+            None if session.subscriptions.is_some()
+                && self.engine.mailboxes[session.client.worker].has_mail() =>
+            {
+                Flow::Mail
+            }
             None => Flow::Continue,
         }
     }
@@ -422,9 +443,16 @@ impl<'r, 'e> Round<'r, 'e> {
         error: CommandError,
         reply: &mut Reply,
     ) -> Flow {
-        session.abort_transaction();
         let mark = reply.mark();
-        let line = error.to_string();
+        let mut line = error.to_string();
+        if spec.is_some_and(|spec| spec.locks == Locks::Transaction)
+            && session.end_transaction().is_some()
+        {
+            self.engine.unwatch_all(session);
+            let reason = line.strip_prefix("ERR ").unwrap_or(&line);
+            line = format!("EXECABORT Transaction discarded because of: {reason}");
+        }
+        session.abort_transaction();
         self.engine.stats.count_error(&line);
         if let Some(spec) = spec {
             self.engine.stats.lanes[self.lane].commands[spec.id]
@@ -432,7 +460,7 @@ impl<'r, 'e> Round<'r, 'e> {
                 .add(1);
         }
         reply.error(line.as_bytes());
-        self.hush(session, reply, mark)
+        self.end(session, spec, reply, mark)
     }
 
     #[cold]
@@ -546,7 +574,7 @@ impl<'r, 'e> Round<'r, 'e> {
         }
     }
 
-    /// MULTI's control commands; EXEC runs the queue under all its locks.
+    /// EXEC: runs the queue under all its locks.
     fn transaction(
         &mut self,
         session: &mut Session,
@@ -555,9 +583,9 @@ impl<'r, 'e> Round<'r, 'e> {
         reply: &mut Reply,
     ) -> Result<(), CommandError> {
         let Some(transaction) = session.end_transaction() else {
-            return Err(CommandError::text("ERR EXEC without MULTI"));
+            let mut nothing = self.engine.keyspace.nothing();
+            return self.work(&mut nothing, session, request, spec, reply, false);
         };
-        let _ = (request, spec);
         if transaction.is_aborted {
             self.engine.unwatch_all(session);
             return Err(CommandError::ExecAbort);
@@ -566,7 +594,7 @@ impl<'r, 'e> Round<'r, 'e> {
         let watched: Vec<u64> = session
             .watch
             .iter()
-            .flat_map(|watch| &watch.keys)
+            .flat_map(|watch| watch.keys.keys())
             .map(|watched| Key::new(&watched.key).hash)
             .collect();
         if transaction.needs_everything(self.engine) {
@@ -593,7 +621,7 @@ impl<'r, 'e> Round<'r, 'e> {
         transaction: &super::transaction::Transaction,
         reply: &mut Reply,
     ) {
-        if session.is_watch_broken() || has_expired_watch(scope, session, self.moment.now) {
+        if session.is_watch_broken() || has_lost_watched(scope, session, self.moment.now) {
             return reply.null_array();
         }
         let counts = &self.engine.stats.lanes[self.lane].commands;
@@ -618,11 +646,12 @@ impl<'r, 'e> Round<'r, 'e> {
     }
 }
 
-/// Whether a key that was alive when it was watched is past its time now.
-fn has_expired_watch(scope: &mut Scope<'_>, session: &Session, now: i64) -> bool {
-    let keys = session.watch.iter().flat_map(|watch| &watch.keys);
-    keys.into_iter()
-        .any(|watched| scope.is_expired(watched.database, Key::new(&watched.key), now))
+/// Whether a key that was there when it was watched has expired since, which no command did.
+fn has_lost_watched(scope: &mut Scope<'_>, session: &Session, now: i64) -> bool {
+    let mut keys = session.watch.iter().flat_map(|watch| &watch.keys);
+    keys.any(|(watched, existed)| {
+        *existed && !scope.is_alive(watched.database, Key::new(&watched.key), now)
+    })
 }
 
 impl Engine {

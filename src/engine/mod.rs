@@ -15,6 +15,7 @@ mod parked;
 mod pause;
 mod session;
 mod stats;
+mod subscriptions;
 mod table;
 mod transaction;
 
@@ -33,8 +34,9 @@ pub use error::CommandError;
 pub use event::Event;
 pub use mailbox::{Mail, Mailbox, Unblock};
 pub use parked::{Parked, Progress};
-pub use session::{Session, Subscriptions, Watched, state};
+pub use session::{Session, Watched, state};
 pub use stats::{CommandCounts, LaneStats, Stats};
+pub use subscriptions::Subscriptions;
 pub use table::{CommandTable, Locks, Spec};
 
 use crate::base::{clock::unix_ms, random};

@@ -63,6 +63,11 @@ impl Spec {
         self.flags & flags == flags
     }
 
+    /// Whether it answers with messages, as subscribing does: a client that wants no replies gets them all the same.
+    pub fn answers_with_messages(&self) -> bool {
+        self.has(flags::PUBSUB | flags::NOSCRIPT)
+    }
+
     /// Shows the arguments that are keys, in order. False when the arguments make no sense: a count that is no number, or
     /// more keys than arguments.
     pub fn for_each_key(
@@ -219,19 +224,17 @@ impl CommandTable {
         found.map(|&id| &self.specs[id])
     }
 
-    /// Finds the command that some arguments call, a container's subcommand included. A container whose subcommand is
-    /// unknown is found itself.
+    /// Finds the command that some arguments call: of a container its subcommand, or itself where no word follows.
     #[inline]
     pub fn resolve(&self, args: Args<'_>) -> Option<&Spec> {
         let spec = self.find(args.at(0))?;
         if spec.subcommands.is_empty() {
             return Some(spec);
         }
-        Some(
-            args.get(1)
-                .and_then(|word| self.subcommand(spec, word))
-                .unwrap_or(spec),
-        )
+        match args.get(1) {
+            Some(word) => self.subcommand(spec, word),
+            None => Some(spec),
+        }
     }
 
     /// A container's subcommand by its own name.
@@ -242,6 +245,9 @@ impl CommandTable {
 }
 
 fn locks_of(command: &Command) -> Locks {
+    if command.flags & flags::RUNS_QUEUE != 0 {
+        return Locks::Transaction;
+    }
     if command.flags & flags::ALONE != 0 {
         return Locks::Everything;
     }

@@ -61,13 +61,6 @@ impl Keyspace {
 }
 
 impl<'k> Scope<'k> {
-    /// Raises the flags of those who watch a key of a locked shard.
-    pub fn touch_bytes(&mut self, database: usize, key: &[u8]) {
-        self.shard(Key::new(key).shard())
-            .database(database)
-            .touch(key);
-    }
-
     /// Undoes [`Db::watch`](super::Db::watch).
     pub fn unwatch(&mut self, database: usize, key: Key<'_>, flag: &WatchFlag) {
         self.shard(key.shard())
@@ -75,16 +68,10 @@ impl<'k> Scope<'k> {
             .unwatch(key.bytes, flag);
     }
 
-    /// Whether a key is there and past its time.
-    pub fn is_expired(&mut self, database: usize, key: Key<'_>, now: i64) -> bool {
-        let Some(part) = self.shard(key.shard()).get(database) else {
-            return false;
-        };
-        let expires_at = part
-            .table
-            .find(key.bits(), key.bytes)
-            .and_then(|at| part.table.entry(at).expires_at());
-        expires_at.is_some_and(|at| at < now)
+    /// Whether a key is there and not past its time.
+    pub fn is_alive(&mut self, database: usize, key: Key<'_>, now: i64) -> bool {
+        let part = self.shard(key.shard()).get(database);
+        part.is_some_and(|part| part.is_alive(key.bytes, now))
     }
 
     /// Takes out keys of one locked shard whose time has passed, looking at about `limit` of those due. True when nothing
@@ -192,7 +179,7 @@ impl<'k> Scope<'k> {
     }
 
     /// Empties databases. The scope must be over everything.
-    pub fn flush(&mut self, databases: std::ops::Range<usize>) -> Dropped {
+    pub fn flush(&mut self, databases: std::ops::Range<usize>, now: i64) -> Dropped {
         let mut dropped = Vec::new();
         for shard in 0..SHARDS {
             for database in databases.clone() {
@@ -201,7 +188,7 @@ impl<'k> Scope<'k> {
                 }
                 let hint = self.keyspace().hint(database, shard);
                 let part = self.walk_to(shard).database(database);
-                part.touch_watched(|key| part.holds(key));
+                part.touch_watched(|key| part.is_alive(key, now));
                 if !part.table.is_empty() {
                     let empty = ShardDatabase::default().table;
                     dropped.push(std::mem::replace(&mut part.table, empty));
@@ -213,7 +200,7 @@ impl<'k> Scope<'k> {
     }
 
     /// Exchanges two databases. The scope must be over everything.
-    pub fn swap(&mut self, one: usize, other: usize) {
+    pub fn swap(&mut self, one: usize, other: usize, now: i64) {
         for shard in 0..SHARDS {
             let hints = [
                 self.keyspace().hint(one, shard),
@@ -222,7 +209,7 @@ impl<'k> Scope<'k> {
             let shard = self.walk_to(shard);
             let [one, other] = shard.pair(one, other);
             for (part, counterpart) in [(&*one, &*other), (&*other, &*one)] {
-                part.touch_watched(|key| part.holds(key) || counterpart.holds(key));
+                part.touch_watched(|key| part.is_alive(key, now) || counterpart.is_alive(key, now));
             }
             std::mem::swap(&mut one.table, &mut other.table);
             one.table.publish_all(hints[0]);

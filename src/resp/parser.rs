@@ -151,6 +151,11 @@ impl Parser {
         Ok(start)
     }
 
+    /// Forgets the unfinished command: parsing begins again further ahead.
+    pub fn restart(&mut self) {
+        *self = Self::default();
+    }
+
     /// How many bytes the unfinished command needs at least, beyond its start; a hint for the read buffer.
     pub fn wanted(&self) -> usize {
         self.bulk.map_or(0, |bulk| self.done + bulk + 2)

@@ -20,11 +20,12 @@ use tokio::time::Sleep;
 use super::outbox::Outbox;
 use super::signals::Signals;
 use super::stream::Stream;
+use super::worker::collect_mail;
 use super::{Server, signals};
 use crate::base::clock::unix_ms;
 use crate::config::{AppendFsync, Config};
-use crate::engine::{Engine, Flow, Lane, Parked, Progress, Session, Unblock, flag, state};
-use crate::pubsub::Kind;
+use crate::engine::{Engine, Flow, Lane, Mail, Parked, Progress, Session, Unblock, flag, state};
+use crate::journal::write_command;
 use crate::resp::parser::{Batch, Limits, Parser};
 use crate::resp::reply::Reply;
 
@@ -80,6 +81,8 @@ pub(super) struct Connection {
     parser: Parser,
     /// An unfinished command, and whatever came behind a parked one.
     pending: BytesMut,
+    /// Commands to be read again, where they cannot be read from where they stood.
+    unread: Vec<u8>,
     outbox: Outbox,
     waiting: Option<Waiting>,
     /// A command waits for the end of CLIENT PAUSE.
@@ -108,6 +111,7 @@ impl Connection {
             signals,
             parser: Parser::default(),
             pending: BytesMut::new(),
+            unread: Vec::new(),
             outbox: Outbox::default(),
             waiting: None,
             is_postponed: false,
@@ -213,6 +217,8 @@ impl Connection {
             if used < count {
                 self.pending.extend_from_slice(&input[used..count]);
             }
+            self.pending
+                .extend_from_slice(&std::mem::take(&mut self.unread));
             Ok(Turn::Again)
         })
     }
@@ -229,6 +235,7 @@ impl Connection {
             let mut pending = std::mem::take(&mut self.pending);
             let used = self.run_input(&mut pending, lane, batch, reply, context)?;
             pending.advance(used);
+            pending.extend_from_slice(&std::mem::take(&mut self.unread));
             if !pending.is_empty() {
                 pending.reserve(self.parser.wanted().saturating_sub(pending.len()));
                 self.pending = pending;
@@ -350,6 +357,7 @@ impl Connection {
         reply: &mut Reply,
         end: usize,
     ) -> usize {
+        self.collect_mail();
         let engine = &self.server.engine;
         let client = &self.session.client;
         client.commands.store(
@@ -382,11 +390,39 @@ impl Connection {
         match batch_end.flow {
             Flow::Continue => return end,
             Flow::Close => self.is_ending = true,
+            Flow::Mail => {}
             Flow::Postponed => self.is_postponed = true,
             Flow::Parked(parked) => self.park(parked),
         }
-        let next = batch.commands.get(batch_end.done);
-        next.map_or(end, |command| command.start as usize)
+        let rest = &batch.commands[batch_end.done..];
+        let Some(next) = rest.first() else {
+            return end;
+        };
+        self.parser.restart();
+        if rest.iter().all(|command| command.is_frame) {
+            return next.start as usize;
+        }
+        // Inline commands have been unquoted where they stood and cannot be read a second time.
+        let mut again = Vec::new();
+        for command in rest {
+            write_command(&mut again, batch.args(input, command).iter());
+        }
+        again.extend_from_slice(&input[end..]);
+        self.unread = again;
+        self.is_postponed |= self.waiting.is_none();
+        input.len()
+    }
+
+    /// Handles the worker's mail now: what was published before these commands goes out before their replies.
+    fn collect_mail(&mut self) {
+        let worker = self.session.client.worker;
+        let mailbox = &self.server.engine.mailboxes[worker];
+        if mailbox.has_mail() && !collect_mail(&self.server, worker) {
+            mailbox.post(Mail::Stop);
+        }
+        if self.signals.wants_attention() {
+            self.open_letterbox();
+        }
     }
 
     fn park(&mut self, parked: Box<dyn Parked>) {
@@ -445,7 +481,7 @@ impl Connection {
             self.server.engine.clients.blocked.fetch_sub(1, Relaxed);
             self.session.client.set_flag(flag::BLOCKED, false);
         }
-        if self.session.is(state::REPLY_OFF) {
+        if self.session.is_reply_unwanted() {
             reply.clear();
         }
         self.outbox.take_over(reply, 0);
@@ -582,20 +618,7 @@ impl Engine {
         let _passage = self.keyspace.gate().pass(lane.index);
         session.end_transaction();
         self.unwatch_all(session);
-        if let Some(subscriptions) = session.subscriptions.take() {
-            let client = &session.client;
-            let kinds = [
-                (Kind::Channel, &subscriptions.channels),
-                (Kind::Pattern, &subscriptions.patterns),
-                (Kind::Shard, &subscriptions.shard_channels),
-            ];
-            for (kind, names) in kinds {
-                names.iter().for_each(|name| {
-                    self.pubsub
-                        .unsubscribe(client.worker, client.id, kind, name)
-                });
-            }
-        }
+        self.unsubscribe_all(session);
         if was_parked && session.client.has_flag(flag::BLOCKED) {
             self.clients.blocked.fetch_sub(1, Relaxed);
         }

@@ -93,7 +93,6 @@ fn sweep(engine: &Engine, lane: usize, database: usize, shard: usize) -> bool {
         .contains(event::EXPIRED.class);
     for entry in &expired {
         let key = entry.view().key();
-        scope.touch_bytes(database, key);
         if engine.journal.is_open() {
             effects.add(database, |out| {
                 write_command(out, [&b"DEL"[..], key].into_iter())

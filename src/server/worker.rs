@@ -42,32 +42,40 @@ async fn read_mail(server: &Arc<Server>, index: usize) {
     let mailbox = &server.engine.mailboxes[index];
     loop {
         mailbox.wait().await;
-        for mail in mailbox.take() {
-            match mail {
-                Mail::Publish(publication) => deliver(server, index, &publication),
-                Mail::Kill(id) => {
-                    if let Some(signals) = signals::get(id) {
-                        signals.client.is_killed.store(true, Relaxed);
-                        signals.post(|_| {});
-                    }
-                }
-                Mail::Unblock(id, how) => {
-                    if let Some(signals) = signals::get(id) {
-                        signals.post(|inbox| inbox.unblock = Some(how));
-                    }
-                }
-                Mail::Recheck => signals::all()
-                    .iter()
-                    .for_each(|signals| signals.post(|_| {})),
-                Mail::Connection(socket) => {
-                    if let Ok(socket) = socket.downcast::<Accepted>() {
-                        adopt(server, index, *socket);
-                    }
-                }
-                Mail::Stop => return,
-            }
+        if !collect_mail(server, index) {
+            return;
         }
     }
+}
+
+/// Handles what is in the mailbox, on this worker's thread. False when the worker is to stop.
+pub(super) fn collect_mail(server: &Arc<Server>, index: usize) -> bool {
+    for mail in server.engine.mailboxes[index].take() {
+        match mail {
+            Mail::Publish(publication) => deliver(server, index, &publication),
+            Mail::Kill(id) => {
+                if let Some(signals) = signals::get(id) {
+                    signals.client.is_killed.store(true, Relaxed);
+                    signals.post(|_| {});
+                }
+            }
+            Mail::Unblock(id, how) => {
+                if let Some(signals) = signals::get(id) {
+                    signals.post(|inbox| inbox.unblock = Some(how));
+                }
+            }
+            Mail::Recheck => signals::all()
+                .iter()
+                .for_each(|signals| signals.post(|_| {})),
+            Mail::Connection(socket) => {
+                if let Ok(socket) = socket.downcast::<Accepted>() {
+                    adopt(server, index, *socket);
+                }
+            }
+            Mail::Stop => return false,
+        }
+    }
+    true
 }
 
 /// Starts serving an accepted socket on this worker.

@@ -102,27 +102,6 @@ fn reset_stat(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-fn explain(call: &mut Call) -> CommandResult {
-    help(
-        call,
-        &[
-            (
-                "GET <pattern>",
-                "Shows the parameters that match the glob-like <pattern>, with their values.",
-            ),
-            (
-                "SET <directive> <value>",
-                "Gives the configuration <directive> another <value>.",
-            ),
-            (
-                "RESETSTAT",
-                "Sets the counters that INFO shows back to zero.",
-            ),
-            ("REWRITE", "Brings the configuration file up to date."),
-        ],
-    )
-}
-
 const SUBCOMMANDS: &[Command] = &[
     Command::new("GET", Group::Server, "parameter [parameter ...]", get)
         .flags(ADMIN | NOSCRIPT | LOADING | STALE)
@@ -131,7 +110,7 @@ const SUBCOMMANDS: &[Command] = &[
             "O(N) in the number of parameters",
             "Shows configuration parameters and their values.",
         ),
-    Command::new("HELP", Group::Server, "", explain)
+    Command::new("HELP", Group::Server, "", help)
         .flags(LOADING | STALE)
         .docs("5.0.0", "O(1)", "Explains the subcommands."),
     Command::new("RESETSTAT", Group::Server, "", reset_stat)
