@@ -8,3 +8,26 @@ pub enum Object {
     /// A long string, shared so that a reply can carry it without copying under the shard's lock.
     Bytes(Bytes),
 }
+
+impl Object {
+    /// The type, as Redis names it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Bytes(_) => "string",
+        }
+    }
+
+    /// The encoding, as Redis names it.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            Self::Bytes(_) => "raw",
+        }
+    }
+
+    /// About how many small allocations freeing takes. Giving back a long string's pages counts, too.
+    pub fn free_effort(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => 1 + bytes.len() / (16 * 1024),
+        }
+    }
+}
