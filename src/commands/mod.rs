@@ -7,6 +7,7 @@ mod connection;
 mod help;
 mod keys;
 mod pubsub;
+mod server;
 mod string;
 mod transactions;
 
@@ -18,6 +19,7 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     keys::COMMANDS,
     pubsub::COMMANDS,
+    server::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
 ];
