@@ -86,6 +86,12 @@ impl<'r, 'k> Call<'r, 'k> {
         self.db.read(key)
     }
 
+    /// Like [`Call::read`], but the key does not count as used.
+    pub fn look(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        self.note_miss(key);
+        self.db.look(key)
+    }
+
     /// The event of a key that is about to be read and is missing; [`Call::read`] is this and `db.read`.
     #[inline]
     pub fn note_miss(&mut self, key: Key<'_>) {
@@ -133,6 +139,14 @@ impl<'r, 'k> Call<'r, 'k> {
             .tell_expired(self.lane, self.db.notes(), self.effects);
         if self.effects.listens.contains(event.class) {
             self.engine.notify(database, key.bytes, event);
+        }
+    }
+
+    /// [`Effects::replay_as`], at no cost when nobody keeps a journal.
+    #[inline]
+    pub fn replay_as(&mut self, args: &[&[u8]]) {
+        if self.engine.journal.is_open() {
+            self.effects.replay_as(args);
         }
     }
 

@@ -40,6 +40,8 @@ pub struct Moment {
     pub no_touch: bool,
     /// Whether expired keys are seen as if they were not expired: while a file is being loaded.
     pub ignore_expiry: bool,
+    /// Whether reads leave expired keys where they are, though they do not see them: during a pause.
+    pub keeps_expired: bool,
 }
 
 /// A database within a scope.
@@ -130,6 +132,24 @@ impl<'s, 'k> Db<'s, 'k> {
         }
     }
 
+    /// [`Db::find`] for readers.
+    #[inline]
+    fn find_to_read(&mut self, key: Key<'_>) -> Option<Place> {
+        match self.moment.keeps_expired {
+            true => self.find_kept(key),
+            false => self.find(key),
+        }
+    }
+
+    #[cold]
+    fn find_kept(&mut self, key: Key<'_>) -> Option<Place> {
+        let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
+        let table = &self.part(key).table;
+        let place = table.find(key.bits(), key.bytes)?;
+        let expires_at = table.entry(place).expires_at();
+        (ignore_expiry || expires_at.is_none_or(|at| at >= now)).then_some(place)
+    }
+
     #[cold]
     fn expire(&mut self, key: Key<'_>, place: Place) {
         drop(self.take(key, place));
@@ -144,7 +164,7 @@ impl<'s, 'k> Db<'s, 'k> {
     /// The entry of a key, counted as a hit or a miss, and marked as used.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        match self.find(key) {
+        match self.find_to_read(key) {
             Some(place) => {
                 self.notes.hits += 1;
                 let moment = self.moment;
@@ -163,10 +183,20 @@ impl<'s, 'k> Db<'s, 'k> {
         }
     }
 
+    /// The entry of a key, counted as a hit or a miss, but not marked as used.
+    pub fn look(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let Some(place) = self.find(key) else {
+            self.notes.misses += 1;
+            return None;
+        };
+        self.notes.hits += 1;
+        Some(self.part(key).table.entry(place))
+    }
+
     /// The entry of a key, without a trace.
     #[inline]
     pub fn peek(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let place = self.find(key)?;
+        let place = self.find_to_read(key)?;
         Some(self.part(key).table.entry(place))
     }
 
@@ -260,19 +290,25 @@ impl<'s, 'k> Db<'s, 'k> {
         Some(self.take(key, place))
     }
 
-    /// Puts an entry taken elsewhere under a key, over whatever was there.
-    pub fn put(&mut self, key: Key<'_>, entry: Entry) {
+    /// Puts an entry taken elsewhere under a key; gives back what was there.
+    pub fn put(&mut self, key: Key<'_>, mut entry: Entry) -> Option<Entry> {
         let expires_at = entry.view().expires_at();
-        let entry = entry.rebuilt(key.bytes, expires_at);
-        match self.find(key) {
-            Some(place) => {
-                self.part(key).table.replace(place, |_| entry);
-                if let Some(at) = expires_at {
-                    self.arm(key, place, at);
-                }
-            }
-            None => self.insert(key, entry),
+        if entry.view().key() != key.bytes {
+            entry = entry.rebuilt(key.bytes, expires_at);
         }
+        let Some(place) = self.find(key) else {
+            self.insert(key, entry);
+            return None;
+        };
+        let mut old = None;
+        self.part(key).table.replace(place, |known| {
+            old = Some(known);
+            entry
+        });
+        if let Some(at) = expires_at {
+            self.arm(key, place, at);
+        }
+        old
     }
 
     /// Raises the flags of those who WATCH a key.

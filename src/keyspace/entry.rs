@@ -389,6 +389,20 @@ impl<'a> EntryRef<'a> {
         self.header().flags & FLAG_RAW != 0
     }
 
+    /// A copy of the value under another key, with the same expiry.
+    pub fn copied(self, key: &[u8], access: u32) -> Entry {
+        let value = match self.value() {
+            ValueRef::Int(number) => Value::Int(number),
+            ValueRef::Inline(text) => Value::Str(text),
+            ValueRef::Object(object) => Value::Object(Box::new(object.clone())),
+        };
+        let mut entry = Entry::new(key, value, self.expires_at(), access);
+        if self.is_raw() {
+            entry.exclusive().set_raw();
+        }
+        entry
+    }
+
     /// Bytes of the entry's own allocation.
     pub fn allocated(self) -> usize {
         self.shape().layout().size()

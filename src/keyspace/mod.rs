@@ -8,6 +8,7 @@ mod deadline;
 mod entry;
 mod gate;
 mod hint;
+mod kind;
 mod lock;
 mod segment;
 mod shard;

@@ -26,4 +26,25 @@ impl Object {
             Self::Bytes(bytes) => Some(bytes),
         }
     }
+
+    /// The type, as Redis names it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Bytes(_) => "string",
+        }
+    }
+
+    /// The encoding, as Redis names it.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            Self::Bytes(_) => "raw",
+        }
+    }
+
+    /// About how many small allocations freeing takes. Giving back a long string's pages counts, too.
+    pub fn free_effort(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => 1 + bytes.len() / (16 * 1024),
+        }
+    }
 }
