@@ -100,6 +100,20 @@ impl<'r, 'k> Call<'r, 'k> {
         }
     }
 
+    /// The event of a key that was not there before. The change itself is told after it.
+    #[inline]
+    pub fn created(&mut self, key: Key<'_>) {
+        self.tell_listeners(key, event::NEW);
+    }
+
+    /// A second event of a change that has been told: SET's `expire`.
+    #[inline]
+    pub fn tell_listeners(&mut self, key: Key<'_>, event: Event) {
+        if !self.effects.listens.is_empty() {
+            self.tell(self.db.index(), key, event);
+        }
+    }
+
     /// Says that a key has changed: the one place from which watchers, events, tracking and blocked clients learn of it.
     #[inline]
     pub fn changed(&mut self, key: Key<'_>, event: Event) {

@@ -37,7 +37,7 @@ pub use mailbox::{Mail, Mailbox, Unblock};
 pub use parked::{Parked, Progress};
 pub use reclaim::Reclaimer;
 pub use session::{Session, Watched, state};
-pub use stats::Stats;
+pub use stats::{CommandCounts, LaneStats, Stats};
 pub use subscriptions::Subscriptions;
 pub use table::{CommandTable, Locks, Spec};
 
@@ -87,7 +87,8 @@ pub struct Engine {
 
 /// What commands ask of the layers above the engine.
 pub trait Hooks: Send + Sync {
-    /// A directive's new value takes effect, or an error says why it cannot.
+    /// A directive's new value takes effect, or an error says why it cannot. The caller is alone behind the gate: this must
+    /// neither pass it nor wait for somebody who does.
     fn apply(
         &self,
         engine: &Engine,
@@ -210,6 +211,11 @@ impl Engine {
     pub fn set_disk_error(&self, error: Option<String>) {
         self.set_condition(condition::DISK_ERROR, error.is_some());
         *self.disk_error.lock() = error.unwrap_or_default();
+    }
+
+    /// When the data was last saved to a snapshot, or else the server started, in Unix seconds.
+    pub fn last_save(&self) -> i64 {
+        self.identity.started_ms / 1000
     }
 
     /// The number behind the last record that a lane appended.

@@ -40,6 +40,8 @@ pub struct Moment {
     pub no_touch: bool,
     /// Whether expired keys are seen as if they were not expired: while a file is being loaded.
     pub ignore_expiry: bool,
+    /// Whether reads leave expired keys where they are, though they do not see them: during a pause.
+    pub keeps_expired: bool,
 }
 
 /// A database within a scope.
@@ -110,14 +112,14 @@ impl<'s, 'k> Db<'s, 'k> {
     }
 
     #[inline(always)]
-    fn part(&mut self, key: Key<'_>) -> &mut ShardDatabase {
+    pub(super) fn part(&mut self, key: Key<'_>) -> &mut ShardDatabase {
         let index = self.index;
         self.scope.shard(key.shard()).database(index)
     }
 
     /// Finds a key that has not expired; one that has is removed and noted.
     #[inline]
-    fn find(&mut self, key: Key<'_>) -> Option<Place> {
+    pub(super) fn find(&mut self, key: Key<'_>) -> Option<Place> {
         let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
         let table = &self.part(key).table;
         let place = table.find(key.bits(), key.bytes)?;
@@ -128,6 +130,24 @@ impl<'s, 'k> Db<'s, 'k> {
             }
             _ => Some(place),
         }
+    }
+
+    /// [`Db::find`] for readers.
+    #[inline]
+    fn find_to_read(&mut self, key: Key<'_>) -> Option<Place> {
+        match self.moment.keeps_expired {
+            true => self.find_kept(key),
+            false => self.find(key),
+        }
+    }
+
+    #[cold]
+    fn find_kept(&mut self, key: Key<'_>) -> Option<Place> {
+        let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
+        let table = &self.part(key).table;
+        let place = table.find(key.bits(), key.bytes)?;
+        let expires_at = table.entry(place).expires_at();
+        (ignore_expiry || expires_at.is_none_or(|at| at >= now)).then_some(place)
     }
 
     #[cold]
@@ -144,7 +164,7 @@ impl<'s, 'k> Db<'s, 'k> {
     /// The entry of a key, counted as a hit or a miss, and marked as used.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        match self.find(key) {
+        match self.find_to_read(key) {
             Some(place) => {
                 self.notes.hits += 1;
                 let moment = self.moment;
@@ -176,7 +196,7 @@ impl<'s, 'k> Db<'s, 'k> {
     /// The entry of a key, without a trace.
     #[inline]
     pub fn peek(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let place = self.find(key)?;
+        let place = self.find_to_read(key)?;
         Some(self.part(key).table.entry(place))
     }
 
@@ -231,7 +251,7 @@ impl<'s, 'k> Db<'s, 'k> {
     }
 
     /// Adds an entry whose key is not there.
-    fn insert(&mut self, key: Key<'_>, entry: Entry) {
+    pub(super) fn insert(&mut self, key: Key<'_>, entry: Entry) {
         let expires_at = entry.view().expires_at();
         let hint = self.scope.keyspace().hint(self.index, key.shard());
         let place = self.part(key).table.insert(key.bits(), entry, hint);

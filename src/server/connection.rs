@@ -129,6 +129,7 @@ impl Connection {
     }
 
     fn leave(&mut self) {
+        self.postpone(false);
         let engine = &self.server.engine;
         signals::unregister(self.session.client.id);
         with_lane(|lane| engine.forget_client(lane, &mut self.session, self.waiting.is_some()));
@@ -181,7 +182,7 @@ impl Connection {
             if self.server.engine.is_paused(true) {
                 return self.read_ahead(context);
             }
-            self.is_postponed = false;
+            self.postpone(false);
             return self.run_pending(context).map(|()| Turn::Again);
         }
         if !self.pending.is_empty() {
@@ -208,6 +209,7 @@ impl Connection {
                 Poll::Pending => return Ok(Turn::Idle),
             };
             self.note_read(&bench.lane, count);
+            self.note_query(count, 0);
             let Workbench {
                 lane,
                 input,
@@ -234,6 +236,7 @@ impl Connection {
                 return Ok(());
             };
             let mut pending = std::mem::take(&mut self.pending);
+            self.note_query(pending.len(), pending.capacity() - pending.len());
             let used = self.run_input(&mut pending, lane, batch, reply, context)?;
             pending.advance(used);
             pending.extend_from_slice(&std::mem::take(&mut self.unread));
@@ -359,6 +362,10 @@ impl Connection {
         end: usize,
     ) -> usize {
         self.collect_mail();
+        if self.session.client.is_killed.load(Relaxed) {
+            self.is_ending = true;
+            return end;
+        }
         let engine = &self.server.engine;
         let client = &self.session.client;
         client.commands.store(
@@ -392,7 +399,7 @@ impl Connection {
             Flow::Continue => return end,
             Flow::Close => self.is_ending = true,
             Flow::Mail => {}
-            Flow::Postponed => self.is_postponed = true,
+            Flow::Postponed => self.postpone(true),
             Flow::Parked(parked) => self.park(parked),
         }
         let rest = &batch.commands[batch_end.done..];
@@ -410,8 +417,23 @@ impl Connection {
         }
         again.extend_from_slice(&input[end..]);
         self.unread = again;
-        self.is_postponed |= self.waiting.is_none();
+        if self.waiting.is_none() {
+            self.postpone(true);
+        }
         input.len()
+    }
+
+    /// Has what follows wait for the end of a pause, or no longer.
+    fn postpone(&mut self, on: bool) {
+        if self.is_postponed != on {
+            self.is_postponed = on;
+            let clients = &self.server.engine.clients;
+            match on {
+                true => clients.blocked.fetch_add(1, Relaxed),
+                false => clients.blocked.fetch_sub(1, Relaxed),
+            };
+            self.session.client.set_flag(flag::POSTPONED, on);
+        }
     }
 
     /// Handles the worker's mail now: what was published before these commands goes out before their replies.
@@ -590,16 +612,19 @@ impl Connection {
             .store(client.bytes_in.load(Relaxed) + count as u64, Relaxed);
     }
 
+    fn note_query(&self, used: usize, free: usize) {
+        let client = &self.session.client;
+        client.query_buffer.store(used as u64, Relaxed);
+        client.query_buffer_free.store(free as u64, Relaxed);
+    }
+
     /// Tells others how much this connection keeps.
     fn note_sizes(&self) {
-        let client = &self.session.client;
-        client
-            .query_buffer
-            .store(self.pending.len() as u64, Relaxed);
-        client.query_buffer_free.store(
-            (self.pending.capacity() - self.pending.len()) as u64,
-            Relaxed,
+        self.note_query(
+            self.pending.len(),
+            self.pending.capacity() - self.pending.len(),
         );
+        let client = &self.session.client;
         client
             .output_bytes
             .store(self.outbox.bytes() as u64, Relaxed);
