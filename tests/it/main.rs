@@ -10,6 +10,7 @@ mod clients_admin;
 mod differential;
 mod expiry;
 mod keys;
+mod keyspace;
 mod protocol;
 mod pubsub;
 mod redis_cli;
