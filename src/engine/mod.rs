@@ -3,6 +3,7 @@
 //! Knows no command by name, no socket and no file.
 
 mod call;
+mod categories;
 mod checks;
 mod client;
 mod command;
@@ -16,6 +17,7 @@ mod pause;
 mod session;
 mod stats;
 mod subscriptions;
+pub mod syntax;
 mod table;
 mod transaction;
 
@@ -25,6 +27,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 pub use call::{Call, KeyRef};
+pub use categories::{CATEGORIES, KeyRange};
 pub use checks::condition;
 pub use client::{Client, Clients, Names, flag};
 pub use command::*;
