@@ -6,7 +6,9 @@ mod client;
 mod command;
 mod connection;
 mod help;
+mod keys;
 mod pubsub;
+mod server;
 mod string;
 mod transactions;
 
@@ -17,7 +19,9 @@ pub const FAMILIES: &[&[Command]] = &[
     client::COMMANDS,
     command::COMMANDS,
     connection::COMMANDS,
+    keys::COMMANDS,
     pubsub::COMMANDS,
+    server::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
 ];

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
@@ -171,11 +171,12 @@ impl Connection {
     /// Goes on with a parked command, or runs what is there, or reads more.
     fn take_turn(&mut self, context: &mut Context<'_>) -> io::Result<Turn> {
         if self.waiting.is_some() {
-            if let Turn::Idle = self.poll_waiting(context) {
+            return match self.poll_waiting(context) {
+                Progress::Done => self.run_pending(context).map(|()| Turn::Again),
+                Progress::Busy => Ok(Turn::Idle),
                 // Reading goes on meanwhile, if only to notice that the client has left.
-                return self.read_ahead(context);
-            }
-            return self.run_pending(context).map(|()| Turn::Again);
+                Progress::Waiting => self.read_ahead(context),
+            };
         }
         if self.is_postponed {
             if self.server.engine.is_paused(true) {
@@ -460,9 +461,9 @@ impl Connection {
     }
 
     /// Looks at a parked command again.
-    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Turn {
+    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Progress {
         let Some(waiting) = &mut self.waiting else {
-            return Turn::Again;
+            return Progress::Done;
         };
         let engine = &self.server.engine;
         let session = &mut self.session;
@@ -482,16 +483,12 @@ impl Connection {
                 .unwrap_or(Progress::Waiting)
         };
         match progress {
-            Progress::Waiting => Turn::Idle,
-            Progress::Busy => {
-                context.waker().wake_by_ref();
-                Turn::Idle
-            }
-            Progress::Done => {
-                self.end_waiting(&mut reply);
-                Turn::Again
-            }
+            Progress::Waiting => {}
+            // Unlike waking oneself, this lets the worker look at its sockets before it comes back here.
+            Progress::Busy => drop(pin!(tokio::task::yield_now()).poll(context)),
+            Progress::Done => self.end_waiting(&mut reply),
         }
+        progress
     }
 
     fn end_waiting(&mut self, reply: &mut Reply) {
