@@ -107,6 +107,9 @@ pub mod flags {
     /// Ends a transaction by running what it has queued.
     pub const RUNS_QUEUE: u32 = 1 << 27;
 
+    /// In the `admin` category though without the flag.
+    pub const ADMIN_CATEGORY: u32 = 1 << 30;
+
     /// The names that COMMAND INFO gives, in its order. Those that Redis hides are not among them.
     pub const NAMES: &[(u32, &str)] = &[
         (WRITE, "write"),
