@@ -2,8 +2,10 @@
 //!
 //! Handlers see arguments, keys and a reply; no sockets, no locks, no files.
 
+mod client;
 mod connection;
 mod help;
+mod keys;
 mod pubsub;
 mod server;
 mod string;
@@ -13,7 +15,9 @@ use crate::engine::Command;
 
 /// Every family's commands.
 pub const FAMILIES: &[&[Command]] = &[
+    client::COMMANDS,
     connection::COMMANDS,
+    keys::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
     string::COMMANDS,

@@ -106,6 +106,8 @@ pub mod flags {
     pub const SENSITIVE: u32 = 1 << 26;
     /// Ends a transaction by running what it has queued.
     pub const RUNS_QUEUE: u32 = 1 << 27;
+    /// In the `connection` category though not of that family.
+    pub const CONNECTION: u32 = 1 << 28;
 
     /// In the `admin` category though without the flag.
     pub const ADMIN_CATEGORY: u32 = 1 << 30;

@@ -199,6 +199,7 @@ impl Engine {
                 };
             }
             timer.begins(spec);
+            session.client.last_command.store(prepared.spec, Relaxed);
             round.has_run = false;
             let flow = round.run(session, request, spec, reply);
             timer.ends(round.has_run);
@@ -277,6 +278,7 @@ impl Engine {
             access: access_clock(config, now),
             no_touch: session.no_touch,
             ignore_expiry: self.is_loading(),
+            keeps_expired: self.is_paused(true),
         }
     }
 
@@ -524,6 +526,7 @@ impl<'r, 'e> Round<'r, 'e> {
         is_nested: bool,
     ) -> Result<(), CommandError> {
         let database = session.database;
+        self.moment.no_touch = session.no_touch;
         let mut call = Call {
             engine: self.engine,
             config: self.config,

@@ -13,6 +13,7 @@ pub mod event;
 mod mailbox;
 mod parked;
 mod pause;
+mod reclaim;
 mod session;
 mod stats;
 mod subscriptions;
@@ -34,6 +35,7 @@ pub use error::CommandError;
 pub use event::Event;
 pub use mailbox::{Mail, Mailbox, Unblock};
 pub use parked::{Parked, Progress};
+pub use reclaim::Reclaimer;
 pub use session::{Session, Watched, state};
 pub use stats::{CommandCounts, LaneStats, Stats};
 pub use subscriptions::Subscriptions;
@@ -63,6 +65,8 @@ pub struct Engine {
     pub stats: Stats,
     /// One mailbox per worker.
     pub mailboxes: Box<[Mailbox]>,
+    /// Where memory is freed that takes long to free.
+    pub reclaimer: Reclaimer,
     /// Facts about this process.
     pub identity: Identity,
     /// CLIENT PAUSE.
@@ -151,6 +155,7 @@ impl Engine {
             pubsub: PubSub::new(workers),
             clients: Clients::default(),
             mailboxes: (0..workers).map(|_| Mailbox::default()).collect(),
+            reclaimer: Reclaimer::default(),
             identity: Identity {
                 run_id: random::hex(40),
                 replication_id: Mutex::new(random::hex(40)),

@@ -14,6 +14,7 @@ mod segment;
 mod shard;
 mod sweep;
 mod table;
+mod text;
 
 pub use access::AccessClock;
 pub use db::{Db, Expiry, Moment, Notes};
@@ -24,3 +25,4 @@ pub use hint::{Hint, Pin, pin};
 pub use lock::{Key, Keyspace, SHARDS, Scope};
 pub use shard::WatchFlag;
 pub use sweep::{Cursor, Dropped};
+pub use text::Before;

@@ -149,12 +149,24 @@ impl<'k> Scope<'k> {
         }
     }
 
+    /// Whether a key is there and not past its time; of a scope that holds nothing, under the shard's lock for a moment.
+    pub fn holds(&mut self, database: usize, key: Key<'_>, now: i64) -> bool {
+        self.walk(key.shard(), |shard| {
+            let part = shard.get(database);
+            part.is_some_and(|part| part.is_alive(key.bytes, now))
+        })
+    }
+
     /// A key chosen at random, each with the same chance, that has not expired.
     pub fn random_key(&mut self, database: usize, now: i64) -> Option<Vec<u8>> {
         // A database of nothing but expired keys gives up instead of searching for ever.
         for _ in 0..100 {
             let hints = self.keyspace().hints(database);
-            let mut nth = random::below(hints.iter().map(|hint| hint.len() as u64).sum()) as usize;
+            let keys = hints.iter().map(|hint| hint.len() as u64).sum();
+            if keys == 0 {
+                return None;
+            }
+            let mut nth = random::below(keys) as usize;
             let shard = hints
                 .iter()
                 .position(|hint| match nth.checked_sub(hint.len()) {
@@ -163,7 +175,9 @@ impl<'k> Scope<'k> {
                         false
                     }
                     None => true,
-                })?;
+                });
+            // Others may have removed keys since they were counted.
+            let Some(shard) = shard else { continue };
             let found = self.walk(shard, |shard| {
                 let entry = shard.get(database)?.table.random()?;
                 Some((

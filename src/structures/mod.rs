@@ -1,5 +1,8 @@
 //! Values and their encodings: bytes and order. Nothing here knows a key, an expiry, a reply or a clock.
 
+pub mod lcs;
+pub mod text;
+
 use bytes::Bytes;
 
 /// A value too big or too rich to live inside its entry.
@@ -10,6 +13,20 @@ pub enum Object {
 }
 
 impl Object {
+    /// The bytes of a string; `None` for other types.
+    pub fn as_string(&self) -> Option<&Bytes> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+        }
+    }
+
+    /// The bytes of a string, to be changed; `None` for other types.
+    pub fn as_string_mut(&mut self) -> Option<&mut Bytes> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+        }
+    }
+
     /// The type, as Redis names it.
     pub fn type_name(&self) -> &'static str {
         match self {
