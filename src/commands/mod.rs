@@ -2,9 +2,12 @@
 //!
 //! Handlers see arguments, keys and a reply; no sockets, no locks, no files.
 
+mod client;
 mod connection;
 mod help;
+mod keys;
 mod pubsub;
+mod server;
 mod string;
 mod transactions;
 
@@ -12,8 +15,11 @@ use crate::engine::Command;
 
 /// Every family's commands.
 pub const FAMILIES: &[&[Command]] = &[
+    client::COMMANDS,
     connection::COMMANDS,
+    keys::COMMANDS,
     pubsub::COMMANDS,
+    server::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
 ];

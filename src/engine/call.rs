@@ -82,10 +82,36 @@ impl<'r, 'k> Call<'r, 'k> {
     /// The entry of a key, counted as found or missed, with the event of a miss.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        self.note_miss(key);
+        self.db.read(key)
+    }
+
+    /// Like [`Call::read`], but the key does not count as used.
+    pub fn look(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        self.note_miss(key);
+        self.db.look(key)
+    }
+
+    /// The event of a key that is about to be read and is missing; [`Call::read`] is this and `db.read`.
+    #[inline]
+    pub fn note_miss(&mut self, key: Key<'_>) {
         if self.effects.listens.contains(event::MISS.class) && self.db.peek(key).is_none() {
             self.tell(self.db.index(), key, event::MISS);
         }
-        self.db.read(key)
+    }
+
+    /// The event of a key that was not there before. The change itself is told after it.
+    #[inline]
+    pub fn created(&mut self, key: Key<'_>) {
+        self.tell_listeners(key, event::NEW);
+    }
+
+    /// A second event of a change that has been told: SET's `expire`.
+    #[inline]
+    pub fn tell_listeners(&mut self, key: Key<'_>, event: Event) {
+        if !self.effects.listens.is_empty() {
+            self.tell(self.db.index(), key, event);
+        }
     }
 
     /// Says that a key has changed: the one place from which watchers, events, tracking and blocked clients learn of it.
@@ -113,6 +139,14 @@ impl<'r, 'k> Call<'r, 'k> {
             .tell_expired(self.lane, self.db.notes(), self.effects);
         if self.effects.listens.contains(event.class) {
             self.engine.notify(database, key.bytes, event);
+        }
+    }
+
+    /// [`Effects::replay_as`], at no cost when nobody keeps a journal.
+    #[inline]
+    pub fn replay_as(&mut self, args: &[&[u8]]) {
+        if self.engine.journal.is_open() {
+            self.effects.replay_as(args);
         }
     }
 

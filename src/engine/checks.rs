@@ -156,7 +156,7 @@ pub fn unknown_command(engine: &Engine, args: Args<'_>) -> CommandError {
     ))
 }
 
-/// The error for a wrong number of words, or for a subcommand that does not exist.
+/// The error for a wrong number of words.
 pub fn wrong_arity(spec: &Spec) -> CommandError {
     CommandError::Arity(spec.name.clone())
 }

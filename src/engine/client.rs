@@ -7,6 +7,7 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use super::error::CommandError;
+use super::session::Session;
 use crate::base::clock::unix_ms;
 use crate::keyspace::WatchFlag;
 
@@ -63,6 +64,8 @@ pub mod flag {
     pub const NO_EVICT: u32 = 1 << 7;
     /// Leaves access times alone (`T`).
     pub const NO_TOUCH: u32 = 1 << 8;
+    /// Waiting for the end of CLIENT PAUSE (`b`).
+    pub const POSTPONED: u32 = 1 << 9;
 }
 
 /// A connected client. Numbers are written by its worker and read by anybody; none of them synchronises anything.
@@ -145,6 +148,30 @@ impl Client {
         let flags = self.flags.load(Relaxed);
         self.flags
             .store(if on { flags | flag } else { flags & !flag }, Relaxed);
+    }
+
+    /// Whether a watched key has changed.
+    pub fn is_watch_broken(&self) -> bool {
+        let watch = self.watch.lock();
+        watch.as_ref().is_some_and(|flag| flag.load(Relaxed))
+    }
+
+    /// Bytes that this client costs, about.
+    pub fn allocated(&self) -> u64 {
+        /// What a watched key or a subscription costs besides its name.
+        const PER_NAME: u64 = 64;
+        let names = self.watched.load(Relaxed)
+            + self.channels.load(Relaxed)
+            + self.patterns.load(Relaxed)
+            + self.shard_channels.load(Relaxed);
+        let buffers = [
+            &self.query_buffer,
+            &self.query_buffer_free,
+            &self.output_bytes,
+            &self.queued_bytes,
+        ];
+        let buffered: u64 = buffers.iter().map(|bytes| bytes.load(Relaxed)).sum();
+        (size_of::<Self>() + size_of::<Session>()) as u64 + u64::from(names) * PER_NAME + buffered
     }
 
     /// Whether a flag is set.

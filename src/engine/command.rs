@@ -106,6 +106,8 @@ pub mod flags {
     pub const SENSITIVE: u32 = 1 << 26;
     /// Ends a transaction by running what it has queued.
     pub const RUNS_QUEUE: u32 = 1 << 27;
+    /// In the `connection` category though not of that family.
+    pub const CONNECTION: u32 = 1 << 28;
 
     /// The names that COMMAND INFO gives, in its order. Those that Redis hides are not among them.
     pub const NAMES: &[(u32, &str)] = &[

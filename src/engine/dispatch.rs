@@ -80,6 +80,10 @@ struct Round<'r, 'e> {
     effects: Effects,
     notes: Notes,
     parked: Option<Box<dyn Parked>>,
+    /// Whether `config` has been replaced by a command of this batch.
+    is_outdated: bool,
+    /// Whether the last command was run, and not queued, refused or put off.
+    has_run: bool,
 }
 
 /// Complete commands and the bytes that they lie in.
@@ -116,6 +120,28 @@ impl Engine {
         batch: &Batch,
         reply: &mut Reply,
     ) -> BatchEnd {
+        self.prepare(lane, session.database, buffer, batch);
+        let input = Input { buffer, batch };
+        let mut end = BatchEnd {
+            done: 0,
+            flow: Flow::Continue,
+        };
+        // One round, or as many as a CONFIG SET within the batch asks for.
+        while end.done < batch.commands.len() && matches!(end.flow, Flow::Continue) {
+            end = self.run_round(lane, session, input, end.done, reply);
+        }
+        end
+    }
+
+    /// Runs the commands of a batch from `first` on for as long as the configuration stays.
+    fn run_round(
+        &self,
+        lane: &mut Lane,
+        session: &mut Session,
+        input: Input<'_>,
+        first: usize,
+        reply: &mut Reply,
+    ) -> BatchEnd {
         let config = self.config.load();
         let mut round = Round {
             engine: self,
@@ -126,6 +152,8 @@ impl Engine {
             effects: std::mem::take(&mut lane.effects),
             notes: std::mem::take(&mut lane.notes),
             parked: None,
+            is_outdated: false,
+            has_run: false,
         };
         session
             .client
@@ -133,8 +161,7 @@ impl Engine {
             .store(round.moment.now, Relaxed);
         round.effects.listens = config.notify_keyspace_events;
         reply.set_resp3(session.is_resp3);
-        self.prepare(lane, session.database, buffer, batch);
-        let end = self.run_prepared(&mut round, lane, session, Input { buffer, batch }, reply);
+        let end = self.run_prepared(&mut round, lane, session, input, first, reply);
         drop(round.passage.take());
         let stats = &self.stats.lanes[lane.index];
         stats.hits.add(std::mem::take(&mut round.notes.hits));
@@ -149,11 +176,13 @@ impl Engine {
         lane: &Lane,
         session: &mut Session,
         input: Input<'_>,
+        first: usize,
         reply: &mut Reply,
     ) -> BatchEnd {
         let Input { buffer, batch } = input;
-        let mut timer = Timer::start(self, lane);
-        for (index, (command, prepared)) in batch.commands.iter().zip(&lane.prepared).enumerate() {
+        let mut timer = Timer::start(self, lane, round.config.latency_tracking);
+        let commands = batch.commands.iter().zip(&lane.prepared).enumerate();
+        for (index, (command, prepared)) in commands.skip(first) {
             let request = Request {
                 args: batch.args(buffer, command),
                 keys: &lane.keys[prepared.first_key as usize..][..prepared.keys as usize],
@@ -170,8 +199,11 @@ impl Engine {
                 };
             }
             timer.begins(spec);
+            session.client.last_command.store(prepared.spec, Relaxed);
+            round.has_run = false;
             let flow = round.run(session, request, spec, reply);
-            if !matches!(flow, Flow::Continue) {
+            timer.ends(round.has_run);
+            if !matches!(flow, Flow::Continue) || round.is_outdated {
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
                 timer.finish();
                 return BatchEnd { done, flow };
@@ -246,6 +278,7 @@ impl Engine {
             access: access_clock(config, now),
             no_touch: session.no_touch,
             ignore_expiry: self.is_loading(),
+            keeps_expired: self.is_paused(true),
         }
     }
 
@@ -289,6 +322,8 @@ impl Engine {
             effects: Effects::default(),
             notes: Notes::default(),
             parked: None,
+            is_outdated: false,
+            has_run: false,
         };
         let request = Request {
             args,
@@ -447,6 +482,7 @@ impl<'r, 'e> Round<'r, 'e> {
         spec: &'e Spec,
         reply: &mut Reply,
     ) -> Result<(), CommandError> {
+        self.has_run = true;
         let keyspace = &self.engine.keyspace;
         let hashes = || request.keys.iter().map(|key| key.hash);
         let mut scope = match (spec.locks, request.keys) {
@@ -468,6 +504,7 @@ impl<'r, 'e> Round<'r, 'e> {
                 drop(scope);
                 drop(alone);
                 self.passage = Some(keyspace.gate().pass(self.lane));
+                self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
                 return result;
             }
             _ => keyspace.lock_some(hashes()),
@@ -489,6 +526,7 @@ impl<'r, 'e> Round<'r, 'e> {
         is_nested: bool,
     ) -> Result<(), CommandError> {
         let database = session.database;
+        self.moment.no_touch = session.no_touch;
         let mut call = Call {
             engine: self.engine,
             config: self.config,
@@ -509,6 +547,7 @@ impl<'r, 'e> Round<'r, 'e> {
             self.engine
                 .tell_expired(self.lane, &mut self.notes, &mut self.effects);
         }
+        self.count_dirty();
         if self.engine.journal.is_open() {
             self.effects
                 .end_command(database, |out| match request.frame {
@@ -516,7 +555,6 @@ impl<'r, 'e> Round<'r, 'e> {
                     None => write_command(out, request.args.iter()),
                 });
         } else {
-            self.count_dirty();
             self.effects.forget_command();
         }
         result
@@ -570,6 +608,7 @@ impl<'r, 'e> Round<'r, 'e> {
             drop(scope);
             drop(alone);
             self.passage = Some(keyspace.gate().pass(self.lane));
+            self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
         } else {
             let mut scope = keyspace.lock_some(transaction.hashes().chain(watched));
             self.exec(&mut scope, session, &transaction, reply);
@@ -659,10 +698,11 @@ struct Timer<'e> {
     running: Option<&'e Spec>,
     calls: u64,
     total: u64,
+    keeps_latency: bool,
 }
 
 impl<'e> Timer<'e> {
-    fn start(engine: &'e Engine, lane: &'e Lane) -> Self {
+    fn start(engine: &'e Engine, lane: &'e Lane, keeps_latency: bool) -> Self {
         let start = lane.stopwatch.ticks();
         Self {
             lane,
@@ -671,6 +711,7 @@ impl<'e> Timer<'e> {
             running: None,
             calls: 0,
             total: 0,
+            keeps_latency,
         }
     }
 
@@ -690,13 +731,30 @@ impl<'e> Timer<'e> {
         }
     }
 
+    /// Takes back a call that was none.
+    #[inline]
+    fn ends(&mut self, has_run: bool) {
+        if !has_run {
+            self.calls -= u64::from(self.running.is_some());
+        }
+    }
+
     fn record(&mut self) {
-        if let Some(spec) = self.running.take() {
-            let now = self.lane.stopwatch.ticks();
-            let counts = &self.stats.commands[spec.id];
-            counts.calls.add(self.calls);
-            counts.nanos.add(self.lane.stopwatch.nanos(self.start, now));
-            self.start = now;
+        let Some(spec) = self.running.take() else {
+            return;
+        };
+        let now = self.lane.stopwatch.ticks();
+        let start = std::mem::replace(&mut self.start, now);
+        if self.calls == 0 {
+            return;
+        }
+        let counts = &self.stats.commands[spec.id];
+        let nanos = self.lane.stopwatch.nanos(start, now);
+        counts.calls.add(self.calls);
+        counts.nanos.add(nanos);
+        if self.keeps_latency {
+            let latency = counts.latency.get_or_init(Default::default);
+            latency.record(nanos / self.calls, self.calls);
         }
     }
 

@@ -13,6 +13,7 @@ pub mod event;
 mod mailbox;
 mod parked;
 mod pause;
+mod reclaim;
 mod session;
 mod stats;
 mod subscriptions;
@@ -34,8 +35,9 @@ pub use error::CommandError;
 pub use event::Event;
 pub use mailbox::{Mail, Mailbox, Unblock};
 pub use parked::{Parked, Progress};
+pub use reclaim::Reclaimer;
 pub use session::{Session, Watched, state};
-pub use stats::Stats;
+pub use stats::{CommandCounts, LaneStats, Stats};
 pub use subscriptions::Subscriptions;
 pub use table::{CommandTable, Locks, Spec};
 
@@ -63,6 +65,8 @@ pub struct Engine {
     pub stats: Stats,
     /// One mailbox per worker.
     pub mailboxes: Box<[Mailbox]>,
+    /// Where memory is freed that takes long to free.
+    pub reclaimer: Reclaimer,
     /// Facts about this process.
     pub identity: Identity,
     /// CLIENT PAUSE.
@@ -83,7 +87,8 @@ pub struct Engine {
 
 /// What commands ask of the layers above the engine.
 pub trait Hooks: Send + Sync {
-    /// A directive's new value takes effect, or an error says why it cannot.
+    /// A directive's new value takes effect, or an error says why it cannot. The caller is alone behind the gate: this must
+    /// neither pass it nor wait for somebody who does.
     fn apply(
         &self,
         engine: &Engine,
@@ -146,6 +151,7 @@ impl Engine {
             pubsub: PubSub::new(workers),
             clients: Clients::default(),
             mailboxes: (0..workers).map(|_| Mailbox::default()).collect(),
+            reclaimer: Reclaimer::default(),
             identity: Identity {
                 run_id: random::hex(40),
                 replication_id: Mutex::new(random::hex(40)),
@@ -205,6 +211,11 @@ impl Engine {
     pub fn set_disk_error(&self, error: Option<String>) {
         self.set_condition(condition::DISK_ERROR, error.is_some());
         *self.disk_error.lock() = error.unwrap_or_default();
+    }
+
+    /// When the data was last saved to a snapshot, or else the server started, in Unix seconds.
+    pub fn last_save(&self) -> i64 {
+        self.identity.started_ms / 1000
     }
 
     /// The number behind the last record that a lane appended.

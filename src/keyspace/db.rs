@@ -40,6 +40,8 @@ pub struct Moment {
     pub no_touch: bool,
     /// Whether expired keys are seen as if they were not expired: while a file is being loaded.
     pub ignore_expiry: bool,
+    /// Whether reads leave expired keys where they are, though they do not see them: during a pause.
+    pub keeps_expired: bool,
 }
 
 /// A database within a scope.
@@ -88,6 +90,12 @@ impl<'s, 'k> Db<'s, 'k> {
         self.moment.now
     }
 
+    /// Whether an expiry (Unix milliseconds) leaves a key no time at all. Never while a file is loaded: what it says next may
+    /// give the key more.
+    pub fn has_passed(&self, expires_at: i64) -> bool {
+        expires_at <= self.moment.now && !self.moment.ignore_expiry
+    }
+
     /// What has been noted so far.
     pub fn notes(&mut self) -> &mut Notes {
         self.notes
@@ -104,14 +112,14 @@ impl<'s, 'k> Db<'s, 'k> {
     }
 
     #[inline(always)]
-    fn part(&mut self, key: Key<'_>) -> &mut ShardDatabase {
+    pub(super) fn part(&mut self, key: Key<'_>) -> &mut ShardDatabase {
         let index = self.index;
         self.scope.shard(key.shard()).database(index)
     }
 
     /// Finds a key that has not expired; one that has is removed and noted.
     #[inline]
-    fn find(&mut self, key: Key<'_>) -> Option<Place> {
+    pub(super) fn find(&mut self, key: Key<'_>) -> Option<Place> {
         let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
         let table = &self.part(key).table;
         let place = table.find(key.bits(), key.bytes)?;
@@ -122,6 +130,24 @@ impl<'s, 'k> Db<'s, 'k> {
             }
             _ => Some(place),
         }
+    }
+
+    /// [`Db::find`] for readers.
+    #[inline]
+    fn find_to_read(&mut self, key: Key<'_>) -> Option<Place> {
+        match self.moment.keeps_expired {
+            true => self.find_kept(key),
+            false => self.find(key),
+        }
+    }
+
+    #[cold]
+    fn find_kept(&mut self, key: Key<'_>) -> Option<Place> {
+        let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
+        let table = &self.part(key).table;
+        let place = table.find(key.bits(), key.bytes)?;
+        let expires_at = table.entry(place).expires_at();
+        (ignore_expiry || expires_at.is_none_or(|at| at >= now)).then_some(place)
     }
 
     #[cold]
@@ -138,7 +164,7 @@ impl<'s, 'k> Db<'s, 'k> {
     /// The entry of a key, counted as a hit or a miss, and marked as used.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        match self.find(key) {
+        match self.find_to_read(key) {
             Some(place) => {
                 self.notes.hits += 1;
                 let moment = self.moment;
@@ -157,10 +183,20 @@ impl<'s, 'k> Db<'s, 'k> {
         }
     }
 
+    /// The entry of a key, counted as a hit or a miss, but not marked as used.
+    pub fn look(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let Some(place) = self.find(key) else {
+            self.notes.misses += 1;
+            return None;
+        };
+        self.notes.hits += 1;
+        Some(self.part(key).table.entry(place))
+    }
+
     /// The entry of a key, without a trace.
     #[inline]
     pub fn peek(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let place = self.find(key)?;
+        let place = self.find_to_read(key)?;
         Some(self.part(key).table.entry(place))
     }
 
@@ -215,7 +251,7 @@ impl<'s, 'k> Db<'s, 'k> {
     }
 
     /// Adds an entry whose key is not there.
-    fn insert(&mut self, key: Key<'_>, entry: Entry) {
+    pub(super) fn insert(&mut self, key: Key<'_>, entry: Entry) {
         let expires_at = entry.view().expires_at();
         let hint = self.scope.keyspace().hint(self.index, key.shard());
         let place = self.part(key).table.insert(key.bits(), entry, hint);
@@ -254,19 +290,25 @@ impl<'s, 'k> Db<'s, 'k> {
         Some(self.take(key, place))
     }
 
-    /// Puts an entry taken elsewhere under a key, over whatever was there.
-    pub fn put(&mut self, key: Key<'_>, entry: Entry) {
+    /// Puts an entry taken elsewhere under a key; gives back what was there.
+    pub fn put(&mut self, key: Key<'_>, mut entry: Entry) -> Option<Entry> {
         let expires_at = entry.view().expires_at();
-        let entry = entry.rebuilt(key.bytes, expires_at);
-        match self.find(key) {
-            Some(place) => {
-                self.part(key).table.replace(place, |_| entry);
-                if let Some(at) = expires_at {
-                    self.arm(key, place, at);
-                }
-            }
-            None => self.insert(key, entry),
+        if entry.view().key() != key.bytes {
+            entry = entry.rebuilt(key.bytes, expires_at);
         }
+        let Some(place) = self.find(key) else {
+            self.insert(key, entry);
+            return None;
+        };
+        let mut old = None;
+        self.part(key).table.replace(place, |known| {
+            old = Some(known);
+            entry
+        });
+        if let Some(at) = expires_at {
+            self.arm(key, place, at);
+        }
+        old
     }
 
     /// Raises the flags of those who WATCH a key.

@@ -389,6 +389,20 @@ impl<'a> EntryRef<'a> {
         self.header().flags & FLAG_RAW != 0
     }
 
+    /// A copy of the value under another key, with the same expiry.
+    pub fn copied(self, key: &[u8], access: u32) -> Entry {
+        let value = match self.value() {
+            ValueRef::Int(number) => Value::Int(number),
+            ValueRef::Inline(text) => Value::Str(text),
+            ValueRef::Object(object) => Value::Object(Box::new(object.clone())),
+        };
+        let mut entry = Entry::new(key, value, self.expires_at(), access);
+        if self.is_raw() {
+            entry.exclusive().set_raw();
+        }
+        entry
+    }
+
     /// Bytes of the entry's own allocation.
     pub fn allocated(self) -> usize {
         self.shape().layout().size()
@@ -468,6 +482,28 @@ impl<'a> EntryMut<'a> {
             };
         }
         expires
+    }
+
+    /// Makes a string longer, with zero bytes, where it takes the same allocation; false when it does not fit.
+    pub fn lengthen(&mut self, len: usize) -> bool {
+        let mut header = self.view.header();
+        let shape = self.view.shape();
+        let len = len.max(header.value_len as usize);
+        let end = shape.value + len;
+        if header.kind != KIND_INLINE
+            || len >= MAX_INLINE
+            || size_class(end) != size_class(shape.end)
+        {
+            return false;
+        }
+        // SAFETY: the new end lies in the same size class, thus in the allocation.
+        unsafe {
+            let base = self.view.pointer.as_ptr();
+            base.add(shape.end).write_bytes(0, end - shape.end);
+        }
+        header.value_len = len as u16;
+        self.write(header);
+        true
     }
 
     /// Puts a string or an integer over one of the same kind that takes the same allocation; false when it does not fit.
@@ -555,7 +591,12 @@ mod tests {
             prop_assert_eq!(text(&entry), &value[..]);
             prop_assert_eq!(entry.view().expires_at(), Some(7));
             if entry.exclusive().overwrite(&Value::Str(&next)) {
-                prop_assert_eq!(text(&entry), next);
+                prop_assert_eq!(text(&entry), &next[..]);
+            }
+            let before = text(&entry);
+            if entry.exclusive().lengthen(before.len() + next.len()) {
+                prop_assert_eq!(text(&entry), [before, vec![0; next.len()]].concat());
+                prop_assert_eq!(entry.view().expires_at(), Some(7));
             }
         }
     }

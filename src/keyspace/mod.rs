@@ -8,11 +8,13 @@ mod deadline;
 mod entry;
 mod gate;
 mod hint;
+mod kind;
 mod lock;
 mod segment;
 mod shard;
 mod sweep;
 mod table;
+mod text;
 
 pub use access::AccessClock;
 pub use db::{Db, Expiry, Moment, Notes};
@@ -23,3 +25,4 @@ pub use hint::{Hint, Pin, pin};
 pub use lock::{Key, Keyspace, SHARDS, Scope};
 pub use shard::WatchFlag;
 pub use sweep::{Cursor, Dropped};
+pub use text::Before;

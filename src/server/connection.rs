@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
@@ -129,6 +129,7 @@ impl Connection {
     }
 
     fn leave(&mut self) {
+        self.postpone(false);
         let engine = &self.server.engine;
         signals::unregister(self.session.client.id);
         with_lane(|lane| engine.forget_client(lane, &mut self.session, self.waiting.is_some()));
@@ -170,17 +171,18 @@ impl Connection {
     /// Goes on with a parked command, or runs what is there, or reads more.
     fn take_turn(&mut self, context: &mut Context<'_>) -> io::Result<Turn> {
         if self.waiting.is_some() {
-            if let Turn::Idle = self.poll_waiting(context) {
+            return match self.poll_waiting(context) {
+                Progress::Done => self.run_pending(context).map(|()| Turn::Again),
+                Progress::Busy => Ok(Turn::Idle),
                 // Reading goes on meanwhile, if only to notice that the client has left.
-                return self.read_ahead(context);
-            }
-            return self.run_pending(context).map(|()| Turn::Again);
+                Progress::Waiting => self.read_ahead(context),
+            };
         }
         if self.is_postponed {
             if self.server.engine.is_paused(true) {
                 return self.read_ahead(context);
             }
-            self.is_postponed = false;
+            self.postpone(false);
             return self.run_pending(context).map(|()| Turn::Again);
         }
         if !self.pending.is_empty() {
@@ -207,6 +209,7 @@ impl Connection {
                 Poll::Pending => return Ok(Turn::Idle),
             };
             self.note_read(&bench.lane, count);
+            self.note_query(count, 0);
             let Workbench {
                 lane,
                 input,
@@ -233,6 +236,7 @@ impl Connection {
                 return Ok(());
             };
             let mut pending = std::mem::take(&mut self.pending);
+            self.note_query(pending.len(), pending.capacity() - pending.len());
             let used = self.run_input(&mut pending, lane, batch, reply, context)?;
             pending.advance(used);
             pending.extend_from_slice(&std::mem::take(&mut self.unread));
@@ -358,6 +362,10 @@ impl Connection {
         end: usize,
     ) -> usize {
         self.collect_mail();
+        if self.session.client.is_killed.load(Relaxed) {
+            self.is_ending = true;
+            return end;
+        }
         let engine = &self.server.engine;
         let client = &self.session.client;
         client.commands.store(
@@ -391,7 +399,7 @@ impl Connection {
             Flow::Continue => return end,
             Flow::Close => self.is_ending = true,
             Flow::Mail => {}
-            Flow::Postponed => self.is_postponed = true,
+            Flow::Postponed => self.postpone(true),
             Flow::Parked(parked) => self.park(parked),
         }
         let rest = &batch.commands[batch_end.done..];
@@ -409,8 +417,23 @@ impl Connection {
         }
         again.extend_from_slice(&input[end..]);
         self.unread = again;
-        self.is_postponed |= self.waiting.is_none();
+        if self.waiting.is_none() {
+            self.postpone(true);
+        }
         input.len()
+    }
+
+    /// Has what follows wait for the end of a pause, or no longer.
+    fn postpone(&mut self, on: bool) {
+        if self.is_postponed != on {
+            self.is_postponed = on;
+            let clients = &self.server.engine.clients;
+            match on {
+                true => clients.blocked.fetch_add(1, Relaxed),
+                false => clients.blocked.fetch_sub(1, Relaxed),
+            };
+            self.session.client.set_flag(flag::POSTPONED, on);
+        }
     }
 
     /// Handles the worker's mail now: what was published before these commands goes out before their replies.
@@ -438,9 +461,9 @@ impl Connection {
     }
 
     /// Looks at a parked command again.
-    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Turn {
+    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Progress {
         let Some(waiting) = &mut self.waiting else {
-            return Turn::Again;
+            return Progress::Done;
         };
         let engine = &self.server.engine;
         let session = &mut self.session;
@@ -460,16 +483,12 @@ impl Connection {
                 .unwrap_or(Progress::Waiting)
         };
         match progress {
-            Progress::Waiting => Turn::Idle,
-            Progress::Busy => {
-                context.waker().wake_by_ref();
-                Turn::Idle
-            }
-            Progress::Done => {
-                self.end_waiting(&mut reply);
-                Turn::Again
-            }
+            Progress::Waiting => {}
+            // Unlike waking oneself, this lets the worker look at its sockets before it comes back here.
+            Progress::Busy => drop(pin!(tokio::task::yield_now()).poll(context)),
+            Progress::Done => self.end_waiting(&mut reply),
         }
+        progress
     }
 
     fn end_waiting(&mut self, reply: &mut Reply) {
@@ -593,16 +612,19 @@ impl Connection {
             .store(client.bytes_in.load(Relaxed) + count as u64, Relaxed);
     }
 
+    fn note_query(&self, used: usize, free: usize) {
+        let client = &self.session.client;
+        client.query_buffer.store(used as u64, Relaxed);
+        client.query_buffer_free.store(free as u64, Relaxed);
+    }
+
     /// Tells others how much this connection keeps.
     fn note_sizes(&self) {
-        let client = &self.session.client;
-        client
-            .query_buffer
-            .store(self.pending.len() as u64, Relaxed);
-        client.query_buffer_free.store(
-            (self.pending.capacity() - self.pending.len()) as u64,
-            Relaxed,
+        self.note_query(
+            self.pending.len(),
+            self.pending.capacity() - self.pending.len(),
         );
+        let client = &self.session.client;
         client
             .output_bytes
             .store(self.outbox.bytes() as u64, Relaxed);

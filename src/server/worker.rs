@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 
 use super::connection::{self, Connection};
-use super::listener::Listeners;
 use super::stream::{Accepted, Stream};
 use super::{Server, signals, tick};
 use crate::engine::{Client, Mail, Session};
@@ -14,7 +13,7 @@ use crate::pubsub::{Kind, Publication};
 use crate::resp::reply::Reply;
 
 /// Runs worker `index` until it is told to stop.
-pub(super) fn run(server: Arc<Server>, index: usize, listeners: Option<Arc<Listeners>>) {
+pub(super) fn run(server: Arc<Server>, index: usize) {
     connection::prepare_thread(index);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -28,8 +27,8 @@ pub(super) fn run(server: Arc<Server>, index: usize, listeners: Option<Arc<Liste
         }
     };
     runtime.block_on(async {
-        if let Some(listeners) = listeners {
-            listeners.accept(&server);
+        if index == 0 {
+            server.listeners.accept(&server);
             tokio::spawn(super::shutdown::await_signals(server.clone()));
         }
         tokio::spawn(tick::run(server.clone(), index));
