@@ -7,6 +7,7 @@ mod common;
 
 mod clients;
 mod clients_admin;
+mod config_commands;
 mod differential;
 mod expiry;
 mod keys;
@@ -14,5 +15,6 @@ mod protocol;
 mod pubsub;
 mod redis_cli;
 mod scan;
+mod server_info;
 mod strings;
 mod transactions;
