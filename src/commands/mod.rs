@@ -3,6 +3,7 @@
 //! Handlers see arguments, keys and a reply; no sockets, no locks, no files.
 
 mod client;
+mod command;
 mod connection;
 mod help;
 mod keys;
@@ -16,6 +17,7 @@ use crate::engine::Command;
 /// Every family's commands.
 pub const FAMILIES: &[&[Command]] = &[
     client::COMMANDS,
+    command::COMMANDS,
     connection::COMMANDS,
     keys::COMMANDS,
     pubsub::COMMANDS,

@@ -3,6 +3,7 @@
 //! Knows no command by name, no socket and no file.
 
 mod call;
+mod categories;
 mod checks;
 mod client;
 mod command;
@@ -17,6 +18,7 @@ mod reclaim;
 mod session;
 mod stats;
 mod subscriptions;
+pub mod syntax;
 mod table;
 mod transaction;
 
@@ -26,6 +28,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 pub use call::{Call, KeyRef};
+pub use categories::{CATEGORIES, KeyRange};
 pub use checks::condition;
 pub use client::{Client, Clients, Names, flag};
 pub use command::*;

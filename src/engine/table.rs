@@ -4,7 +4,9 @@ use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 
-use super::command::{Begin, Command, Find, KeySpec, arity_of, flags};
+use super::categories::key_range;
+use super::command::{Begin, Command, Find, KeySpec, flags};
+use super::syntax;
 use crate::resp::args::Args;
 
 /// What must be locked for a command.
@@ -179,18 +181,13 @@ impl CommandTable {
             format!("{}|{own}", self.specs[parent].name)
         });
         let words = if parent.is_some() { 2 } else { 1 };
-        let movable = command.keys.iter().any(|spec| {
-            !matches!(
-                (spec.begin, spec.find),
-                (Begin::Index(_), Find::Range { .. })
-            )
-        });
+        let (_, movable) = key_range(command.keys);
         self.specs.push(Spec {
             id,
             command,
             arity: command
                 .arity
-                .unwrap_or_else(|| arity_of(command.syntax, words)),
+                .unwrap_or_else(|| syntax::arity(command.syntax, words)),
             flags: command.flags | if movable { flags::MOVABLE_KEYS } else { 0 },
             locks: locks_of(command),
             parent,
@@ -263,7 +260,7 @@ fn locks_of(command: &Command) -> Locks {
                 flags,
             },
         ] if !flags.contains(&"not_key") => Locks::One(*at),
-        specs if specs.iter().all(|spec| spec.flags.contains(&"not_key")) => Locks::Nothing,
+        specs if specs.iter().all(|spec| !spec.is_key()) => Locks::Nothing,
         specs
             if specs
                 .iter()

@@ -204,7 +204,6 @@ const SUBCOMMANDS: &[Command] = &[
         .tips(TO_ALL)
         .docs("2.6.9", "O(1)", "Names the connection."),
     own("SETINFO", "<LIB-NAME libname | LIB-VER libver>", setinfo)
-        .arity(4)
         .tips(TO_ALL)
         .docs(
             "7.2.0",

@@ -119,6 +119,7 @@ pub const COMMANDS: &[Command] = &[
     Command::new("QUIT", Group::Connection, "", quit)
         .arity(-1)
         .flags(ALWAYS | CONTROL | SUBSCRIBER)
+        .deprecated("7.2.0", "just closing the connection")
         .docs("1.0.0", "O(1)", "Closes the connection."),
     Command::new("RESET", Group::Connection, "", reset)
         .flags(ALWAYS | CONTROL | SUBSCRIBER)
