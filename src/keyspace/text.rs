@@ -134,6 +134,7 @@ mod tests {
                 access: AccessClock::lru(MOMENT),
                 no_touch: false,
                 ignore_expiry: false,
+                keeps_expired: false,
             };
             let mut db = Db::new(&mut scope, &mut notes, 0, moment);
             let mut model = first.into_bytes();
