@@ -7,6 +7,7 @@ mod common;
 
 mod clients;
 mod clients_admin;
+mod config_commands;
 mod differential;
 mod expiry;
 mod keys;
@@ -15,6 +16,7 @@ mod protocol;
 mod pubsub;
 mod redis_cli;
 mod scan;
+mod server_info;
 mod string_options;
 mod strings;
 mod transactions;

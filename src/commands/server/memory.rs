@@ -31,8 +31,11 @@ enum Figure {
 
 use Figure::{Bytes, Difference, Ratio};
 
+/// A figure's name, and how it is told.
+type Row = (&'static str, fn(&Footprint) -> Figure);
+
 /// The figures before those of the databases.
-const CONSUMERS: &[(&str, fn(&Footprint) -> Figure)] = &[
+const CONSUMERS: &[Row] = &[
     ("peak.allocated", |footprint| Bytes(footprint.peak)),
     ("total.allocated", |footprint| Bytes(footprint.used)),
     ("startup.allocated", |footprint| Bytes(footprint.startup)),
@@ -46,7 +49,7 @@ const CONSUMERS: &[(&str, fn(&Footprint) -> Figure)] = &[
 ];
 
 /// The figures behind those of the databases.
-const TOTALS: &[(&str, fn(&Footprint) -> Figure)] = &[
+const TOTALS: &[Row] = &[
     ("overhead.total", |footprint| Bytes(footprint.overhead())),
     ("keys.count", |footprint| Bytes(footprint.keys)),
     ("keys.bytes-per-key", |footprint| Bytes(footprint.per_key())),
@@ -82,7 +85,7 @@ const TOTALS: &[(&str, fn(&Footprint) -> Figure)] = &[
     }),
 ];
 
-fn tell(call: &mut Call, footprint: &Footprint, figures: &[(&str, fn(&Footprint) -> Figure)]) {
+fn tell(call: &mut Call, footprint: &Footprint, figures: &[Row]) {
     for (name, figure) in figures {
         call.reply.bulk(name.as_bytes());
         match figure(footprint) {
@@ -124,8 +127,11 @@ const NOTABLE: i64 = 10 << 20;
 /// So many bytes of buffers per client are.
 const LARGE_BUFFERS: u64 = 200 << 10;
 
-/// What MEMORY DOCTOR finds, and what it says of it.
-const FINDINGS: &[(fn(&Footprint) -> bool, &str)] = &[
+/// Whether something is the case, and what MEMORY DOCTOR says of it.
+type Finding = (fn(&Footprint) -> bool, &'static str);
+
+/// What is worth a word.
+const FINDINGS: &[Finding] = &[
     (
         |footprint| footprint.peak as f64 > 1.5 * footprint.used as f64,
         "Peak memory: more than one and a half times as much was once in use. The allocator may keep what was freed since, which \

@@ -16,7 +16,10 @@ const STEP: usize = 1000;
 
 /// A count that must not be negative.
 fn count(call: &Call, at: usize) -> Result<usize, CommandError> {
-    usize::try_from(call.integer(at)?).map_err(|_| CommandError::NotPositive)
+    let number = call.integer(at).ok();
+    number
+        .and_then(|number| usize::try_from(number).ok())
+        .ok_or(CommandError::NotPositive)
 }
 
 /// POPULATE. Keys that exist stay as they are. Nothing is journaled.
