@@ -49,7 +49,7 @@ impl Spec {
             _ if group == Some(category) => true,
             "write" => self.has(flags::WRITE),
             "read" => self.has(flags::READONLY) && group != Some("scripting"),
-            "admin" => is_admin,
+            "admin" => is_admin || self.has(flags::ADMIN_CATEGORY),
             "dangerous" => is_admin || self.has(flags::DANGEROUS),
             "pubsub" => self.has(flags::PUBSUB),
             "fast" => self.has(flags::FAST),

@@ -112,6 +112,9 @@ pub mod flags {
     /// May be called without any key.
     pub const NO_MANDATORY_KEYS: u32 = 1 << 29;
 
+    /// In the `admin` category though without the flag.
+    pub const ADMIN_CATEGORY: u32 = 1 << 30;
+
     /// The names that COMMAND INFO gives, in its order. Those that Redis hides are not among them.
     pub const NAMES: &[(u32, &str)] = &[
         (WRITE, "write"),

@@ -32,6 +32,8 @@ pub enum Mail {
     Recheck,
     /// Adopt this connection; `None` when the worker shall stop.
     Connection(Box<dyn std::any::Any + Send>),
+    /// Give memory that nobody uses back to the system.
+    Purge,
     /// Close all clients and end.
     Stop,
 }

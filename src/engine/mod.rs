@@ -82,6 +82,8 @@ pub struct Engine {
     pub durable: AtomicU64,
     /// Progress of loading, for INFO.
     pub loading: Loading,
+    /// Whether SHUTDOWN is under way.
+    is_shutting_down: AtomicBool,
     /// Whether keys are removed as soon as they are due (DEBUG SET-ACTIVE-EXPIRE).
     pub expires_actively: AtomicBool,
     /// The server's hooks: what only the layers above can do.
@@ -99,9 +101,11 @@ pub trait Hooks: Send + Sync {
         new: &Config,
         changed: &[crate::config::Apply],
     ) -> Result<(), String>;
-    /// Ends the server: cleanly, or at once.
+    /// Begins to end the server; when it turns out that it must not end, calls [`Engine::end_shutdown`].
     fn shut_down(&self, engine: &Engine, how: Shutdown);
-    /// Rebuilds the data from the append-only file (DEBUG LOADAOF).
+    /// Does something on a thread of its own, which has not passed the gate.
+    fn in_background(&self, work: Box<dyn FnOnce(&Engine) + Send>);
+    /// Rebuilds the data from the append-only file (DEBUG LOADAOF). The caller has not passed the gate.
     fn reload_aof(&self, engine: &Engine) -> Result<(), String>;
 }
 
@@ -175,6 +179,7 @@ impl Engine {
             last_records: (0..lanes).map(|_| AtomicU64::new(0)).collect(),
             durable: AtomicU64::new(0),
             loading: Loading::default(),
+            is_shutting_down: AtomicBool::new(false),
             expires_actively: AtomicBool::new(true),
             hooks: std::sync::OnceLock::new(),
             config: ConfigStore::new(config),
@@ -214,6 +219,22 @@ impl Engine {
     pub fn set_disk_error(&self, error: Option<String>) {
         self.set_condition(condition::DISK_ERROR, error.is_some());
         *self.disk_error.lock() = error.unwrap_or_default();
+    }
+
+    /// Whether the server is about to end.
+    pub fn is_shutting_down(&self) -> bool {
+        self.is_shutting_down.load(Relaxed)
+    }
+
+    /// Notes that the server is about to end. False when it was already.
+    pub fn begin_shutdown(&self) -> bool {
+        !self.is_shutting_down.swap(true, Relaxed)
+    }
+
+    /// Notes that the server goes on after all, and tells the clients that wait for its end.
+    pub fn end_shutdown(&self) {
+        self.is_shutting_down.store(false, Relaxed);
+        self.recheck_all();
     }
 
     /// When the data was last saved to a snapshot, or else the server started, in Unix seconds.

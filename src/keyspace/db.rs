@@ -2,7 +2,7 @@
 
 use super::access::AccessClock;
 use super::deadline::Deadlines;
-use super::entry::{Entry, EntryMut, EntryRef, Value};
+use super::entry::{Entry, EntryMut, EntryRef, Value, ValueRef};
 use super::lock::{Key, Scope};
 use super::shard::{ShardDatabase, WatchFlag};
 use super::table::Place;
@@ -198,6 +198,18 @@ impl<'s, 'k> Db<'s, 'k> {
     pub fn peek(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
         let place = self.find_to_read(key)?;
         Some(self.part(key).table.entry(place))
+    }
+
+    /// Bytes that a key and its value take: their allocations, and their share of the table.
+    pub fn footprint(&mut self, key: Key<'_>) -> Option<usize> {
+        let place = self.find(key)?;
+        let table = &self.part(key).table;
+        let entry = table.entry(place);
+        let value = match entry.value() {
+            ValueRef::Object(object) => object.allocated(),
+            ValueRef::Int(_) | ValueRef::Inline(_) => 0,
+        };
+        Some(entry.allocated() + value + table.allocated().div_ceil(table.len().max(1)))
     }
 
     /// The entry of a key, to be changed in place, marked as used.

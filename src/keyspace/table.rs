@@ -41,6 +41,11 @@ impl Table {
         self.len == 0
     }
 
+    /// Entries.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     /// Bytes of the buckets; the entries' own allocations come on top.
     pub fn allocated(&self) -> usize {
         self.segments.iter().map(Segment::allocated).sum()

@@ -100,3 +100,59 @@ fn changed_in_place(key: Key<'_>, text: Vec<u8>, expires_at: Option<i64>, access
     entry.exclusive().set_raw();
     entry
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::{AccessClock, Expiry, Keyspace, Moment, Notes};
+    use proptest::prelude::*;
+
+    const MOMENT: i64 = 1_000_000;
+
+    fn bytes_under(db: &mut Db<'_, '_>, key: Key<'_>) -> Vec<u8> {
+        match db.peek(key).map(|entry| entry.value()) {
+            Some(ValueRef::Inline(text)) => text.to_vec(),
+            Some(ValueRef::Int(number)) => number.to_string().into_bytes(),
+            Some(ValueRef::Object(object)) => object.as_string().expect("a string").to_vec(),
+            None => Vec::new(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_string_changes_like_a_vector(
+            first in prop_oneof!["[0-9]{1,5}", "[a-z]{0,200}"],
+            edits in prop::collection::vec((0usize..20_000, "[a-z]{1,300}"), 1..20),
+            expires_at in prop_oneof![Just(None), Just(Some(2 * MOMENT))],
+        ) {
+            let keyspace = Keyspace::new(1, 1);
+            let key = Key::new(b"key");
+            let mut scope = keyspace.lock_one(key.shard());
+            let mut notes = Notes::default();
+            let moment = Moment {
+                now: MOMENT,
+                access: AccessClock::lru(MOMENT),
+                no_touch: false,
+                ignore_expiry: false,
+                keeps_expired: false,
+            };
+            let mut db = Db::new(&mut scope, &mut notes, 0, moment);
+            let mut model = first.into_bytes();
+            let expiry = expires_at.map_or(Expiry::Clear, Expiry::At);
+            db.set(key, Value::of_string(&model), expiry);
+            for (start, text) in edits {
+                // Mostly near the end, where strings grow.
+                let start = if start < 15_000 { model.len() - model.len().min(start % 3) } else { start };
+                let end = start + text.len();
+                model.resize(model.len().max(end), 0);
+                model[start..end].copy_from_slice(text.as_bytes());
+                let before = db.edit_string(key, end, |bytes| bytes[start..end].copy_from_slice(text.as_bytes()));
+                prop_assert_eq!(before, Before::String);
+                prop_assert_eq!(&bytes_under(&mut db, key), &model);
+                let entry = db.peek(key).expect("the key is there");
+                prop_assert_eq!(entry.expires_at(), expires_at);
+                prop_assert!(entry.is_raw() || model.len() >= MAX_INLINE);
+            }
+        }
+    }
+}

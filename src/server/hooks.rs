@@ -26,7 +26,17 @@ impl Hooks for ServerHooks {
 
     fn shut_down(&self, _engine: &Engine, how: Shutdown) {
         if let Some(server) = self.0.upgrade() {
-            std::thread::spawn(move || shutdown::stop(&server, how.force));
+            std::thread::spawn(move || {
+                if !shutdown::stop(&server, how.force) {
+                    server.engine.end_shutdown();
+                }
+            });
+        }
+    }
+
+    fn in_background(&self, work: Box<dyn FnOnce(&Engine) + Send>) {
+        if let Some(server) = self.0.upgrade() {
+            std::thread::spawn(move || work(&server.engine));
         }
     }
 

@@ -37,8 +37,7 @@ pub(super) struct Listeners {
 
 /// The addresses that a configuration asks for, for people.
 pub(super) fn addresses(config: &Config) -> Vec<String> {
-    let tcp = config.bind.iter().filter(|_| config.port != 0);
-    let mut all: Vec<String> = tcp
+    let mut all: Vec<String> = names(config)
         .map(|name| match name.trim_start_matches('-') {
             "*" => format!("0.0.0.0:{}", config.port),
             "::*" => format!("[::]:{}", config.port),
@@ -199,9 +198,14 @@ struct Target {
     is_optional: bool,
 }
 
+/// The names to listen at; none with port 0, and none with an empty `bind`.
+fn names(config: &Config) -> impl Iterator<Item = &String> {
+    let names = config.bind.iter();
+    names.filter(|name| config.port != 0 && !name.is_empty())
+}
+
 fn addresses_of(config: &Config) -> Result<Vec<Target>> {
-    let names = config.bind.iter().filter(|_| config.port != 0);
-    names
+    names(config)
         .map(|name| {
             let (plain, is_optional) = match name.strip_prefix('-') {
                 Some(plain) => (plain, true),
@@ -227,7 +231,7 @@ fn failure(config: &Config, address: impl std::fmt::Display) -> String {
 /// Binds what the configuration asks for and what does not listen yet.
 fn bind_all(config: &Config, present: &[Listening]) -> Result<Vec<Listening>> {
     let mut added = Vec::new();
-    let mut is_heard = config.port == 0;
+    let mut is_heard = names(config).next().is_none();
     for target in addresses_of(config)? {
         let address = target.address;
         if present.iter().any(|known| known.address == address) {

@@ -72,6 +72,7 @@ pub(super) fn collect_mail(server: &Arc<Server>, index: usize) -> bool {
                     adopt(server, index, *socket);
                 }
             }
+            Mail::Purge => crate::base::alloc::purge(),
             Mail::Stop => return false,
         }
     }

@@ -41,6 +41,14 @@ impl Object {
         }
     }
 
+    /// Bytes of all its allocations.
+    pub fn allocated(&self) -> usize {
+        let own = match self {
+            Self::Bytes(bytes) => bytes.len(),
+        };
+        size_of::<Self>() + own
+    }
+
     /// About how many small allocations freeing takes. Giving back a long string's pages counts, too.
     pub fn free_effort(&self) -> usize {
         match self {

@@ -7,12 +7,16 @@ mod common;
 
 mod clients;
 mod clients_admin;
+mod config_commands;
 mod differential;
 mod expiry;
 mod keys;
+mod keyspace;
 mod protocol;
 mod pubsub;
 mod redis_cli;
 mod scan;
+mod server_info;
+mod string_options;
 mod strings;
 mod transactions;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::config::{Caller, Permission};
-use crate::engine::{Client, flag};
+use crate::engine::{Call, Client, CommandError, CommandResult, flag};
 
 /// Where a client is.
 pub(super) fn caller(client: &Client) -> Caller {
@@ -17,8 +17,24 @@ pub(super) fn caller(client: &Client) -> Caller {
     }
 }
 
+/// The error of a command that a client may not use, where it may not.
+pub(super) fn require(
+    permission: Permission,
+    call: &Call,
+    command: &str,
+    directive: &str,
+) -> CommandResult {
+    if covers(permission, &call.session.client) {
+        return Ok(());
+    }
+    Err(CommandError::message(format!(
+        "ERR {command} command not allowed. If the {directive} option is set to \"local\", you can run it from a local \
+         connection, otherwise you need to set this option in the configuration file, and then restart the server."
+    )))
+}
+
 /// Whether a permission covers a client.
-pub(super) fn covers(permission: Permission, client: &Client) -> bool {
+fn covers(permission: Permission, client: &Client) -> bool {
     match permission {
         Permission::Yes => true,
         Permission::Local => caller(client) == Caller::Local,

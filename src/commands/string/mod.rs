@@ -9,6 +9,8 @@ mod multi;
 mod range;
 mod set;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use table::COMMANDS;
 

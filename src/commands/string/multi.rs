@@ -49,6 +49,9 @@ fn check_pairs(call: &Call) -> CommandResult {
 fn store_pairs(call: &mut Call, first: usize, expiry: Expiry) {
     for (n, key) in call.all_keys().enumerate() {
         store(call, key, call.args.at(first + 2 * n), expiry);
+        if matches!(expiry, Expiry::At(_)) {
+            call.tell_listeners(key, event::generic("expire"));
+        }
     }
 }
 
@@ -62,7 +65,7 @@ fn all_keys_are(call: &mut Call, condition: Condition<'_>) -> Result<bool, Comma
 }
 
 pub(super) fn msetex(call: &mut Call) -> CommandResult {
-    let mut at = options_of_msetex(call)?;
+    let mut at = check_count(call)?;
     let (mut condition, mut lifetime) = (Condition::Always, Lifetime::Unsaid);
     while at < call.args.len() {
         let taken = condition
@@ -86,17 +89,14 @@ pub(super) fn msetex(call: &mut Call) -> CommandResult {
         _ => store_pairs(call, 3, expiry(lifetime, expires_at)),
     }
     if let Some(at) = expires_at.filter(|at| !call.db.has_passed(*at)) {
-        for key in call.all_keys() {
-            call.tell_listeners(key, event::generic("expire"));
-        }
         replay_msetex(call, at);
     }
     call.reply.integer(1);
     Ok(())
 }
 
-/// Where MSETEX's options begin, if there are as many pairs as it says.
-fn options_of_msetex(call: &Call) -> Result<usize, CommandError> {
+/// Where the options begin, if there are as many pairs as the command says.
+fn check_count(call: &Call) -> Result<usize, CommandError> {
     let pairs =
         parse_i64(call.args.at(1)).filter(|pairs| (1..=i64::from(i32::MAX)).contains(pairs));
     let pairs = pairs.ok_or(CommandError::text("ERR invalid numkeys value"))? as usize;

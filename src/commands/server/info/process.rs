@@ -20,7 +20,7 @@ pub(super) const SERVER: Section = Section::new(
         ("redis_version", |_| REDIS_VERSION.into()),
         ("redis_git_sha1", |_| "00000000".into()),
         ("redis_git_dirty", |_| "0".into()),
-        ("redis_build_id", |_| "0".into()),
+        ("redis_build_id", |_| format!("oxidis-{OXIDIS_VERSION}")),
         ("server_name", |_| "oxidis".into()),
         ("oxidis_version", |_| OXIDIS_VERSION.into()),
         ("redis_mode", |facts| mode(&facts.config).into()),
@@ -48,7 +48,7 @@ pub(super) const SERVER: Section = Section::new(
         ("hz", |facts| facts.config.hz.to_string()),
         ("configured_hz", |facts| facts.config.hz.to_string()),
         ("lru_clock", |facts| {
-            (facts.now_ms / 1000 & 0xff_ffff).to_string()
+            ((facts.now_ms / 1000) & 0xff_ffff).to_string()
         }),
         ("executable", |facts| {
             facts.engine.identity.executable.clone()
