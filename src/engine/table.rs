@@ -224,7 +224,7 @@ impl CommandTable {
     /// Finds the command that some arguments call: of a container its subcommand, or itself where no word follows.
     #[inline]
     pub fn resolve(&self, args: Args<'_>) -> Option<&Spec> {
-        let spec = self.find(args.at(0))?;
+        let spec = self.find(args.at(0)).filter(|spec| spec.parent.is_none())?;
         if spec.subcommands.is_empty() {
             return Some(spec);
         }
