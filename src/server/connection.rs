@@ -36,7 +36,7 @@ const BATCH: usize = 128;
 /// Reads before other connections get their turn.
 const READS_PER_TURN: usize = 4;
 /// A client that has not authenticated may keep this much waiting.
-const UNAUTHENTICATED_BUFFER: usize = 64 * 1024;
+const UNAUTHENTICATED_BUFFER: usize = 128 * 1024;
 
 /// Memory that the connections of a worker take turns with.
 struct Workbench {

@@ -14,7 +14,7 @@ pub(super) const LIST_SYNTAX: &str = "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>
 pub(super) const KILL_SYNTAX: &str = "<ip:port | <[ID client-id [client-id ...]] | \
     [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | \
     [SKIPME <YES | NO>] | [MAXAGE maxage] | [NAME name] | [IDLE idle] | [FLAGS flags] | [LIB-NAME libname] | \
-    [LIB-VER libver] | [DB db] | [IP ip]> ...>";
+    [LIB-VER libver] | [DB db] | [IP ip] ...>>";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Type {

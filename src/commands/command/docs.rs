@@ -144,6 +144,7 @@ fn name_of(argument: &Argument<'_>) -> String {
 
 /// Names of arguments that are integers.
 const INTEGERS: &[&str] = &[
+    "client-id",
     "count",
     "cursor",
     "db",
@@ -155,11 +156,15 @@ const INTEGERS: &[&str] = &[
     "idle",
     "increment",
     "index",
+    "index1",
+    "index2",
     "length",
     "len",
     "limit",
     "maxlen",
+    "maxage",
     "milliseconds",
+    "min-match-len",
     "num",
     "numkeys",
     "numfields",

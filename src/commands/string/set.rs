@@ -15,6 +15,14 @@ struct Options<'r> {
     returns_old: bool,
 }
 
+/// What a SET does with its key: it reads only where it is to give the value before.
+pub(super) fn key_flags(args: Args<'_>) -> &'static [&'static str] {
+    match (3..args.len()).any(|at| args.is(at, "GET")) {
+        true => &["RW", "access", "update"],
+        false => &["OW", "update"],
+    }
+}
+
 impl<'r> Options<'r> {
     const NONE: Self = Self {
         condition: Condition::Always,

@@ -18,6 +18,7 @@ pub const COMMANDS: &[Command] = &[
         .docs("1.0.0", "O(1)", "Gives the string stored at a key."),
     Command::new("SET", Group::String, "key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]", set::set)
         .keys(&[one_key(1, &["RW", "access", "update", "variable_flags"])])
+        .key_flags(set::key_flags)
         .flags(WRITE | DENYOOM)
         .docs("1.0.0", "O(1)", "Stores a string at a key, over whatever is there, under conditions and for a time if asked."),
     Command::new("MGET", Group::String, "key [key ...]", multi::mget)
