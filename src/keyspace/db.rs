@@ -132,7 +132,9 @@ impl<'s, 'k> Db<'s, 'k> {
 
     fn take(&mut self, key: Key<'_>, place: Place) -> Entry {
         let hint = self.scope.keyspace().hint(self.index, key.shard());
-        self.part(key).table.remove(place, hint)
+        let part = self.part(key);
+        part.preserve(key);
+        part.table.remove(place, hint)
     }
 
     /// The entry of a key, counted as a hit or a miss, and marked as used.
@@ -169,7 +171,9 @@ impl<'s, 'k> Db<'s, 'k> {
     pub fn change(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         let place = self.find(key)?;
         let access = self.moment.access;
-        let mut entry = self.part(key).table.entry_mut(place);
+        let part = self.part(key);
+        part.preserve(key);
+        let mut entry = part.table.entry_mut(place);
         let field = entry.view().access();
         entry.set_access(access.touched(field));
         Some(entry)
@@ -191,7 +195,9 @@ impl<'s, 'k> Db<'s, 'k> {
             );
             return true;
         };
-        let mut entry = self.part(key).table.entry_mut(place);
+        let part = self.part(key);
+        part.preserve(key);
+        let mut entry = part.table.entry_mut(place);
         let known = entry.view().expires_at();
         let expires_at = match expiry {
             Expiry::Keep => known,
@@ -218,7 +224,9 @@ impl<'s, 'k> Db<'s, 'k> {
     fn insert(&mut self, key: Key<'_>, entry: Entry) {
         let expires_at = entry.view().expires_at();
         let hint = self.scope.keyspace().hint(self.index, key.shard());
-        let place = self.part(key).table.insert(key.bits(), entry, hint);
+        let part = self.part(key);
+        part.preserve(key);
+        let place = part.table.insert(key.bits(), entry, hint);
         if let Some(at) = expires_at {
             self.arm(key, place, at);
         }
@@ -234,7 +242,9 @@ impl<'s, 'k> Db<'s, 'k> {
     /// Gives a key an expiry, or takes it away. The key must be there.
     pub fn set_expiry(&mut self, key: Key<'_>, expires_at: Option<i64>) {
         let Some(place) = self.find(key) else { return };
-        let table = &mut self.part(key).table;
+        let part = self.part(key);
+        part.preserve(key);
+        let table = &mut part.table;
         if let Some(at) = expires_at {
             if table.entry_mut(place).move_expiry(at) {
                 return self.arm(key, place, at);
@@ -260,7 +270,9 @@ impl<'s, 'k> Db<'s, 'k> {
         let entry = entry.rebuilt(key.bytes, expires_at);
         match self.find(key) {
             Some(place) => {
-                self.part(key).table.replace(place, |_| entry);
+                let part = self.part(key);
+                part.preserve(key);
+                part.table.replace(place, |_| entry);
                 if let Some(at) = expires_at {
                     self.arm(key, place, at);
                 }

@@ -11,6 +11,7 @@ mod hint;
 mod lock;
 mod segment;
 mod shard;
+mod snapshot;
 mod sweep;
 mod table;
 
@@ -22,4 +23,5 @@ pub use gate::{Alone, Gate, Passage};
 pub use hint::{Hint, Pin, pin};
 pub use lock::{Key, Keyspace, SHARDS, Scope};
 pub use shard::WatchFlag;
+pub use snapshot::{Keep, Snapshot};
 pub use sweep::{Cursor, Dropped};

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::lock::hash_bits;
+use super::lock::{Key, hash_bits};
+use super::snapshot::Debt;
 use super::table::Table;
 
 /// Raised when a watched key changes. One per WATCHing client and round.
@@ -15,6 +16,8 @@ pub type WatchFlag = Arc<AtomicBool>;
 /// A shard's part of one database.
 pub(super) struct ShardDatabase {
     pub table: Table,
+    /// What a copy in progress still has to be shown.
+    pub debt: Option<Box<Debt>>,
     /// Watched keys; empty for nearly everybody, which is what makes telling them cheap.
     watchers: HashMap<Box<[u8]>, SmallVec<[WatchFlag; 1]>, foldhash::fast::RandomState>,
 }
@@ -23,12 +26,21 @@ impl Default for ShardDatabase {
     fn default() -> Self {
         Self {
             table: Table::new(hash_bits),
+            debt: None,
             watchers: HashMap::default(),
         }
     }
 }
 
 impl ShardDatabase {
+    /// Before a key changes: shows it to a copy in progress.
+    #[inline]
+    pub fn preserve(&mut self, key: Key<'_>) {
+        if let Some(debt) = &mut self.debt {
+            debt.settle(&self.table, key);
+        }
+    }
+
     /// Raises the flags of a key's watchers.
     #[inline]
     pub fn touch(&self, key: &[u8]) {
@@ -96,6 +108,11 @@ impl Shard {
                 .resize_with(database + 1, ShardDatabase::default);
         }
         &mut self.databases[database]
+    }
+
+    /// The parts of all databases that were ever written to.
+    pub(super) fn databases_mut(&mut self) -> impl Iterator<Item = &mut ShardDatabase> {
+        self.databases.iter_mut()
     }
 
     /// The parts of two different databases, both made before.
