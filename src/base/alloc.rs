@@ -2,6 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
@@ -47,6 +48,63 @@ pub fn used() -> usize {
         .max(0) as usize
 }
 
+/// The allocator's name and version.
+pub fn name() -> String {
+    // SAFETY: a pure function.
+    let version = unsafe { libmimalloc_sys::mi_version() };
+    // Three digits and more: 223 is 2.2.3, 30201 is 3.2.1.
+    let (major, minor, patch) = if version >= 10_000 {
+        (version / 10_000, version / 100 % 100, version % 100)
+    } else {
+        (version / 100, version / 10 % 10, version % 10)
+    };
+    format!("mimalloc-{major}.{minor}.{patch}")
+}
+
+/// Bytes that the allocator holds of the system's memory, in use or not.
+pub fn committed() -> usize {
+    let [mut elapsed, mut user, mut system, mut resident] = [0; 4];
+    let [
+        mut resident_peak,
+        mut committed,
+        mut committed_peak,
+        mut faults,
+    ] = [0; 4];
+    // SAFETY: every pointer is to a live number of its own.
+    unsafe {
+        libmimalloc_sys::mi_process_info(
+            &mut elapsed,
+            &mut user,
+            &mut system,
+            &mut resident,
+            &mut resident_peak,
+            &mut committed,
+            &mut committed_peak,
+            &mut faults,
+        );
+    }
+    committed
+}
+
+/// Gives what this thread has freed, and what ended threads have left, back to the system.
+pub fn purge() {
+    // SAFETY: collecting is allowed at any time; it only frees what nobody uses.
+    unsafe { libmimalloc_sys::mi_collect(true) }
+}
+
+/// The allocator's own report, for people.
+pub fn report() -> String {
+    unsafe extern "C" fn add(text: *const c_char, out: *mut c_void) {
+        // SAFETY: mimalloc passes a C string, and the pointer that it was given with the function.
+        let (text, out) = unsafe { (CStr::from_ptr(text), &mut *out.cast::<Vec<u8>>()) };
+        out.extend_from_slice(text.to_bytes());
+    }
+    let mut out: Vec<u8> = Vec::new();
+    // SAFETY: the function is called with this pointer before the call returns, and not after.
+    unsafe { libmimalloc_sys::mi_stats_print_out(Some(add), (&raw mut out).cast()) };
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 // SAFETY: every call is passed to mimalloc unchanged; counting touches no allocation (the thread-local is const-made).
 unsafe impl GlobalAlloc for CountingAllocator {
     #[inline]
@@ -75,5 +133,17 @@ unsafe impl GlobalAlloc for CountingAllocator {
         count(size as isize - layout.size() as isize);
         // SAFETY: the caller's contract is the same.
         unsafe { MiMalloc.realloc(pointer, layout, size) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_allocator_tells_of_itself() {
+        assert!(super::name().starts_with("mimalloc-"));
+        assert!(super::report().contains("heap"));
+        let kept = vec![1u8; 1 << 20];
+        assert!(super::used() >= kept.len());
+        super::purge();
     }
 }

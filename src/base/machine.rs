@@ -1,6 +1,7 @@
-//! What the machine, or the container around the process, offers: processors and memory.
+//! What the machine, or the container around the process, offers: processors and memory. And how it words its errors.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -32,6 +33,32 @@ pub fn memory_limit() -> Option<u64> {
         .flatten()
         .min()
     })
+}
+
+/// Bytes of this process that are in the machine's memory.
+pub fn resident_memory() -> Option<u64> {
+    let pages = fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = pages.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * page_size())
+}
+
+fn page_size() -> u64 {
+    static SIZE: OnceLock<u64> = OnceLock::new();
+    // The auxiliary vector: pairs of words, of which the one of kind 6 holds the page size.
+    *SIZE.get_or_init(|| {
+        let vector = fs::read("/proc/self/auxv").unwrap_or_default();
+        let word = |bytes: &[u8]| bytes.try_into().map(u64::from_ne_bytes).unwrap_or(0);
+        let mut pairs = vector.chunks_exact(16);
+        let found = pairs.find(|pair| word(&pair[..8]) == 6);
+        found.map_or(4096, |pair| word(&pair[8..]))
+    })
+}
+
+/// The operating system's words for an error, as C programs print them.
+pub fn error_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error")
+        .map_or(text.clone(), |(words, _)| words.to_owned())
 }
 
 /// `MemTotal` of `/proc/meminfo`, in bytes.
@@ -87,6 +114,15 @@ mod tests {
         if cfg!(target_os = "linux") {
             let total = total_memory().expect("Linux tells its memory");
             assert!(memory_limit().is_some_and(|limit| limit <= total));
+        }
+    }
+
+    #[test]
+    fn this_process_is_in_memory() {
+        if cfg!(target_os = "linux") {
+            assert!(page_size().is_power_of_two() && page_size() >= 4096);
+            let resident = resident_memory().expect("Linux tells its processes' memory");
+            assert!((1 << 20..1 << 40).contains(&resident), "{resident}");
         }
     }
 

@@ -1,7 +1,9 @@
 //! Things the standard library could have had: clock, random numbers, globs, numbers, hashes, facts about the machine.
 
 pub mod alloc;
+mod big;
 pub mod clock;
+pub mod extended;
 pub mod glob;
 pub mod hash;
 pub mod machine;

@@ -47,6 +47,16 @@ impl Config {
         file.processed.insert("user");
         file.finish()
     }
+
+    /// Brings the configuration file up to date; one that has been removed is made anew.
+    pub fn rewrite_file(&self, path: &Path) -> io::Result<()> {
+        let original = match fs::read(path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error),
+        };
+        replace_file(path, &self.rewrite(&original))
+    }
 }
 
 /// The lines of a file, and which of them belong to which directive.

@@ -82,10 +82,36 @@ impl<'r, 'k> Call<'r, 'k> {
     /// The entry of a key, counted as found or missed, with the event of a miss.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        self.note_miss(key);
+        self.db.read(key)
+    }
+
+    /// Like [`Call::read`], but the key does not count as used.
+    pub fn look(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        self.note_miss(key);
+        self.db.look(key)
+    }
+
+    /// The event of a key that is about to be read and is missing; [`Call::read`] is this and `db.read`.
+    #[inline]
+    pub fn note_miss(&mut self, key: Key<'_>) {
         if self.effects.listens.contains(event::MISS.class) && self.db.peek(key).is_none() {
             self.tell(self.db.index(), key, event::MISS);
         }
-        self.db.read(key)
+    }
+
+    /// The event of a key that was not there before. The change itself is told after it.
+    #[inline]
+    pub fn created(&mut self, key: Key<'_>) {
+        self.tell_listeners(key, event::NEW);
+    }
+
+    /// A second event of a change that has been told: SET's `expire`.
+    #[inline]
+    pub fn tell_listeners(&mut self, key: Key<'_>, event: Event) {
+        if !self.effects.listens.is_empty() {
+            self.tell(self.db.index(), key, event);
+        }
     }
 
     /// Says that a key has changed: the one place from which watchers, events, tracking and blocked clients learn of it.
@@ -116,10 +142,25 @@ impl<'r, 'k> Call<'r, 'k> {
         }
     }
 
+    /// [`Effects::replay_as`], at no cost when nobody keeps a journal.
+    #[inline]
+    pub fn replay_as(&mut self, args: &[&[u8]]) {
+        if self.engine.journal.is_open() {
+            self.effects.replay_as(args);
+        }
+    }
+
     /// Waits instead of replying. Not inside a transaction or script.
     pub fn park(&mut self, parked: impl Parked + 'static) {
         debug_assert!(!self.is_nested);
         self.parked = Some(Box::new(parked));
+    }
+
+    /// The error for a subcommand whose arguments make no sense.
+    pub fn subcommand_syntax(&self) -> CommandError {
+        let word = String::from_utf8_lossy(self.args.get(1).unwrap_or_default()).into_owned();
+        let container = self.spec.name.split('|').next().unwrap_or_default();
+        CommandError::SubcommandSyntax(word, container.to_ascii_uppercase())
     }
 
     /// The error for an invalid expiry, which names the command.

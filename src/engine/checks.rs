@@ -34,7 +34,6 @@ struct Candidate<'c> {
     config: &'c Config,
     session: &'c Session,
     spec: &'c Spec,
-    args: Args<'c>,
     conditions: u32,
 }
 
@@ -56,14 +55,12 @@ pub fn run(
     config: &Config,
     session: &Session,
     spec: &Spec,
-    args: Args<'_>,
 ) -> Result<Verdict, CommandError> {
     let candidate = Candidate {
         engine,
         config,
         session,
         spec,
-        args,
         conditions: engine.conditions(),
     };
     for check in CHECKS {
@@ -123,7 +120,7 @@ fn allowed_to_subscribers(candidate: &Candidate<'_>) -> Result<(), CommandError>
     }
     Err(CommandError::message(format!(
         "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
-        String::from_utf8_lossy(candidate.args.at(0)).to_lowercase()
+        candidate.spec.name
     )))
 }
 
@@ -137,11 +134,15 @@ fn not_loading(candidate: &Candidate<'_>) -> Result<(), CommandError> {
     }
 }
 
-/// The error for a command that does not exist; it quotes the beginning of the arguments.
-pub fn unknown_command(args: Args<'_>) -> CommandError {
+/// The error for a command or subcommand that does not exist; it quotes the beginning of the arguments.
+pub fn unknown_command(engine: &Engine, args: Args<'_>) -> CommandError {
     const QUOTED: usize = 128;
     let text =
         |arg: &[u8], max: usize| String::from_utf8_lossy(&arg[..arg.len().min(max)]).into_owned();
+    if let (Some(container), Some(word)) = (engine.commands.find(args.at(0)), args.get(1)) {
+        let container = container.name.to_ascii_uppercase();
+        return CommandError::UnknownSubcommand(text(word, QUOTED), container);
+    }
     let mut rest = String::new();
     for arg in args.from(1) {
         if rest.len() >= QUOTED {
@@ -155,7 +156,7 @@ pub fn unknown_command(args: Args<'_>) -> CommandError {
     ))
 }
 
-/// The error for a wrong number of words, or for a subcommand that does not exist.
+/// The error for a wrong number of words.
 pub fn wrong_arity(spec: &Spec) -> CommandError {
     CommandError::Arity(spec.name.clone())
 }

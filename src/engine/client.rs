@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::R
 use dashmap::DashMap;
 use parking_lot::Mutex;
 
+use super::error::CommandError;
+use super::session::Session;
 use crate::base::clock::unix_ms;
+use crate::keyspace::WatchFlag;
 
 /// Texts of a client that change rarely.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +24,28 @@ pub struct Names {
     pub user: String,
 }
 
+impl Names {
+    /// The user of a client that has not said who it is.
+    pub fn default_user() -> String {
+        "default".into()
+    }
+
+    /// Whether a text may stand in CLIENT LIST: it must not look like the end of a field or line.
+    pub fn is_printable(text: &[u8]) -> bool {
+        text.iter().all(u8::is_ascii_graphic)
+    }
+
+    /// Checks a client's name.
+    pub fn check(name: &[u8]) -> Result<(), CommandError> {
+        match Self::is_printable(name) {
+            true => Ok(()),
+            false => Err(CommandError::text(
+                "ERR Client names cannot contain spaces, newlines or special characters.",
+            )),
+        }
+    }
+}
+
 /// Bits of [`Client::flags`], as CLIENT LIST shows them.
 pub mod flag {
     /// Inside MULTI (`x`).
@@ -29,8 +54,6 @@ pub mod flag {
     pub const PUBSUB: u32 = 1 << 1;
     /// Waiting in a blocking command (`b`).
     pub const BLOCKED: u32 = 1 << 2;
-    /// A watched key has changed (`d`).
-    pub const DIRTY: u32 = 1 << 3;
     /// To be closed after its reply (`c`).
     pub const CLOSE_AFTER_REPLY: u32 = 1 << 4;
     /// Connected by a Unix socket (`U`).
@@ -41,6 +64,8 @@ pub mod flag {
     pub const NO_EVICT: u32 = 1 << 7;
     /// Leaves access times alone (`T`).
     pub const NO_TOUCH: u32 = 1 << 8;
+    /// Waiting for the end of CLIENT PAUSE (`b`).
+    pub const POSTPONED: u32 = 1 << 9;
 }
 
 /// A connected client. Numbers are written by its worker and read by anybody; none of them synchronises anything.
@@ -64,6 +89,8 @@ pub struct Client {
     pub queued: AtomicI64,
     pub queued_bytes: AtomicU64,
     pub watched: AtomicU32,
+    /// Raised when a watched key changes.
+    pub watch: Mutex<Option<WatchFlag>>,
     /// Number of the last command in the command table; `u32::MAX` for none.
     pub last_command: AtomicU32,
     pub last_active_ms: AtomicI64,
@@ -90,7 +117,7 @@ impl Client {
             fd,
             created_ms: now,
             names: Mutex::new(Names {
-                user: "default".into(),
+                user: Names::default_user(),
                 ..Names::default()
             }),
             flags: AtomicU32::new(0),
@@ -102,6 +129,7 @@ impl Client {
             queued: AtomicI64::new(-1),
             queued_bytes: AtomicU64::new(0),
             watched: AtomicU32::new(0),
+            watch: Mutex::default(),
             last_command: AtomicU32::new(u32::MAX),
             last_active_ms: AtomicI64::new(now),
             query_buffer: AtomicU64::new(0),
@@ -120,6 +148,30 @@ impl Client {
         let flags = self.flags.load(Relaxed);
         self.flags
             .store(if on { flags | flag } else { flags & !flag }, Relaxed);
+    }
+
+    /// Whether a watched key has changed.
+    pub fn is_watch_broken(&self) -> bool {
+        let watch = self.watch.lock();
+        watch.as_ref().is_some_and(|flag| flag.load(Relaxed))
+    }
+
+    /// Bytes that this client costs, about.
+    pub fn allocated(&self) -> u64 {
+        /// What a watched key or a subscription costs besides its name.
+        const PER_NAME: u64 = 64;
+        let names = self.watched.load(Relaxed)
+            + self.channels.load(Relaxed)
+            + self.patterns.load(Relaxed)
+            + self.shard_channels.load(Relaxed);
+        let buffers = [
+            &self.query_buffer,
+            &self.query_buffer_free,
+            &self.output_bytes,
+            &self.queued_bytes,
+        ];
+        let buffered: u64 = buffers.iter().map(|bytes| bytes.load(Relaxed)).sum();
+        (size_of::<Self>() + size_of::<Session>()) as u64 + u64::from(names) * PER_NAME + buffered
     }
 
     /// Whether a flag is set.

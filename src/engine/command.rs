@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::error::CommandError;
+use crate::resp::args::Args;
 
 /// What a handler returns; its reply has been written, or the error is the reply.
 pub type CommandResult = Result<(), CommandError>;
@@ -39,7 +40,8 @@ impl Group {
         match self {
             Self::Connection => Some("connection"),
             Self::Generic => Some("keyspace"),
-            Self::PubSub => Some("pubsub"),
+            // Its commands are those with the flag of the same name.
+            Self::PubSub => None,
             Self::Server => None,
             Self::String => Some("string"),
             Self::Transactions => Some("transaction"),
@@ -103,8 +105,17 @@ pub mod flags {
     pub const NO_GROUP_CATEGORY: u32 = 1 << 25;
     /// Hidden arguments: not logged, not shown.
     pub const SENSITIVE: u32 = 1 << 26;
+    /// Ends a transaction by running what it has queued.
+    pub const RUNS_QUEUE: u32 = 1 << 27;
+    /// In the `connection` category though not of the connection family.
+    pub const CONNECTION: u32 = 1 << 28;
+    /// May be called without any key.
+    pub const NO_MANDATORY_KEYS: u32 = 1 << 29;
 
-    /// The names that COMMAND INFO gives, in its order.
+    /// In the `admin` category though without the flag.
+    pub const ADMIN_CATEGORY: u32 = 1 << 30;
+
+    /// The names that COMMAND INFO gives, in its order. Those that Redis hides are not among them.
     pub const NAMES: &[(u32, &str)] = &[
         (WRITE, "write"),
         (READONLY, "readonly"),
@@ -120,7 +131,7 @@ pub mod flags {
         (ASKING, "asking"),
         (FAST, "fast"),
         (NO_AUTH, "no_auth"),
-        (MAY_REPLICATE, "may_replicate"),
+        (NO_MANDATORY_KEYS, "no_mandatory_keys"),
         (NO_ASYNC_LOADING, "no_async_loading"),
         (NO_MULTI, "no_multi"),
         (MOVABLE_KEYS, "movablekeys"),
@@ -176,6 +187,31 @@ pub struct KeySpec {
     pub flags: &'static [&'static str],
 }
 
+/// What a call with some arguments does with its keys.
+pub type KeyFlagsOf = fn(Args<'_>) -> &'static [&'static str];
+
+/// The words of [`KeySpec::flags`], in the order in which COMMAND INFO names them.
+pub const KEY_FLAGS: &[&str] = &[
+    "RO",
+    "RW",
+    "OW",
+    "RM",
+    "access",
+    "update",
+    "insert",
+    "delete",
+    "not_key",
+    "incomplete",
+    "variable_flags",
+];
+
+impl KeySpec {
+    /// Whether these arguments are keys, and not only routed like keys.
+    pub fn is_key(&self) -> bool {
+        !self.flags.contains(&"not_key")
+    }
+}
+
 /// One key, at argument `at`.
 pub const fn one_key(at: usize, flags: &'static [&'static str]) -> KeySpec {
     KeySpec {
@@ -227,6 +263,8 @@ pub struct Command {
     pub handler: Handler,
     /// Keys.
     pub keys: &'static [KeySpec],
+    /// What it does with its keys where that depends on its arguments (`variable_flags`).
+    pub key_flags: Option<KeyFlagsOf>,
     /// See [`flags`].
     pub flags: u32,
     /// Where the syntax does not say it: exact number of words if positive, least if negative.
@@ -241,6 +279,8 @@ pub struct Command {
     pub tips: &'static [&'static str],
     /// Subcommands of a container.
     pub subcommands: &'static [Command],
+    /// Since when something else is recommended, and what.
+    pub deprecated: Option<(&'static str, &'static str)>,
 }
 
 impl Command {
@@ -257,6 +297,7 @@ impl Command {
             syntax,
             handler,
             keys: &[],
+            key_flags: None,
             flags: 0,
             arity: None,
             since: "1.0.0",
@@ -264,6 +305,7 @@ impl Command {
             summary: "",
             tips: &[],
             subcommands: &[],
+            deprecated: None,
         }
     }
 
@@ -276,12 +318,31 @@ impl Command {
         let mut container = Self::new(name, group, "", |_| Err(CommandError::Syntax));
         container.subcommands = subcommands;
         container.arity = Some(-2);
+        container.flags = flags::NO_GROUP_CATEGORY;
         container
+    }
+
+    /// Declares subcommands of a command that also does something by itself.
+    pub const fn subcommands(mut self, subcommands: &'static [Command]) -> Self {
+        self.subcommands = subcommands;
+        self
+    }
+
+    /// Says since when something else is recommended, and what.
+    pub const fn deprecated(mut self, since: &'static str, replacement: &'static str) -> Self {
+        self.deprecated = Some((since, replacement));
+        self
     }
 
     /// Declares keys.
     pub const fn keys(mut self, keys: &'static [KeySpec]) -> Self {
         self.keys = keys;
+        self
+    }
+
+    /// Declares what calls do with their keys, depending on their arguments.
+    pub const fn key_flags(mut self, key_flags: KeyFlagsOf) -> Self {
+        self.key_flags = Some(key_flags);
         self
     }
 
@@ -314,40 +375,5 @@ impl Command {
         self.complexity = complexity;
         self.summary = summary;
         self
-    }
-}
-
-/// Counts the words that a syntax line asks for: positive when their number is fixed.
-pub fn arity_of(syntax: &str, words_of_name: i32) -> i32 {
-    let (mut depth, mut required, mut is_open) = (0, words_of_name, false);
-    for word in syntax.split_ascii_whitespace() {
-        let opens = word.chars().filter(|&c| c == '[').count() as i32;
-        let closes = word.chars().filter(|&c| c == ']').count() as i32;
-        if depth == 0 && opens == 0 && word != "|" {
-            required += 1;
-        }
-        is_open |= opens > 0;
-        depth += opens - closes;
-    }
-    if is_open { -required } else { required }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::arity_of;
-
-    #[test]
-    fn arity_is_counted_from_the_syntax() {
-        assert_eq!(arity_of("key", 1), 2);
-        assert_eq!(arity_of("key [key ...]", 1), -2);
-        assert_eq!(
-            arity_of(
-                "key value [NX | XX] [GET] [EX seconds | PX milliseconds]",
-                1
-            ),
-            -3
-        );
-        assert_eq!(arity_of("", 1), 1);
-        assert_eq!(arity_of("parameter [parameter ...]", 2), -3);
     }
 }

@@ -14,7 +14,7 @@ use crate::journal::write_command;
 use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, Passage, Scope, pin};
 use crate::resp::args::Args;
 use crate::resp::parser::Batch;
-use crate::resp::reply::Reply;
+use crate::resp::reply::{Mark, Reply};
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -29,21 +29,27 @@ pub enum Flow {
     Close,
     /// A command has no reply yet; later commands wait.
     Parked(Box<dyn Parked>),
+    /// There is mail that came before what follows, so it must be delivered first.
+    Mail,
     /// A command must be sent through again when [`Engine::is_paused`] no longer holds.
     Postponed,
 }
 
 /// A command of a batch with what is known before it runs.
-struct Prepared<'e> {
-    spec: Option<&'e Spec>,
+struct Prepared {
+    /// The command's number; `UNKNOWN` for none.
+    spec: u32,
     first_key: u32,
     keys: u32,
 }
+
+const UNKNOWN: u32 = u32::MAX;
 
 /// One thread's working memory for running commands.
 pub struct Lane {
     /// The thread's number: its lane through the gate, its counters, its journal buffer.
     pub index: usize,
+    prepared: Vec<Prepared>,
     keys: Vec<KeyRef>,
     effects: Effects,
     notes: Notes,
@@ -55,6 +61,7 @@ impl Lane {
     pub fn new(index: usize) -> Self {
         Self {
             index,
+            prepared: Vec::new(),
             keys: Vec::new(),
             effects: Effects::default(),
             notes: Notes::default(),
@@ -73,6 +80,17 @@ struct Round<'r, 'e> {
     effects: Effects,
     notes: Notes,
     parked: Option<Box<dyn Parked>>,
+    /// Whether `config` has been replaced by a command of this batch.
+    is_outdated: bool,
+    /// Whether the last command was run, and not queued, refused or put off.
+    has_run: bool,
+}
+
+/// Complete commands and the bytes that they lie in.
+#[derive(Clone, Copy)]
+struct Input<'r> {
+    buffer: &'r [u8],
+    batch: &'r Batch,
 }
 
 /// One command about to run.
@@ -102,6 +120,28 @@ impl Engine {
         batch: &Batch,
         reply: &mut Reply,
     ) -> BatchEnd {
+        self.prepare(lane, session.database, buffer, batch);
+        let input = Input { buffer, batch };
+        let mut end = BatchEnd {
+            done: 0,
+            flow: Flow::Continue,
+        };
+        // One round, or as many as a CONFIG SET within the batch asks for.
+        while end.done < batch.commands.len() && matches!(end.flow, Flow::Continue) {
+            end = self.run_round(lane, session, input, end.done, reply);
+        }
+        end
+    }
+
+    /// Runs the commands of a batch from `first` on for as long as the configuration stays.
+    fn run_round(
+        &self,
+        lane: &mut Lane,
+        session: &mut Session,
+        input: Input<'_>,
+        first: usize,
+        reply: &mut Reply,
+    ) -> BatchEnd {
         let config = self.config.load();
         let mut round = Round {
             engine: self,
@@ -112,45 +152,58 @@ impl Engine {
             effects: std::mem::take(&mut lane.effects),
             notes: std::mem::take(&mut lane.notes),
             parked: None,
+            is_outdated: false,
+            has_run: false,
         };
+        session
+            .client
+            .last_active_ms
+            .store(round.moment.now, Relaxed);
         round.effects.listens = config.notify_keyspace_events;
         reply.set_resp3(session.is_resp3);
-        let mut keys = std::mem::take(&mut lane.keys);
-        keys.clear();
-        let prepared = self.prepare(session.database, buffer, batch, &mut keys);
-        let end = self.run_prepared(
-            &mut round, lane, session, buffer, batch, &prepared, &keys, reply,
-        );
+        let end = self.run_prepared(&mut round, lane, session, input, first, reply);
         drop(round.passage.take());
+        let stats = &self.stats.lanes[lane.index];
+        stats.hits.add(std::mem::take(&mut round.notes.hits));
+        stats.misses.add(std::mem::take(&mut round.notes.misses));
         (lane.effects, lane.notes) = (round.effects, round.notes);
-        lane.keys = keys;
         end
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn run_prepared<'e>(
         &'e self,
         round: &mut Round<'_, 'e>,
         lane: &Lane,
         session: &mut Session,
-        buffer: &[u8],
-        batch: &Batch,
-        prepared: &[Prepared<'e>],
-        keys: &[KeyRef],
+        input: Input<'_>,
+        first: usize,
         reply: &mut Reply,
     ) -> BatchEnd {
-        let mut timer = Timer::start(self, lane);
-        for (index, (command, prepared)) in batch.commands.iter().zip(prepared).enumerate() {
+        let Input { buffer, batch } = input;
+        let mut timer = Timer::start(self, lane, round.config.latency_tracking);
+        let commands = batch.commands.iter().zip(&lane.prepared).enumerate();
+        for (index, (command, prepared)) in commands.skip(first) {
             let request = Request {
                 args: batch.args(buffer, command),
-                keys: &keys[prepared.first_key as usize..][..prepared.keys as usize],
+                keys: &lane.keys[prepared.first_key as usize..][..prepared.keys as usize],
                 frame: command
                     .is_frame
                     .then(|| &buffer[command.start as usize..command.end as usize]),
             };
-            timer.begins(prepared.spec);
-            let flow = round.run(session, request, prepared.spec, reply);
-            if !matches!(flow, Flow::Continue) {
+            let spec = self.commands.all().get(prepared.spec as usize);
+            if index > 0 && self.has_earlier_mail(session, spec) {
+                timer.finish();
+                return BatchEnd {
+                    done: index,
+                    flow: Flow::Mail,
+                };
+            }
+            timer.begins(spec);
+            session.client.last_command.store(prepared.spec, Relaxed);
+            round.has_run = false;
+            let flow = round.run(session, request, spec, reply);
+            timer.ends(round.has_run);
+            if !matches!(flow, Flow::Continue) || round.is_outdated {
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
                 timer.finish();
                 return BatchEnd { done, flow };
@@ -163,15 +216,18 @@ impl Engine {
         }
     }
 
+    /// Whether messages wait that were published before a command that changes who gets them.
+    #[inline]
+    fn has_earlier_mail(&self, session: &Session, spec: Option<&Spec>) -> bool {
+        spec.is_some_and(Spec::answers_with_messages)
+            && self.mailboxes[session.client.worker].has_mail()
+    }
+
     /// Looks up the commands and hashes their keys; brings what they will need into the cache.
-    fn prepare<'e>(
-        &'e self,
-        database: usize,
-        buffer: &[u8],
-        batch: &Batch,
-        keys: &mut Vec<KeyRef>,
-    ) -> Vec<Prepared<'e>> {
-        let mut prepared: Vec<Prepared<'e>> = Vec::with_capacity(batch.commands.len());
+    fn prepare(&self, lane: &mut Lane, database: usize, buffer: &[u8], batch: &Batch) {
+        let Lane { prepared, keys, .. } = lane;
+        prepared.clear();
+        keys.clear();
         let mut last: Option<(&[u8], &Spec)> = None;
         for command in &batch.commands {
             let args = batch.args(buffer, command);
@@ -187,6 +243,7 @@ impl Engine {
             if let Some(spec) = spec {
                 collect_keys(spec, args, keys);
             }
+            let spec = spec.map_or(UNKNOWN, |spec| spec.id as u32);
             prepared.push(Prepared {
                 spec,
                 first_key,
@@ -196,13 +253,13 @@ impl Engine {
         if keys.len() >= PREFETCH_FROM {
             self.prefetch(database, keys);
         }
-        prepared
     }
 
     /// First all buckets, then all entries, so that the second look finds the first's lines there.
     fn prefetch(&self, database: usize, keys: &[KeyRef]) {
         let pin = pin();
         for key in keys {
+            self.keyspace.prefetch_shard(key.hash);
             if let Some((hint, bits)) = self.keyspace.hint_of(database, key.hash) {
                 hint.prefetch_bucket(bits, &pin);
             }
@@ -221,6 +278,7 @@ impl Engine {
             access: access_clock(config, now),
             no_touch: session.no_touch,
             ignore_expiry: self.is_loading(),
+            keeps_expired: self.is_paused(true),
         }
     }
 
@@ -248,7 +306,7 @@ impl Engine {
         let spec = self
             .commands
             .resolve(args)
-            .ok_or_else(|| checks::unknown_command(args))?;
+            .ok_or_else(|| checks::unknown_command(self, args))?;
         let config = self.config.load();
         let mut keys = Vec::new();
         collect_keys(spec, args, &mut keys);
@@ -264,6 +322,8 @@ impl Engine {
             effects: Effects::default(),
             notes: Notes::default(),
             parked: None,
+            is_outdated: false,
+            has_run: false,
         };
         let request = Request {
             args,
@@ -319,55 +379,60 @@ impl<'r, 'e> Round<'r, 'e> {
         reply: &mut Reply,
     ) -> Flow {
         let Some(spec) = spec else {
-            return self.refuse(session, None, checks::unknown_command(request.args), reply);
+            let error = checks::unknown_command(self.engine, request.args);
+            return self.refuse(session, None, error, reply);
         };
         if !spec.accepts(request.args.len()) {
             return self.refuse(session, Some(spec), checks::wrong_arity(spec), reply);
         }
         if session.state | self.engine.conditions() != 0 {
-            match checks::run(self.engine, self.config, session, spec, request.args) {
+            match checks::run(self.engine, self.config, session, spec) {
                 Err(error) => return self.refuse(session, Some(spec), error, reply),
                 Ok(checks::Verdict::Postpone) => return Flow::Postponed,
                 Ok(checks::Verdict::Queue) => {
                     session.queue(spec, request.args, request.keys);
+                    let mark = reply.mark();
                     reply.simple("QUEUED");
-                    return self.hush(session, reply, reply.mark());
+                    return self.end(session, Some(spec), reply, mark);
                 }
                 Ok(checks::Verdict::Run) => {}
             }
         }
         let mark = reply.mark();
-        let was_hushed = session.state & (state::REPLY_OFF | state::REPLY_SKIP) != 0;
         if let Err(error) = self.locked(session, request, spec, reply) {
             self.count_failure(spec, &error);
             reply.cut_back(mark);
             reply.error(error.to_string().as_bytes());
         }
-        if was_hushed {
-            return self.hush(session, reply, mark);
-        }
-        match self.parked.take() {
-            Some(parked) => Flow::Parked(parked),
-            None if session.closes => Flow::Close,
-            None => Flow::Continue,
-        }
+        self.end(session, Some(spec), reply, mark)
     }
 
-    /// Takes the reply back from a client that asked for none.
-    #[cold]
-    fn hush(
+    /// The end of a command: takes the reply back from a client that asked for none, and says how to go on.
+    #[inline]
+    fn end(
         &mut self,
         session: &mut Session,
+        spec: Option<&Spec>,
         reply: &mut Reply,
-        mark: crate::resp::reply::Mark,
+        mark: Mark,
     ) -> Flow {
-        if session.state & (state::REPLY_OFF | state::REPLY_SKIP) != 0 {
+        // What waits replies later.
+        if session.state & state::REPLY != 0
+            && self.parked.is_none()
+            && session.is_reply_unwanted()
+            && !spec.is_some_and(Spec::answers_with_messages)
+        {
             reply.cut_back(mark);
         }
-        session.set(state::REPLY_SKIP, false);
         match self.parked.take() {
             Some(parked) => Flow::Parked(parked),
             None if session.closes => Flow::Close,
+            // A listener gets what its own command published after that command's reply, before the next one's.
+            None if session.subscriptions.is_some()
+                && self.engine.mailboxes[session.client.worker].has_mail() =>
+            {
+                Flow::Mail
+            }
             None => Flow::Continue,
         }
     }
@@ -380,9 +445,16 @@ impl<'r, 'e> Round<'r, 'e> {
         error: CommandError,
         reply: &mut Reply,
     ) -> Flow {
-        session.abort_transaction();
         let mark = reply.mark();
-        let line = error.to_string();
+        let mut line = error.to_string();
+        if spec.is_some_and(|spec| spec.locks == Locks::Transaction)
+            && session.end_transaction().is_some()
+        {
+            self.engine.unwatch_all(session);
+            let reason = line.strip_prefix("ERR ").unwrap_or(&line);
+            line = format!("EXECABORT Transaction discarded because of: {reason}");
+        }
+        session.abort_transaction();
         self.engine.stats.count_error(&line);
         if let Some(spec) = spec {
             self.engine.stats.lanes[self.lane].commands[spec.id]
@@ -390,7 +462,7 @@ impl<'r, 'e> Round<'r, 'e> {
                 .add(1);
         }
         reply.error(line.as_bytes());
-        self.hush(session, reply, mark)
+        self.end(session, spec, reply, mark)
     }
 
     #[cold]
@@ -410,6 +482,7 @@ impl<'r, 'e> Round<'r, 'e> {
         spec: &'e Spec,
         reply: &mut Reply,
     ) -> Result<(), CommandError> {
+        self.has_run = true;
         let keyspace = &self.engine.keyspace;
         let hashes = || request.keys.iter().map(|key| key.hash);
         let mut scope = match (spec.locks, request.keys) {
@@ -431,6 +504,7 @@ impl<'r, 'e> Round<'r, 'e> {
                 drop(scope);
                 drop(alone);
                 self.passage = Some(keyspace.gate().pass(self.lane));
+                self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
                 return result;
             }
             _ => keyspace.lock_some(hashes()),
@@ -452,6 +526,7 @@ impl<'r, 'e> Round<'r, 'e> {
         is_nested: bool,
     ) -> Result<(), CommandError> {
         let database = session.database;
+        self.moment.no_touch = session.no_touch;
         let mut call = Call {
             engine: self.engine,
             config: self.config,
@@ -472,6 +547,7 @@ impl<'r, 'e> Round<'r, 'e> {
             self.engine
                 .tell_expired(self.lane, &mut self.notes, &mut self.effects);
         }
+        self.count_dirty();
         if self.engine.journal.is_open() {
             self.effects
                 .end_command(database, |out| match request.frame {
@@ -479,7 +555,6 @@ impl<'r, 'e> Round<'r, 'e> {
                     None => write_command(out, request.args.iter()),
                 });
         } else {
-            self.count_dirty();
             self.effects.forget_command();
         }
         result
@@ -497,19 +572,12 @@ impl<'r, 'e> Round<'r, 'e> {
     /// The end of a scope: what changed goes to the journal while its locks are still held.
     #[inline]
     fn commit(&mut self, _scope: &mut Scope<'e>) {
-        let stats = &self.engine.stats.lanes[self.lane];
-        if self.notes.hits > 0 {
-            stats.hits.add(std::mem::take(&mut self.notes.hits));
-        }
-        if self.notes.misses > 0 {
-            stats.misses.add(std::mem::take(&mut self.notes.misses));
-        }
         if self.engine.journal.is_open() {
             self.engine.append(self.lane, &mut self.effects);
         }
     }
 
-    /// MULTI's control commands; EXEC runs the queue under all its locks.
+    /// EXEC: runs the queue under all its locks.
     fn transaction(
         &mut self,
         session: &mut Session,
@@ -518,9 +586,9 @@ impl<'r, 'e> Round<'r, 'e> {
         reply: &mut Reply,
     ) -> Result<(), CommandError> {
         let Some(transaction) = session.end_transaction() else {
-            return Err(CommandError::text("ERR EXEC without MULTI"));
+            let mut nothing = self.engine.keyspace.nothing();
+            return self.work(&mut nothing, session, request, spec, reply, false);
         };
-        let _ = (request, spec);
         if transaction.is_aborted {
             self.engine.unwatch_all(session);
             return Err(CommandError::ExecAbort);
@@ -529,7 +597,7 @@ impl<'r, 'e> Round<'r, 'e> {
         let watched: Vec<u64> = session
             .watch
             .iter()
-            .flat_map(|watch| &watch.keys)
+            .flat_map(|watch| watch.keys.keys())
             .map(|watched| Key::new(&watched.key).hash)
             .collect();
         if transaction.needs_everything(self.engine) {
@@ -540,6 +608,7 @@ impl<'r, 'e> Round<'r, 'e> {
             drop(scope);
             drop(alone);
             self.passage = Some(keyspace.gate().pass(self.lane));
+            self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
         } else {
             let mut scope = keyspace.lock_some(transaction.hashes().chain(watched));
             self.exec(&mut scope, session, &transaction, reply);
@@ -555,7 +624,7 @@ impl<'r, 'e> Round<'r, 'e> {
         transaction: &super::transaction::Transaction,
         reply: &mut Reply,
     ) {
-        if session.is_watch_broken() || has_expired_watch(scope, session, self.moment.now) {
+        if session.is_watch_broken() || has_lost_watched(scope, session, self.moment.now) {
             return reply.null_array();
         }
         let counts = &self.engine.stats.lanes[self.lane].commands;
@@ -580,11 +649,12 @@ impl<'r, 'e> Round<'r, 'e> {
     }
 }
 
-/// Whether a key that was alive when it was watched is past its time now.
-fn has_expired_watch(scope: &mut Scope<'_>, session: &Session, now: i64) -> bool {
-    let keys = session.watch.iter().flat_map(|watch| &watch.keys);
-    keys.into_iter()
-        .any(|watched| scope.is_expired(watched.database, Key::new(&watched.key), now))
+/// Whether a key that was there when it was watched has expired since, which no command did.
+fn has_lost_watched(scope: &mut Scope<'_>, session: &Session, now: i64) -> bool {
+    let mut keys = session.watch.iter().flat_map(|watch| &watch.keys);
+    keys.any(|(watched, existed)| {
+        *existed && !scope.is_alive(watched.database, Key::new(&watched.key), now)
+    })
 }
 
 impl Engine {
@@ -628,10 +698,11 @@ struct Timer<'e> {
     running: Option<&'e Spec>,
     calls: u64,
     total: u64,
+    keeps_latency: bool,
 }
 
 impl<'e> Timer<'e> {
-    fn start(engine: &'e Engine, lane: &'e Lane) -> Self {
+    fn start(engine: &'e Engine, lane: &'e Lane, keeps_latency: bool) -> Self {
         let start = lane.stopwatch.ticks();
         Self {
             lane,
@@ -640,6 +711,7 @@ impl<'e> Timer<'e> {
             running: None,
             calls: 0,
             total: 0,
+            keeps_latency,
         }
     }
 
@@ -659,13 +731,30 @@ impl<'e> Timer<'e> {
         }
     }
 
+    /// Takes back a call that was none.
+    #[inline]
+    fn ends(&mut self, has_run: bool) {
+        if !has_run {
+            self.calls -= u64::from(self.running.is_some());
+        }
+    }
+
     fn record(&mut self) {
-        if let Some(spec) = self.running.take() {
-            let now = self.lane.stopwatch.ticks();
-            let counts = &self.stats.commands[spec.id];
-            counts.calls.add(self.calls);
-            counts.nanos.add(self.lane.stopwatch.nanos(self.start, now));
-            self.start = now;
+        let Some(spec) = self.running.take() else {
+            return;
+        };
+        let now = self.lane.stopwatch.ticks();
+        let start = std::mem::replace(&mut self.start, now);
+        if self.calls == 0 {
+            return;
+        }
+        let counts = &self.stats.commands[spec.id];
+        let nanos = self.lane.stopwatch.nanos(start, now);
+        counts.calls.add(self.calls);
+        counts.nanos.add(nanos);
+        if self.keeps_latency {
+            let latency = counts.latency.get_or_init(Default::default);
+            latency.record(nanos / self.calls, self.calls);
         }
     }
 

@@ -1,5 +1,10 @@
 //! What one worker tells another: a queue per worker, one wake-up per hand-over.
 
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
+
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -27,6 +32,8 @@ pub enum Mail {
     Recheck,
     /// Adopt this connection; `None` when the worker shall stop.
     Connection(Box<dyn std::any::Any + Send>),
+    /// Give memory that nobody uses back to the system.
+    Purge,
     /// Close all clients and end.
     Stop,
 }
@@ -35,6 +42,8 @@ pub enum Mail {
 #[derive(Debug, Default)]
 pub struct Mailbox {
     queue: Mutex<Vec<Mail>>,
+    /// Whether the queue holds anything: all that is looked at when it does not.
+    has_mail: AtomicBool,
     bell: Notify,
 }
 
@@ -44,6 +53,7 @@ impl Mailbox {
         let was_empty = {
             let mut queue = self.queue.lock();
             queue.push(mail);
+            self.has_mail.store(true, Release);
             queue.len() == 1
         };
         if was_empty {
@@ -53,7 +63,14 @@ impl Mailbox {
 
     /// Takes all messages, in order.
     pub fn take(&self) -> Vec<Mail> {
-        std::mem::take(&mut *self.queue.lock())
+        let mut queue = self.queue.lock();
+        self.has_mail.store(false, Release);
+        std::mem::take(&mut *queue)
+    }
+
+    /// Whether there is any message.
+    pub fn has_mail(&self) -> bool {
+        self.has_mail.load(Acquire)
     }
 
     /// Waits until there may be a message.

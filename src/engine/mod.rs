@@ -3,6 +3,7 @@
 //! Knows no command by name, no socket and no file.
 
 mod call;
+mod categories;
 mod checks;
 mod client;
 mod command;
@@ -13,8 +14,11 @@ pub mod event;
 mod mailbox;
 mod parked;
 mod pause;
+mod reclaim;
 mod session;
 mod stats;
+mod subscriptions;
+pub mod syntax;
 mod table;
 mod transaction;
 
@@ -24,6 +28,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 pub use call::{Call, KeyRef};
+pub use categories::{CATEGORIES, KeyRange};
 pub use checks::condition;
 pub use client::{Client, Clients, Names, flag};
 pub use command::*;
@@ -33,8 +38,10 @@ pub use error::CommandError;
 pub use event::Event;
 pub use mailbox::{Mail, Mailbox, Unblock};
 pub use parked::{Parked, Progress};
-pub use session::{Session, Subscriptions, Watched, state};
-pub use stats::Stats;
+pub use reclaim::Reclaimer;
+pub use session::{Session, Watched, state};
+pub use stats::{CommandCounts, LaneStats, Stats};
+pub use subscriptions::Subscriptions;
 pub use table::{CommandTable, Locks, Spec};
 
 use crate::base::{clock::unix_ms, random};
@@ -61,6 +68,8 @@ pub struct Engine {
     pub stats: Stats,
     /// One mailbox per worker.
     pub mailboxes: Box<[Mailbox]>,
+    /// Where memory is freed that takes long to free.
+    pub reclaimer: Reclaimer,
     /// Facts about this process.
     pub identity: Identity,
     /// CLIENT PAUSE.
@@ -73,6 +82,8 @@ pub struct Engine {
     pub durable: AtomicU64,
     /// Progress of loading, for INFO.
     pub loading: Loading,
+    /// Whether SHUTDOWN is under way.
+    is_shutting_down: AtomicBool,
     /// Whether keys are removed as soon as they are due (DEBUG SET-ACTIVE-EXPIRE).
     pub expires_actively: AtomicBool,
     /// The server's hooks: what only the layers above can do.
@@ -81,7 +92,8 @@ pub struct Engine {
 
 /// What commands ask of the layers above the engine.
 pub trait Hooks: Send + Sync {
-    /// A directive's new value takes effect, or an error says why it cannot.
+    /// A directive's new value takes effect, or an error says why it cannot. The caller is alone behind the gate: this must
+    /// neither pass it nor wait for somebody who does.
     fn apply(
         &self,
         engine: &Engine,
@@ -89,9 +101,11 @@ pub trait Hooks: Send + Sync {
         new: &Config,
         changed: &[crate::config::Apply],
     ) -> Result<(), String>;
-    /// Ends the server: cleanly, or at once.
+    /// Begins to end the server; when it turns out that it must not end, calls [`Engine::end_shutdown`].
     fn shut_down(&self, engine: &Engine, how: Shutdown);
-    /// Rebuilds the data from the append-only file (DEBUG LOADAOF).
+    /// Does something on a thread of its own, which has not passed the gate.
+    fn in_background(&self, work: Box<dyn FnOnce(&Engine) + Send>);
+    /// Rebuilds the data from the append-only file (DEBUG LOADAOF). The caller has not passed the gate.
     fn reload_aof(&self, engine: &Engine) -> Result<(), String>;
 }
 
@@ -144,6 +158,7 @@ impl Engine {
             pubsub: PubSub::new(workers),
             clients: Clients::default(),
             mailboxes: (0..workers).map(|_| Mailbox::default()).collect(),
+            reclaimer: Reclaimer::default(),
             identity: Identity {
                 run_id: random::hex(40),
                 replication_id: Mutex::new(random::hex(40)),
@@ -164,6 +179,7 @@ impl Engine {
             last_records: (0..lanes).map(|_| AtomicU64::new(0)).collect(),
             durable: AtomicU64::new(0),
             loading: Loading::default(),
+            is_shutting_down: AtomicBool::new(false),
             expires_actively: AtomicBool::new(true),
             hooks: std::sync::OnceLock::new(),
             config: ConfigStore::new(config),
@@ -203,6 +219,27 @@ impl Engine {
     pub fn set_disk_error(&self, error: Option<String>) {
         self.set_condition(condition::DISK_ERROR, error.is_some());
         *self.disk_error.lock() = error.unwrap_or_default();
+    }
+
+    /// Whether the server is about to end.
+    pub fn is_shutting_down(&self) -> bool {
+        self.is_shutting_down.load(Relaxed)
+    }
+
+    /// Notes that the server is about to end. False when it was already.
+    pub fn begin_shutdown(&self) -> bool {
+        !self.is_shutting_down.swap(true, Relaxed)
+    }
+
+    /// Notes that the server goes on after all, and tells the clients that wait for its end.
+    pub fn end_shutdown(&self) {
+        self.is_shutting_down.store(false, Relaxed);
+        self.recheck_all();
+    }
+
+    /// When the data was last saved to a snapshot, or else the server started, in Unix seconds.
+    pub fn last_save(&self) -> i64 {
+        self.identity.started_ms / 1000
     }
 
     /// The number behind the last record that a lane appended.

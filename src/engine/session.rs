@@ -1,12 +1,11 @@
 //! What a connection's own commands know of it: database, protocol, transaction, watched keys, subscriptions.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-use bytes::Bytes;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::client::{Client, flag};
+use super::subscriptions::Subscriptions;
 use super::transaction::Transaction;
 use crate::keyspace::WatchFlag;
 use crate::pubsub::Kind;
@@ -21,11 +20,15 @@ pub mod state {
     pub const SUBSCRIBER: u32 = 1 << 2;
     /// CLIENT REPLY OFF.
     pub const REPLY_OFF: u32 = 1 << 3;
-    /// CLIENT REPLY SKIP: the next command gets no reply.
+    /// The command being run gets no reply.
     pub const REPLY_SKIP: u32 = 1 << 4;
+    /// CLIENT REPLY SKIP: the next command gets no reply.
+    pub const REPLY_SKIP_NEXT: u32 = 1 << 5;
+    /// All that concerns replies.
+    pub const REPLY: u32 = REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT;
 }
 
-/// A watched key and whether it had expired already when it was watched.
+/// A watched key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Watched {
     /// The database.
@@ -39,39 +42,18 @@ pub struct Watched {
 pub struct Watch {
     /// Raised when one of the keys changes.
     pub flag: WatchFlag,
-    /// The keys.
-    pub keys: Vec<Watched>,
+    /// The keys, and whether they existed when the watch began.
+    pub keys: HashMap<Watched, bool>,
 }
 
-/// A client's subscriptions.
-#[derive(Debug, Default)]
-pub struct Subscriptions {
-    /// SUBSCRIBE.
-    pub channels: HashSet<Bytes>,
-    /// PSUBSCRIBE.
-    pub patterns: HashSet<Bytes>,
-    /// SSUBSCRIBE.
-    pub shard_channels: HashSet<Bytes>,
-}
-
-impl Subscriptions {
-    /// The names of one kind.
-    pub fn of(&mut self, kind: Kind) -> &mut HashSet<Bytes> {
-        match kind {
-            Kind::Channel => &mut self.channels,
-            Kind::Pattern => &mut self.patterns,
-            Kind::Shard => &mut self.shard_channels,
+impl Watch {
+    /// Adds a key. False when it is watched already.
+    pub fn add(&mut self, key: Watched, exists: bool) -> bool {
+        let is_new = !self.keys.contains_key(&key);
+        if is_new {
+            self.keys.insert(key, exists);
         }
-    }
-
-    /// Channels and patterns, as SUBSCRIBE's replies count them.
-    pub fn count(&self) -> usize {
-        self.channels.len() + self.patterns.len()
-    }
-
-    /// Whether there is none of any kind.
-    pub fn is_empty(&self) -> bool {
-        self.count() == 0 && self.shard_channels.is_empty()
+        is_new
     }
 }
 
@@ -147,6 +129,12 @@ impl Session {
         self.note_subscriptions();
     }
 
+    /// Has the connection closed once its replies are sent.
+    pub fn close_after_reply(&mut self) {
+        self.closes = true;
+        self.client.set_flag(flag::CLOSE_AFTER_REPLY, true);
+    }
+
     /// Whether a watched key has changed.
     pub fn is_watch_broken(&self) -> bool {
         self.watch
@@ -157,11 +145,28 @@ impl Session {
     /// The watch list, made when needed.
     pub fn watch_list(&mut self) -> &mut Watch {
         self.watch.get_or_insert_with(|| {
-            Box::new(Watch {
-                flag: Arc::new(AtomicBool::new(false)),
-                keys: Vec::new(),
-            })
+            let watch = Box::<Watch>::default();
+            *self.client.watch.lock() = Some(watch.flag.clone());
+            watch
         })
+    }
+
+    /// After a change of the watch list: keeps what others see in step.
+    pub fn note_watched(&mut self) {
+        let watched = self.watch.as_ref().map_or(0, |watch| watch.keys.len());
+        self.client.watched.store(watched as u32, Relaxed);
+        if watched == 0 {
+            *self.client.watch.lock() = None;
+        }
+    }
+
+    /// After a command: whether its reply is to be taken back.
+    pub fn is_reply_unwanted(&mut self) -> bool {
+        let is_unwanted = self.state & (state::REPLY_OFF | state::REPLY_SKIP) != 0;
+        let skips_next = self.is(state::REPLY_SKIP_NEXT);
+        self.set(state::REPLY_SKIP_NEXT, false);
+        self.set(state::REPLY_SKIP, skips_next);
+        is_unwanted
     }
 
     /// After a change of subscriptions or protocol: keeps state and what others see in step.
@@ -178,9 +183,9 @@ impl Session {
                 .as_ref()
                 .map_or((0, 0, 0), |subscriptions| {
                     (
-                        subscriptions.channels.len(),
-                        subscriptions.patterns.len(),
-                        subscriptions.shard_channels.len(),
+                        subscriptions.of(Kind::Channel).len(),
+                        subscriptions.of(Kind::Pattern).len(),
+                        subscriptions.of(Kind::Shard).len(),
                     )
                 });
         self.client.channels.store(channels as u32, Relaxed);

@@ -1,31 +1,16 @@
 //! Counters of what the server did. Each worker writes its own, so counting costs no locked instruction; INFO adds them up.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 use dashmap::DashMap;
 
-/// A counter that one thread writes and any thread reads.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds. Only the owning thread may call it.
-    #[inline]
-    pub fn add(&self, amount: u64) {
-        self.0
-            .store(self.0.load(Relaxed).wrapping_add(amount), Relaxed);
-    }
-
-    /// The count.
-    pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-
-    fn reset(&self) {
-        self.0.store(0, Relaxed);
-    }
-}
+use crate::base::alloc::used;
+use crate::base::clock::unix_ms;
+use crate::observe::counter::Counter;
+use crate::observe::histogram::Histogram;
+use crate::observe::rates::Rates;
 
 /// What one command did on one worker.
 #[derive(Debug, Default)]
@@ -35,10 +20,23 @@ pub struct CommandCounts {
     pub nanos: Counter,
     pub rejected: Counter,
     pub failed: Counter,
+    /// How long calls took; made at the first one.
+    pub latency: OnceLock<Histogram>,
+}
+
+impl CommandCounts {
+    fn reset(&self) {
+        [&self.calls, &self.nanos, &self.rejected, &self.failed]
+            .into_iter()
+            .for_each(Counter::reset);
+        if let Some(latency) = self.latency.get() {
+            latency.reset();
+        }
+    }
 }
 
 /// One worker's counters.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[allow(missing_docs)]
 pub struct LaneStats {
     pub commands: Box<[CommandCounts]>,
@@ -50,7 +48,10 @@ pub struct LaneStats {
     pub bytes_out: Counter,
     pub reads: Counter,
     pub writes: Counter,
+    /// Turns of the event loop, and microseconds for which it was not idle.
     pub loops: Counter,
+    pub busy_micros: Counter,
+    /// Changes to data, never reset.
     pub dirty: Counter,
 }
 
@@ -67,7 +68,11 @@ pub struct Stats {
     pub query_limit_disconnections: AtomicU64,
     pub unexpected_errors: AtomicU64,
     pub peak_memory: AtomicU64,
+    /// Bytes in use when the server was about to load its data.
+    pub startup_memory: AtomicU64,
     pub auth_failures: AtomicU64,
+    /// Changes in the last moments, for the instantaneous fields of INFO.
+    pub rates: Rates,
 }
 
 impl Stats {
@@ -75,16 +80,7 @@ impl Stats {
     pub fn new(lanes: usize, commands: usize) -> Self {
         let lane = || LaneStats {
             commands: (0..commands).map(|_| CommandCounts::default()).collect(),
-            processed: Counter::default(),
-            hits: Counter::default(),
-            misses: Counter::default(),
-            expired: Counter::default(),
-            bytes_in: Counter::default(),
-            bytes_out: Counter::default(),
-            reads: Counter::default(),
-            writes: Counter::default(),
-            loops: Counter::default(),
-            dirty: Counter::default(),
+            ..LaneStats::default()
         };
         Self {
             lanes: (0..lanes).map(|_| CachePadded::new(lane())).collect(),
@@ -96,13 +92,39 @@ impl Stats {
             query_limit_disconnections: AtomicU64::new(0),
             unexpected_errors: AtomicU64::new(0),
             peak_memory: AtomicU64::new(0),
+            startup_memory: AtomicU64::new(0),
             auth_failures: AtomicU64::new(0),
+            rates: Rates::default(),
         }
     }
 
     /// The sum of one counter over all workers.
     pub fn sum(&self, of: impl Fn(&LaneStats) -> &Counter) -> u64 {
         self.lanes.iter().map(|lane| of(lane).get()).sum()
+    }
+
+    /// Notes how much memory the server takes without data.
+    pub fn note_startup(&self) {
+        self.startup_memory.store(used() as u64, Relaxed);
+        self.note_peak();
+    }
+
+    /// Notes how much memory is in use if it is more than ever. Returns the most that ever was.
+    pub fn note_peak(&self) -> u64 {
+        let used = used() as u64;
+        self.peak_memory.fetch_max(used, Relaxed).max(used)
+    }
+
+    /// Takes a sample for the rates.
+    pub fn sample(&self) {
+        let totals = [
+            self.sum(|lane| &lane.processed),
+            self.sum(|lane| &lane.bytes_in),
+            self.sum(|lane| &lane.bytes_out),
+            self.sum(|lane| &lane.loops),
+            self.sum(|lane| &lane.busy_micros),
+        ];
+        self.rates.sample(unix_ms(), totals);
     }
 
     /// Counts an error reply under its code word.
@@ -120,44 +142,26 @@ impl Stats {
         }
     }
 
-    /// CONFIG RESETSTAT. Workers that count meanwhile may keep a few counts.
+    /// CONFIG RESETSTAT.
     pub fn reset(&self) {
         for lane in &self.lanes {
-            for command in &lane.commands {
-                for counter in [
-                    &command.calls,
-                    &command.nanos,
-                    &command.rejected,
-                    &command.failed,
-                ] {
-                    counter.reset();
-                }
-            }
-            let traffic = [
-                &lane.bytes_in,
-                &lane.bytes_out,
-                &lane.reads,
-                &lane.writes,
-                &lane.loops,
-            ];
+            lane.commands.iter().for_each(CommandCounts::reset);
             let keys = [&lane.processed, &lane.hits, &lane.misses, &lane.expired];
-            traffic.into_iter().chain(keys).for_each(Counter::reset);
+            let traffic = [&lane.bytes_in, &lane.bytes_out, &lane.reads, &lane.writes];
+            let turns = [&lane.loops, &lane.busy_micros];
+            let counters = keys.into_iter().chain(traffic).chain(turns);
+            counters.for_each(Counter::reset);
         }
         self.errors.clear();
-        let totals = [
-            &self.error_replies,
-            &self.connections,
-            &self.rejected_connections,
-            &self.auth_failures,
-        ];
+        self.rates.reset();
+        let errors = [&self.error_replies, &self.unexpected_errors];
+        let connections = [&self.connections, &self.rejected_connections];
         let limits = [
             &self.output_limit_disconnections,
             &self.query_limit_disconnections,
-            &self.peak_memory,
+            &self.auth_failures,
         ];
-        totals
-            .into_iter()
-            .chain(limits)
-            .for_each(|count| count.store(0, Relaxed));
+        let totals = errors.into_iter().chain(connections).chain(limits);
+        totals.for_each(|count| count.store(0, Relaxed));
     }
 }

@@ -4,7 +4,9 @@ use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 
-use super::command::{Begin, Command, Find, KeySpec, arity_of, flags};
+use super::categories::key_range;
+use super::command::{Begin, Command, Find, KeySpec, flags};
+use super::syntax;
 use crate::resp::args::Args;
 
 /// What must be locked for a command.
@@ -61,6 +63,11 @@ impl Spec {
     #[inline]
     pub fn has(&self, flags: u32) -> bool {
         self.flags & flags == flags
+    }
+
+    /// Whether it answers with messages, as subscribing does: a client that wants no replies gets them all the same.
+    pub fn answers_with_messages(&self) -> bool {
+        self.has(flags::PUBSUB | flags::NOSCRIPT)
     }
 
     /// Shows the arguments that are keys, in order. False when the arguments make no sense: a count that is no number, or
@@ -174,18 +181,13 @@ impl CommandTable {
             format!("{}|{own}", self.specs[parent].name)
         });
         let words = if parent.is_some() { 2 } else { 1 };
-        let movable = command.keys.iter().any(|spec| {
-            !matches!(
-                (spec.begin, spec.find),
-                (Begin::Index(_), Find::Range { .. })
-            )
-        });
+        let (_, movable) = key_range(command.keys);
         self.specs.push(Spec {
             id,
             command,
             arity: command
                 .arity
-                .unwrap_or_else(|| arity_of(command.syntax, words)),
+                .unwrap_or_else(|| syntax::arity(command.syntax, words)),
             flags: command.flags | if movable { flags::MOVABLE_KEYS } else { 0 },
             locks: locks_of(command),
             parent,
@@ -219,19 +221,17 @@ impl CommandTable {
         found.map(|&id| &self.specs[id])
     }
 
-    /// Finds the command that some arguments call, a container's subcommand included. A container whose subcommand is
-    /// unknown is found itself.
+    /// Finds the command that some arguments call: of a container its subcommand, or itself where no word follows.
     #[inline]
     pub fn resolve(&self, args: Args<'_>) -> Option<&Spec> {
         let spec = self.find(args.at(0))?;
         if spec.subcommands.is_empty() {
             return Some(spec);
         }
-        Some(
-            args.get(1)
-                .and_then(|word| self.subcommand(spec, word))
-                .unwrap_or(spec),
-        )
+        match args.get(1) {
+            Some(word) => self.subcommand(spec, word),
+            None => Some(spec),
+        }
     }
 
     /// A container's subcommand by its own name.
@@ -242,6 +242,9 @@ impl CommandTable {
 }
 
 fn locks_of(command: &Command) -> Locks {
+    if command.flags & flags::RUNS_QUEUE != 0 {
+        return Locks::Transaction;
+    }
     if command.flags & flags::ALONE != 0 {
         return Locks::Everything;
     }
@@ -257,7 +260,7 @@ fn locks_of(command: &Command) -> Locks {
                 flags,
             },
         ] if !flags.contains(&"not_key") => Locks::One(*at),
-        specs if specs.iter().all(|spec| spec.flags.contains(&"not_key")) => Locks::Nothing,
+        specs if specs.iter().all(|spec| !spec.is_key()) => Locks::Nothing,
         specs
             if specs
                 .iter()

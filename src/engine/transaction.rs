@@ -43,9 +43,14 @@ impl Session {
 
     /// Queues a command.
     pub(super) fn queue(&mut self, spec: &Spec, args: Args<'_>, keys: &[KeyRef]) {
+        let is_watch_broken = self.is_watch_broken();
         let Some(transaction) = &mut self.transaction else {
             return;
         };
+        // What will not run need not be kept.
+        if transaction.is_aborted || is_watch_broken {
+            return;
+        }
         let args = OwnedArgs::copy(args.iter());
         transaction.bytes += args.allocated();
         transaction.flags |= spec.flags;
@@ -85,13 +90,12 @@ impl Engine {
         let Some(watch) = session.watch.take() else {
             return;
         };
-        for watched in &watch.keys {
+        for watched in watch.keys.keys() {
             let key = Key::new(&watched.key);
             let mut scope = self.keyspace.lock_one(key.shard());
             scope.unwatch(watched.database, key, &watch.flag);
         }
-        session.client.watched.store(0, Relaxed);
-        session.client.set_flag(flag::DIRTY, false);
+        session.note_watched();
     }
 }
 

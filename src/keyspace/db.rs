@@ -2,10 +2,10 @@
 
 use super::access::AccessClock;
 use super::deadline::Deadlines;
-use super::entry::{Entry, EntryMut, EntryRef, Value};
+use super::entry::{Entry, EntryMut, EntryRef, Value, ValueRef};
 use super::lock::{Key, Scope};
 use super::shard::{ShardDatabase, WatchFlag};
-use super::table::Place;
+use super::table::{Place, Table};
 
 /// What a write does to the expiry that a key may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Moment {
     pub no_touch: bool,
     /// Whether expired keys are seen as if they were not expired: while a file is being loaded.
     pub ignore_expiry: bool,
+    /// Whether reads leave expired keys where they are, though they do not see them: during a pause.
+    pub keeps_expired: bool,
 }
 
 /// A database within a scope.
@@ -88,6 +90,12 @@ impl<'s, 'k> Db<'s, 'k> {
         self.moment.now
     }
 
+    /// Whether an expiry (Unix milliseconds) leaves a key no time at all. Never while a file is loaded: what it says next may
+    /// give the key more.
+    pub fn has_passed(&self, expires_at: i64) -> bool {
+        expires_at <= self.moment.now && !self.moment.ignore_expiry
+    }
+
     /// What has been noted so far.
     pub fn notes(&mut self) -> &mut Notes {
         self.notes
@@ -103,15 +111,24 @@ impl<'s, 'k> Db<'s, 'k> {
         self.scope
     }
 
-    #[inline]
-    fn part(&mut self, key: Key<'_>) -> &mut ShardDatabase {
+    #[inline(always)]
+    pub(super) fn part(&mut self, key: Key<'_>) -> &mut ShardDatabase {
         let index = self.index;
         self.scope.shard(key.shard()).database(index)
     }
 
+    /// The table that holds a key which is about to change: what it holds now is shown to a copy in progress. Every change
+    /// goes through here.
+    #[inline(always)]
+    pub(super) fn table_to_change(&mut self, key: Key<'_>) -> &mut Table {
+        let part = self.part(key);
+        part.preserve(key);
+        &mut part.table
+    }
+
     /// Finds a key that has not expired; one that has is removed and noted.
     #[inline]
-    fn find(&mut self, key: Key<'_>) -> Option<Place> {
+    pub(super) fn find(&mut self, key: Key<'_>) -> Option<Place> {
         let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
         let table = &self.part(key).table;
         let place = table.find(key.bits(), key.bytes)?;
@@ -124,6 +141,24 @@ impl<'s, 'k> Db<'s, 'k> {
         }
     }
 
+    /// [`Db::find`] for readers.
+    #[inline]
+    fn find_to_read(&mut self, key: Key<'_>) -> Option<Place> {
+        match self.moment.keeps_expired {
+            true => self.find_kept(key),
+            false => self.find(key),
+        }
+    }
+
+    #[cold]
+    fn find_kept(&mut self, key: Key<'_>) -> Option<Place> {
+        let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
+        let table = &self.part(key).table;
+        let place = table.find(key.bits(), key.bytes)?;
+        let expires_at = table.entry(place).expires_at();
+        (ignore_expiry || expires_at.is_none_or(|at| at >= now)).then_some(place)
+    }
+
     #[cold]
     fn expire(&mut self, key: Key<'_>, place: Place) {
         drop(self.take(key, place));
@@ -132,15 +167,13 @@ impl<'s, 'k> Db<'s, 'k> {
 
     fn take(&mut self, key: Key<'_>, place: Place) -> Entry {
         let hint = self.scope.keyspace().hint(self.index, key.shard());
-        let part = self.part(key);
-        part.preserve(key);
-        part.table.remove(place, hint)
+        self.table_to_change(key).remove(place, hint)
     }
 
     /// The entry of a key, counted as a hit or a miss, and marked as used.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        match self.find(key) {
+        match self.find_to_read(key) {
             Some(place) => {
                 self.notes.hits += 1;
                 let moment = self.moment;
@@ -159,11 +192,33 @@ impl<'s, 'k> Db<'s, 'k> {
         }
     }
 
+    /// The entry of a key, counted as a hit or a miss, but not marked as used.
+    pub fn look(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let Some(place) = self.find(key) else {
+            self.notes.misses += 1;
+            return None;
+        };
+        self.notes.hits += 1;
+        Some(self.part(key).table.entry(place))
+    }
+
     /// The entry of a key, without a trace.
     #[inline]
     pub fn peek(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let place = self.find(key)?;
+        let place = self.find_to_read(key)?;
         Some(self.part(key).table.entry(place))
+    }
+
+    /// Bytes that a key and its value take: their allocations, and their share of the table.
+    pub fn footprint(&mut self, key: Key<'_>) -> Option<usize> {
+        let place = self.find(key)?;
+        let table = &self.part(key).table;
+        let entry = table.entry(place);
+        let value = match entry.value() {
+            ValueRef::Object(object) => object.allocated(),
+            ValueRef::Int(_) | ValueRef::Inline(_) => 0,
+        };
+        Some(entry.allocated() + value + table.allocated().div_ceil(table.len().max(1)))
     }
 
     /// The entry of a key, to be changed in place, marked as used.
@@ -171,9 +226,7 @@ impl<'s, 'k> Db<'s, 'k> {
     pub fn change(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         let place = self.find(key)?;
         let access = self.moment.access;
-        let part = self.part(key);
-        part.preserve(key);
-        let mut entry = part.table.entry_mut(place);
+        let mut entry = self.table_to_change(key).entry_mut(place);
         let field = entry.view().access();
         entry.set_access(access.touched(field));
         Some(entry)
@@ -195,9 +248,7 @@ impl<'s, 'k> Db<'s, 'k> {
             );
             return true;
         };
-        let part = self.part(key);
-        part.preserve(key);
-        let mut entry = part.table.entry_mut(place);
+        let mut entry = self.table_to_change(key).entry_mut(place);
         let known = entry.view().expires_at();
         let expires_at = match expiry {
             Expiry::Keep => known,
@@ -221,12 +272,10 @@ impl<'s, 'k> Db<'s, 'k> {
     }
 
     /// Adds an entry whose key is not there.
-    fn insert(&mut self, key: Key<'_>, entry: Entry) {
+    pub(super) fn insert(&mut self, key: Key<'_>, entry: Entry) {
         let expires_at = entry.view().expires_at();
         let hint = self.scope.keyspace().hint(self.index, key.shard());
-        let part = self.part(key);
-        part.preserve(key);
-        let place = part.table.insert(key.bits(), entry, hint);
+        let place = self.table_to_change(key).insert(key.bits(), entry, hint);
         if let Some(at) = expires_at {
             self.arm(key, place, at);
         }
@@ -242,9 +291,7 @@ impl<'s, 'k> Db<'s, 'k> {
     /// Gives a key an expiry, or takes it away. The key must be there.
     pub fn set_expiry(&mut self, key: Key<'_>, expires_at: Option<i64>) {
         let Some(place) = self.find(key) else { return };
-        let part = self.part(key);
-        part.preserve(key);
-        let table = &mut part.table;
+        let table = self.table_to_change(key);
         if let Some(at) = expires_at {
             if table.entry_mut(place).move_expiry(at) {
                 return self.arm(key, place, at);
@@ -264,21 +311,25 @@ impl<'s, 'k> Db<'s, 'k> {
         Some(self.take(key, place))
     }
 
-    /// Puts an entry taken elsewhere under a key, over whatever was there.
-    pub fn put(&mut self, key: Key<'_>, entry: Entry) {
+    /// Puts an entry taken elsewhere under a key; gives back what was there.
+    pub fn put(&mut self, key: Key<'_>, mut entry: Entry) -> Option<Entry> {
         let expires_at = entry.view().expires_at();
-        let entry = entry.rebuilt(key.bytes, expires_at);
-        match self.find(key) {
-            Some(place) => {
-                let part = self.part(key);
-                part.preserve(key);
-                part.table.replace(place, |_| entry);
-                if let Some(at) = expires_at {
-                    self.arm(key, place, at);
-                }
-            }
-            None => self.insert(key, entry),
+        if entry.view().key() != key.bytes {
+            entry = entry.rebuilt(key.bytes, expires_at);
         }
+        let Some(place) = self.find(key) else {
+            self.insert(key, entry);
+            return None;
+        };
+        let mut old = None;
+        self.table_to_change(key).replace(place, |known| {
+            old = Some(known);
+            entry
+        });
+        if let Some(at) = expires_at {
+            self.arm(key, place, at);
+        }
+        old
     }
 
     /// Raises the flags of those who WATCH a key.

@@ -128,6 +128,28 @@ fn size_class(size: usize) -> usize {
     (size + step - 1) & !(step - 1)
 }
 
+/// Compares short texts word by word: keys are mostly too short for a call of the general comparison to pay.
+#[inline]
+fn same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let (one_words, one_rest) = one.as_chunks::<8>();
+    let (other_words, other_rest) = other.as_chunks::<8>();
+    if one_words
+        .iter()
+        .zip(other_words)
+        .any(|(a, b)| u64::from_le_bytes(*a) != u64::from_le_bytes(*b))
+    {
+        return false;
+    }
+    match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
+        // The last eight bytes overlap the words before; that is cheaper than a loop over the rest.
+        (Some(a), Some(b)) => u64::from_le_bytes(*a) == u64::from_le_bytes(*b),
+        _ => one_rest.iter().zip(other_rest).all(|(a, b)| a == b),
+    }
+}
+
 /// An owned entry.
 pub struct Entry {
     pointer: NonNull<u8>,
@@ -323,6 +345,12 @@ impl<'a> EntryRef<'a> {
         unsafe { std::slice::from_raw_parts(self.pointer.as_ptr().add(at), self.key_len(header)) }
     }
 
+    /// Whether this is its key.
+    #[inline]
+    pub fn has_key(self, key: &[u8]) -> bool {
+        same(self.key(), key)
+    }
+
     /// The value.
     #[inline]
     pub fn value(self) -> ValueRef<'a> {
@@ -359,6 +387,20 @@ impl<'a> EntryRef<'a> {
     /// Whether a string was changed in place, which Redis reports as encoding `raw` whatever its length.
     pub fn is_raw(self) -> bool {
         self.header().flags & FLAG_RAW != 0
+    }
+
+    /// A copy of the value under another key, with the same expiry.
+    pub fn copied(self, key: &[u8], access: u32) -> Entry {
+        let value = match self.value() {
+            ValueRef::Int(number) => Value::Int(number),
+            ValueRef::Inline(text) => Value::Str(text),
+            ValueRef::Object(object) => Value::Object(Box::new(object.clone())),
+        };
+        let mut entry = Entry::new(key, value, self.expires_at(), access);
+        if self.is_raw() {
+            entry.exclusive().set_raw();
+        }
+        entry
     }
 
     /// Bytes of the entry's own allocation.
@@ -440,6 +482,28 @@ impl<'a> EntryMut<'a> {
             };
         }
         expires
+    }
+
+    /// Makes a string longer, with zero bytes, where it takes the same allocation; false when it does not fit.
+    pub fn lengthen(&mut self, len: usize) -> bool {
+        let mut header = self.view.header();
+        let shape = self.view.shape();
+        let len = len.max(header.value_len as usize);
+        let end = shape.value + len;
+        if header.kind != KIND_INLINE
+            || len >= MAX_INLINE
+            || size_class(end) != size_class(shape.end)
+        {
+            return false;
+        }
+        // SAFETY: the new end lies in the same size class, thus in the allocation.
+        unsafe {
+            let base = self.view.pointer.as_ptr();
+            base.add(shape.end).write_bytes(0, end - shape.end);
+        }
+        header.value_len = len as u16;
+        self.write(header);
+        true
     }
 
     /// Puts a string or an integer over one of the same kind that takes the same allocation; false when it does not fit.
@@ -527,7 +591,12 @@ mod tests {
             prop_assert_eq!(text(&entry), &value[..]);
             prop_assert_eq!(entry.view().expires_at(), Some(7));
             if entry.exclusive().overwrite(&Value::Str(&next)) {
-                prop_assert_eq!(text(&entry), next);
+                prop_assert_eq!(text(&entry), &next[..]);
+            }
+            let before = text(&entry);
+            if entry.exclusive().lengthen(before.len() + next.len()) {
+                prop_assert_eq!(text(&entry), [before, vec![0; next.len()]].concat());
+                prop_assert_eq!(entry.view().expires_at(), Some(7));
             }
         }
     }

@@ -182,8 +182,9 @@ impl Drop for Hint {
     }
 }
 
+/// Asks for a cache line; whatever the address, nothing is read.
 #[inline]
-fn prefetch(address: *const u8) {
+pub(super) fn prefetch(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: prefetching touches no memory that the program can see, whatever the address.
     unsafe {

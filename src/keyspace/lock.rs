@@ -14,7 +14,7 @@ use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use super::gate::Gate;
-use super::hint::Hint;
+use super::hint::{self, Hint};
 use super::shard::Shard;
 use super::snapshot::Detached;
 use crate::base::hash::hash;
@@ -124,6 +124,12 @@ impl Keyspace {
         Some((self.hints(database).get(shard_of(hash))?, bits_of(hash)))
     }
 
+    /// Brings the shard of a hash into the cache.
+    #[inline]
+    pub fn prefetch_shard(&self, hash: u64) {
+        hint::prefetch(std::ptr::from_ref(&self.shards[shard_of(hash)]).cast());
+    }
+
     /// Keys in a database, as of about now.
     pub fn len(&self, database: usize) -> usize {
         self.hints(database).iter().map(Hint::len).sum()
@@ -135,10 +141,12 @@ impl Keyspace {
     }
 
     /// Locks nothing.
+    #[inline]
     pub fn nothing(&self) -> Scope<'_> {
         Scope {
             keyspace: self,
-            held: SmallVec::new(),
+            first: None,
+            others: Vec::new(),
             is_everything: false,
         }
     }
@@ -146,14 +154,14 @@ impl Keyspace {
     /// Locks one shard.
     #[inline]
     pub fn lock_one(&self, shard: usize) -> Scope<'_> {
-        let mut held = SmallVec::new();
-        held.push(Held {
+        let held = Held {
             index: shard,
             shard: self.shards[shard].lock(),
-        });
+        };
         Scope {
             keyspace: self,
-            held,
+            first: Some(held),
+            others: Vec::new(),
             is_everything: false,
         }
     }
@@ -163,16 +171,16 @@ impl Keyspace {
         let mut shards: SmallVec<[usize; 16]> = hashes.map(shard_of).collect();
         shards.sort_unstable();
         shards.dedup();
-        let held = shards
-            .into_iter()
-            .map(|index| Held {
-                index,
-                shard: self.shards[index].lock(),
-            })
-            .collect();
+        let mut held = shards.into_iter().map(|index| Held {
+            index,
+            shard: self.shards[index].lock(),
+        });
+        // The first is taken first: the order is ascending.
+        let first = held.next();
         Scope {
             keyspace: self,
-            held,
+            first,
+            others: held.collect(),
             is_everything: false,
         }
     }
@@ -180,9 +188,8 @@ impl Keyspace {
     /// Locks whatever will be asked for. The caller is alone behind the gate.
     pub fn everything(&self, _alone: &super::gate::Alone<'_>) -> Scope<'_> {
         Scope {
-            keyspace: self,
-            held: SmallVec::new(),
             is_everything: true,
+            ..self.nothing()
         }
     }
 }
@@ -195,7 +202,10 @@ struct Held<'k> {
 /// What is locked: the only way to an entry.
 pub struct Scope<'k> {
     keyspace: &'k Keyspace,
-    held: SmallVec<[Held<'k>; 1]>,
+    /// Most commands have one key, and need no list.
+    first: Option<Held<'k>>,
+    /// In ascending order and above the first, unless this is everything.
+    others: Vec<Held<'k>>,
     is_everything: bool,
 }
 
@@ -214,32 +224,45 @@ impl<'k> Scope<'k> {
     ///
     /// # Panics
     /// When the shard was not declared: a command's key specification is wrong.
-    #[inline]
+    #[inline(always)]
     pub(super) fn shard(&mut self, index: usize) -> &mut Shard {
-        let at = match &self.held[..] {
-            [only] if only.index == index => 0,
-            held if self.is_everything => held
-                .iter()
-                .position(|held| held.index == index)
-                .unwrap_or_else(|| {
-                    self.held.push(Held {
-                        index,
-                        shard: self.keyspace.shards[index].lock(),
-                    });
-                    self.held.len() - 1
-                }),
-            held => held
-                .binary_search_by_key(&index, |held| held.index)
-                .expect("only declared keys are touched"),
-        };
-        &mut self.held[at].shard
+        match &mut self.first {
+            Some(held) if held.index == index => &mut held.shard,
+            _ => other_shard(self.keyspace, &mut self.others, self.is_everything, index),
+        }
     }
 
     /// A shard whether or not it can be looked at by key: for walks over the whole keyspace. A scope over everything keeps
     /// only this one locked afterwards, so that a long walk costs no list of locks.
     pub(super) fn walk_to(&mut self, index: usize) -> &mut Shard {
         debug_assert!(self.is_everything);
-        self.held.clear();
+        self.others.clear();
         self.shard(index)
     }
+}
+
+#[inline(never)]
+fn other_shard<'s, 'k>(
+    keyspace: &'k Keyspace,
+    others: &'s mut Vec<Held<'k>>,
+    is_everything: bool,
+    index: usize,
+) -> &'s mut Shard {
+    let at = if is_everything {
+        others
+            .iter()
+            .position(|held| held.index == index)
+            .unwrap_or_else(|| {
+                others.push(Held {
+                    index,
+                    shard: keyspace.shards[index].lock(),
+                });
+                others.len() - 1
+            })
+    } else {
+        others
+            .binary_search_by_key(&index, |held| held.index)
+            .expect("only declared keys are touched")
+    };
+    &mut others[at].shard
 }

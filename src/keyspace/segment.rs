@@ -172,7 +172,7 @@ impl Segment {
                 if word == 0 {
                     return None;
                 }
-                if position_of(word) == position && self.view(word).key() == key {
+                if position_of(word) == position && self.view(word).has_key(key) {
                     return Some(Place {
                         bucket: bucket as u32,
                         slot: slot as u32,

@@ -14,22 +14,13 @@ use super::table::Table;
 pub type WatchFlag = Arc<AtomicBool>;
 
 /// A shard's part of one database.
+#[derive(Default)]
 pub(super) struct ShardDatabase {
     pub table: Table,
     /// What a copy in progress still has to be shown.
     pub debt: Option<Box<Debt>>,
     /// Watched keys; empty for nearly everybody, which is what makes telling them cheap.
     watchers: HashMap<Box<[u8]>, SmallVec<[WatchFlag; 1]>, foldhash::fast::RandomState>,
-}
-
-impl Default for ShardDatabase {
-    fn default() -> Self {
-        Self {
-            table: Table::new(hash_bits),
-            debt: None,
-            watchers: HashMap::default(),
-        }
-    }
 }
 
 impl ShardDatabase {
@@ -81,44 +72,69 @@ impl ShardDatabase {
         }
     }
 
-    /// Whether a key is there, expired or not.
-    pub fn holds(&self, key: &[u8]) -> bool {
-        self.table.find(hash_bits(key), key).is_some()
+    /// Whether a key is there and not past its time.
+    pub fn is_alive(&self, key: &[u8], now: i64) -> bool {
+        let place = self.table.find(hash_bits(key), key);
+        let expires_at = place.map(|place| self.table.entry(place).expires_at());
+        expires_at.is_some_and(|at| at.is_none_or(|at| at >= now))
     }
 }
 
-/// One shard of every database.
+/// One shard of every database. Database 0, which nearly everybody uses, lies beside the lock.
 #[derive(Default)]
 pub struct Shard {
-    databases: Vec<ShardDatabase>,
+    first: ShardDatabase,
+    others: Vec<ShardDatabase>,
 }
 
 impl Shard {
     /// The part of a database, where it was ever written to.
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, database: usize) -> Option<&ShardDatabase> {
-        self.databases.get(database)
+        match database.checked_sub(1) {
+            None => Some(&self.first),
+            Some(other) => self.others.get(other),
+        }
     }
 
     /// The part of a database, made when needed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn database(&mut self, database: usize) -> &mut ShardDatabase {
-        if self.databases.len() <= database {
-            self.databases
-                .resize_with(database + 1, ShardDatabase::default);
-        }
-        &mut self.databases[database]
+        let Some(other) = database.checked_sub(1) else {
+            return &mut self.first;
+        };
+        self.other(other)
     }
 
-    /// The parts of all databases that were ever written to.
+    /// The parts of all databases that were ever written to, from database 0 on.
     pub(super) fn databases_mut(&mut self) -> impl Iterator<Item = &mut ShardDatabase> {
-        self.databases.iter_mut()
+        std::iter::once(&mut self.first).chain(&mut self.others)
     }
 
-    /// The parts of two different databases, both made before.
+    #[inline(never)]
+    fn other(&mut self, other: usize) -> &mut ShardDatabase {
+        if self.others.len() <= other {
+            self.others.resize_with(other + 1, ShardDatabase::default);
+        }
+        &mut self.others[other]
+    }
+
+    /// The parts of two different databases.
     pub(super) fn pair(&mut self, one: usize, other: usize) -> [&mut ShardDatabase; 2] {
-        self.databases
-            .get_disjoint_mut([one, other])
-            .expect("two different databases, both there")
+        self.database(one.max(other));
+        let (lower, upper) = (one.min(other), one.max(other));
+        let pair = match lower.checked_sub(1) {
+            None => [&mut self.first, &mut self.others[upper - 1]],
+            Some(lower) => self
+                .others
+                .get_disjoint_mut([lower, upper - 1])
+                .expect("two different databases"),
+        };
+        let [low, high] = pair;
+        if one < other {
+            [low, high]
+        } else {
+            [high, low]
+        }
     }
 }

@@ -8,6 +8,9 @@ use super::shard::{Shard, ShardDatabase, WatchFlag};
 use super::table::Table;
 use crate::base::random;
 
+/// Expiries after which no more are looked at for their average.
+const ENOUGH_FOR_AN_AVERAGE: i128 = 1000;
+
 /// Where a walk over a database stands; as a number it is SCAN's cursor. Walks go in hash order, so a cursor stays valid
 /// while tables grow and shrink. It fits 53 bits, since some clients keep it in a double.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,58 +58,9 @@ impl Keyspace {
             .get(shard)
             .is_some_and(|hint| hint.deadline() < Deadlines::of(now))
     }
-
-    /// Keys with an expiry in a database, as of about now.
-    pub fn expiring(&self, database: usize) -> usize {
-        (0..SHARDS)
-            .filter(|&shard| {
-                self.hints(database)
-                    .get(shard)
-                    .is_some_and(|hint| !hint.is_empty())
-            })
-            .map(|shard| {
-                let mut scope = self.lock_one(shard);
-                scope
-                    .shard(shard)
-                    .get(database)
-                    .map_or(0, |part| part.table.expiring())
-            })
-            .sum()
-    }
-
-    /// Milliseconds that keys with an expiry have left, on average over a few shards.
-    pub fn average_ttl(&self, database: usize, now: i64) -> i64 {
-        let (mut sum, mut count, start) = (0i128, 0i128, random::below(SHARDS as u64) as usize);
-        for shard in (0..SHARDS).map(|offset| (start + offset) % SHARDS) {
-            if count > 100 || self.hints(database).get(shard).is_none_or(Hint::is_empty) {
-                continue;
-            }
-            let mut scope = self.lock_one(shard);
-            if let Some(part) = scope
-                .shard(shard)
-                .get(database)
-                .filter(|part| part.table.expiring() > 0)
-            {
-                part.table.for_each(|entry| {
-                    if let Some(at) = entry.expires_at() {
-                        sum += i128::from(at.saturating_sub(now).max(0));
-                        count += 1;
-                    }
-                });
-            }
-        }
-        (sum / count.max(1)) as i64
-    }
 }
 
 impl<'k> Scope<'k> {
-    /// Raises the flags of those who watch a key of a locked shard.
-    pub fn touch_bytes(&mut self, database: usize, key: &[u8]) {
-        self.shard(Key::new(key).shard())
-            .database(database)
-            .touch(key);
-    }
-
     /// Undoes [`Db::watch`](super::Db::watch).
     pub fn unwatch(&mut self, database: usize, key: Key<'_>, flag: &WatchFlag) {
         self.shard(key.shard())
@@ -114,16 +68,10 @@ impl<'k> Scope<'k> {
             .unwatch(key.bytes, flag);
     }
 
-    /// Whether a key is there and past its time.
-    pub fn is_expired(&mut self, database: usize, key: Key<'_>, now: i64) -> bool {
-        let Some(part) = self.shard(key.shard()).get(database) else {
-            return false;
-        };
-        let expires_at = part
-            .table
-            .find(key.bits(), key.bytes)
-            .and_then(|at| part.table.entry(at).expires_at());
-        expires_at.is_some_and(|at| at < now)
+    /// Whether a key is there and not past its time.
+    pub fn is_alive(&mut self, database: usize, key: Key<'_>, now: i64) -> bool {
+        let part = self.shard(key.shard()).get(database);
+        part.is_some_and(|part| part.is_alive(key.bytes, now))
     }
 
     /// Takes out keys of one locked shard whose time has passed, looking at about `limit` of those due. True when nothing
@@ -202,12 +150,24 @@ impl<'k> Scope<'k> {
         }
     }
 
+    /// Whether a key is there and not past its time; of a scope that holds nothing, under the shard's lock for a moment.
+    pub fn holds(&mut self, database: usize, key: Key<'_>, now: i64) -> bool {
+        self.walk(key.shard(), |shard| {
+            let part = shard.get(database);
+            part.is_some_and(|part| part.is_alive(key.bytes, now))
+        })
+    }
+
     /// A key chosen at random, each with the same chance, that has not expired.
     pub fn random_key(&mut self, database: usize, now: i64) -> Option<Vec<u8>> {
         // A database of nothing but expired keys gives up instead of searching for ever.
         for _ in 0..100 {
             let hints = self.keyspace().hints(database);
-            let mut nth = random::below(hints.iter().map(|hint| hint.len() as u64).sum()) as usize;
+            let keys = hints.iter().map(|hint| hint.len() as u64).sum();
+            if keys == 0 {
+                return None;
+            }
+            let mut nth = random::below(keys) as usize;
             let shard = hints
                 .iter()
                 .position(|hint| match nth.checked_sub(hint.len()) {
@@ -216,7 +176,9 @@ impl<'k> Scope<'k> {
                         false
                     }
                     None => true,
-                })?;
+                });
+            // Others may have removed keys since they were counted.
+            let Some(shard) = shard else { continue };
             let found = self.walk(shard, |shard| {
                 let entry = shard.get(database)?.table.random()?;
                 Some((
@@ -232,7 +194,7 @@ impl<'k> Scope<'k> {
     }
 
     /// Empties databases. The scope must be over everything.
-    pub fn flush(&mut self, databases: std::ops::Range<usize>) -> Dropped {
+    pub fn flush(&mut self, databases: std::ops::Range<usize>, now: i64) -> Dropped {
         let mut dropped = Vec::new();
         for shard in 0..SHARDS {
             for database in databases.clone() {
@@ -242,7 +204,7 @@ impl<'k> Scope<'k> {
                 let hint = self.keyspace().hint(database, shard);
                 let keyspace = self.keyspace();
                 let part = self.walk_to(shard).database(database);
-                part.touch_watched(|key| part.holds(key));
+                part.touch_watched(|key| part.is_alive(key, now));
                 if !part.table.is_empty() {
                     let empty = ShardDatabase::default().table;
                     let table = std::mem::replace(&mut part.table, empty);
@@ -258,17 +220,16 @@ impl<'k> Scope<'k> {
     }
 
     /// Exchanges two databases. The scope must be over everything.
-    pub fn swap(&mut self, one: usize, other: usize) {
+    pub fn swap(&mut self, one: usize, other: usize, now: i64) {
         for shard in 0..SHARDS {
             let hints = [
                 self.keyspace().hint(one, shard),
                 self.keyspace().hint(other, shard),
             ];
             let shard = self.walk_to(shard);
-            shard.database(one.max(other));
             let [one, other] = shard.pair(one, other);
             for (part, counterpart) in [(&*one, &*other), (&*other, &*one)] {
-                part.touch_watched(|key| part.holds(key) || counterpart.holds(key));
+                part.touch_watched(|key| part.is_alive(key, now) || counterpart.is_alive(key, now));
             }
             std::mem::swap(&mut one.table, &mut other.table);
             std::mem::swap(&mut one.debt, &mut other.debt);
@@ -277,14 +238,41 @@ impl<'k> Scope<'k> {
         }
     }
 
+    /// Looks at every part of a database's table, one shard after the other. Empty parts may be left out.
+    fn walk_tables(&mut self, database: usize, mut look: impl FnMut(&Table)) {
+        for shard in 0..SHARDS {
+            let hint = self.keyspace().hints(database).get(shard);
+            if hint.is_some_and(|hint| !hint.is_empty()) {
+                self.walk(shard, |shard| {
+                    if let Some(part) = shard.get(database) {
+                        look(&part.table);
+                    }
+                });
+            }
+        }
+    }
+
     /// Bytes of all buckets of a database.
     pub fn table_bytes(&mut self, database: usize) -> usize {
-        (0..SHARDS)
-            .map(|shard| {
-                self.walk(shard, |shard| {
-                    shard.get(database).map_or(0, |part| part.table.allocated())
-                })
-            })
-            .sum()
+        let mut bytes = 0;
+        self.walk_tables(database, |table| bytes += table.allocated());
+        bytes
+    }
+
+    /// Keys with an expiry in a database, and the milliseconds that some of them have left on average.
+    pub fn expiring(&mut self, database: usize, now: i64) -> (usize, i64) {
+        let (mut keys, mut sum, mut looked_at) = (0, 0i128, 0i128);
+        self.walk_tables(database, |table| {
+            keys += table.expiring();
+            if table.expiring() > 0 && looked_at < ENOUGH_FOR_AN_AVERAGE {
+                table.for_each(|entry| {
+                    if let Some(at) = entry.expires_at() {
+                        sum += i128::from(at.saturating_sub(now).max(0));
+                        looked_at += 1;
+                    }
+                });
+            }
+        });
+        (keys, (sum / looked_at.max(1)) as i64)
     }
 }

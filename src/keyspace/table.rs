@@ -5,8 +5,11 @@
 //! no step moves more than one segment. Everything is in hash order, so a position in the hash space is a cursor that
 //! stays valid while the table grows and shrinks.
 
+use smallvec::SmallVec;
+
 use super::entry::{Entry, EntryMut, EntryRef};
 use super::hint::{self, Hint};
+use super::lock::hash_bits;
 use super::segment::{Place as SegmentPlace, Segment};
 
 /// Entries per segment, on average, above which the next segment is split.
@@ -23,29 +26,24 @@ pub struct Place {
 
 /// A set of entries, found by the hash of their key. Callers pass `bits`: the hash bits that the shard's choice left over,
 /// left-aligned.
+#[derive(Default)]
 pub struct Table {
-    segments: Vec<Segment>,
+    /// In hash order. The only segment of a small table lies here, without another pointer to follow.
+    segments: SmallVec<[Segment; 1]>,
     depth: u32,
     split: usize,
     len: usize,
-    hash_bits: fn(&[u8]) -> u64,
 }
 
 impl Table {
-    /// An empty table; `hash_bits` gives a key's left-aligned hash bits.
-    pub fn new(hash_bits: fn(&[u8]) -> u64) -> Self {
-        Self {
-            segments: Vec::new(),
-            depth: 0,
-            split: 0,
-            len: 0,
-            hash_bits,
-        }
-    }
-
     /// Whether the table has no entry.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Entries.
+    pub fn len(&self) -> usize {
+        self.len
     }
 
     /// Bytes of the buckets; the entries' own allocations come on top.
@@ -135,7 +133,6 @@ impl Table {
         // In hash order the first `split` segments of the round have become two each.
         let at = self.split * 2;
         let bit = 63 - (self.depth + 16);
-        let hash_bits = self.hash_bits;
         let segment = std::mem::take(&mut self.segments[at]);
         let (lower, upper, old) = segment.split(|entry| (hash_bits(entry.key()) >> bit) as u16 & 1);
         self.segments[at] = lower;
@@ -287,8 +284,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::entry::{Value, ValueRef};
+    use super::hash_bits as hash;
     use super::*;
-    use crate::base::hash::hash;
 
     fn number(entry: EntryRef<'_>) -> i64 {
         match entry.value() {
@@ -338,7 +335,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn behaves_as_a_map(steps in prop::collection::vec((0u32..4000, 0u8..10, any::<i64>(), 0u32..1000), 1..6000)) {
-            let (mut table, hint) = (Table::new(hash), Hint::default());
+            let (mut table, hint) = (Table::default(), Hint::default());
             let mut model = HashMap::new();
             let mut now = 0;
             for (index, (key, action, value, deadline)) in steps.into_iter().enumerate() {
@@ -378,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_scan_shows_what_stays_while_the_table_grows_and_shrinks() {
-        let (mut table, hint) = (Table::new(hash), Hint::default());
+        let (mut table, hint) = (Table::default(), Hint::default());
         let stays: Vec<Vec<u8>> = (0..500)
             .map(|n| format!("stays:{n}").into_bytes())
             .collect();
@@ -411,7 +408,7 @@ mod tests {
 
     #[test]
     fn is_well_filled_at_every_size() {
-        let (mut table, hint) = (Table::new(hash), Hint::default());
+        let (mut table, hint) = (Table::default(), Hint::default());
         for n in 0..100_000 {
             put(&mut table, &hint, format!("key:{n}").as_bytes(), n, None);
             if n > 100 {

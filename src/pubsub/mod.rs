@@ -48,19 +48,33 @@ fn adjust(counts: &mut Counts, worker: usize, joins: bool) {
     counts.retain(|(_, count)| *count > 0);
 }
 
+/// Clients by what they listen to.
+type Listeners = HashMap<Bytes, Vec<u64>>;
+
 /// A worker's own listeners.
 #[derive(Default)]
 struct Local {
-    listeners: HashMap<(Kind, Bytes), Vec<u64>>,
-    /// Patterns in the order of their first subscription.
-    patterns: Vec<Bytes>,
+    channels: Listeners,
+    patterns: Listeners,
+    shard_channels: Listeners,
+}
+
+impl Local {
+    fn of(&mut self, kind: Kind) -> &mut Listeners {
+        match kind {
+            Kind::Channel => &mut self.channels,
+            Kind::Pattern => &mut self.patterns,
+            Kind::Shard => &mut self.shard_channels,
+        }
+    }
 }
 
 /// All subscriptions of the server.
 pub struct PubSub {
     channels: DashMap<Bytes, Counts>,
     shard_channels: DashMap<Bytes, Counts>,
-    patterns: RwLock<Vec<(Bytes, Counts)>>,
+    /// Every message is compared with all of them, so one lock does.
+    patterns: RwLock<HashMap<Bytes, Counts>>,
     locals: Box<[Mutex<Local>]>,
 }
 
@@ -76,55 +90,43 @@ impl PubSub {
     }
 
     fn registry(&self, kind: Kind) -> &DashMap<Bytes, Counts> {
-        if kind == Kind::Shard {
-            &self.shard_channels
-        } else {
-            &self.channels
+        match kind {
+            Kind::Shard => &self.shard_channels,
+            _ => &self.channels,
         }
     }
 
     /// Adds a client's subscription; it has none to this name yet.
     pub fn subscribe(&self, worker: usize, client: u64, kind: Kind, name: &Bytes) {
         let mut local = self.locals[worker].lock();
-        let listeners = local.listeners.entry((kind, name.clone())).or_default();
-        listeners.push(client);
+        local.of(kind).entry(name.clone()).or_default().push(client);
         if kind == Kind::Pattern {
-            if listeners.len() == 1 {
-                local.patterns.push(name.clone());
-            }
             let mut patterns = self.patterns.write();
-            match patterns.iter_mut().find(|(known, _)| known == name) {
-                Some((_, counts)) => adjust(counts, worker, true),
-                None => patterns.push((name.clone(), Counts::from_slice(&[(worker as u32, 1)]))),
-            }
+            adjust(patterns.entry(name.clone()).or_default(), worker, true);
         } else {
-            adjust(
-                &mut self.registry(kind).entry(name.clone()).or_default(),
-                worker,
-                true,
-            );
+            let mut counts = self.registry(kind).entry(name.clone()).or_default();
+            adjust(&mut counts, worker, true);
         }
     }
 
     /// Takes a client's subscription away.
     pub fn unsubscribe(&self, worker: usize, client: u64, kind: Kind, name: &Bytes) {
         let mut local = self.locals[worker].lock();
-        let key = (kind, name.clone());
-        if let Some(listeners) = local.listeners.get_mut(&key) {
-            listeners.retain(|known| *known != client);
-            if listeners.is_empty() {
-                local.listeners.remove(&key);
-                local
-                    .patterns
-                    .retain(|known| kind != Kind::Pattern || known != name);
+        let listeners = local.of(kind);
+        if let Some(clients) = listeners.get_mut(name) {
+            clients.retain(|known| *known != client);
+            if clients.is_empty() {
+                listeners.remove(name);
             }
         }
         if kind == Kind::Pattern {
             let mut patterns = self.patterns.write();
-            if let Some((_, counts)) = patterns.iter_mut().find(|(known, _)| known == name) {
+            if let Some(counts) = patterns.get_mut(name) {
                 adjust(counts, worker, false);
+                if counts.is_empty() {
+                    patterns.remove(name);
+                }
             }
-            patterns.retain(|(_, counts)| !counts.is_empty());
         } else {
             let registry = self.registry(kind);
             if let Some(mut counts) = registry.get_mut(name) {
@@ -170,30 +172,25 @@ impl PubSub {
         publication: &Publication,
         mut give: impl FnMut(u64, Option<&Bytes>),
     ) {
-        let local = self.locals[worker].lock();
+        let mut local = self.locals[worker].lock();
         let channel = &publication.channel;
         for &client in local
-            .listeners
-            .get(&(publication.kind, channel.clone()))
+            .of(publication.kind)
+            .get(channel)
             .into_iter()
             .flatten()
         {
             give(client, None);
         }
         if publication.kind == Kind::Channel {
-            for pattern in local
+            let matching = local
                 .patterns
                 .iter()
-                .filter(|pattern| glob::matches(pattern, channel))
-            {
-                for &client in local
-                    .listeners
-                    .get(&(Kind::Pattern, pattern.clone()))
-                    .into_iter()
-                    .flatten()
-                {
-                    give(client, Some(pattern));
-                }
+                .filter(|(pattern, _)| glob::matches(pattern, channel));
+            for (pattern, clients) in matching {
+                clients
+                    .iter()
+                    .for_each(|&client| give(client, Some(pattern)));
             }
         }
     }

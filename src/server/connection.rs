@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
@@ -20,11 +20,12 @@ use tokio::time::Sleep;
 use super::outbox::Outbox;
 use super::signals::Signals;
 use super::stream::Stream;
+use super::worker::collect_mail;
 use super::{Server, signals};
 use crate::base::clock::unix_ms;
 use crate::config::{AppendFsync, Config};
-use crate::engine::{Engine, Flow, Lane, Parked, Progress, Session, Unblock, flag, state};
-use crate::pubsub::Kind;
+use crate::engine::{Engine, Flow, Lane, Mail, Parked, Progress, Session, Unblock, flag, state};
+use crate::journal::write_command;
 use crate::resp::parser::{Batch, Limits, Parser};
 use crate::resp::reply::Reply;
 
@@ -35,7 +36,7 @@ const BATCH: usize = 128;
 /// Reads before other connections get their turn.
 const READS_PER_TURN: usize = 4;
 /// A client that has not authenticated may keep this much waiting.
-const UNAUTHENTICATED_BUFFER: usize = 64 * 1024;
+const UNAUTHENTICATED_BUFFER: usize = 128 * 1024;
 
 /// Memory that the connections of a worker take turns with.
 struct Workbench {
@@ -80,6 +81,8 @@ pub(super) struct Connection {
     parser: Parser,
     /// An unfinished command, and whatever came behind a parked one.
     pending: BytesMut,
+    /// Commands to be read again, where they cannot be read from where they stood.
+    unread: Vec<u8>,
     outbox: Outbox,
     waiting: Option<Waiting>,
     /// A command waits for the end of CLIENT PAUSE.
@@ -108,6 +111,7 @@ impl Connection {
             signals,
             parser: Parser::default(),
             pending: BytesMut::new(),
+            unread: Vec::new(),
             outbox: Outbox::default(),
             waiting: None,
             is_postponed: false,
@@ -125,6 +129,7 @@ impl Connection {
     }
 
     fn leave(&mut self) {
+        self.postpone(false);
         let engine = &self.server.engine;
         signals::unregister(self.session.client.id);
         with_lane(|lane| engine.forget_client(lane, &mut self.session, self.waiting.is_some()));
@@ -166,17 +171,18 @@ impl Connection {
     /// Goes on with a parked command, or runs what is there, or reads more.
     fn take_turn(&mut self, context: &mut Context<'_>) -> io::Result<Turn> {
         if self.waiting.is_some() {
-            if let Turn::Idle = self.poll_waiting(context) {
+            return match self.poll_waiting(context) {
+                Progress::Done => self.run_pending(context).map(|()| Turn::Again),
+                Progress::Busy => Ok(Turn::Idle),
                 // Reading goes on meanwhile, if only to notice that the client has left.
-                return self.read_ahead(context);
-            }
-            return self.run_pending(context).map(|()| Turn::Again);
+                Progress::Waiting => self.read_ahead(context),
+            };
         }
         if self.is_postponed {
             if self.server.engine.is_paused(true) {
                 return self.read_ahead(context);
             }
-            self.is_postponed = false;
+            self.postpone(false);
             return self.run_pending(context).map(|()| Turn::Again);
         }
         if !self.pending.is_empty() {
@@ -203,6 +209,7 @@ impl Connection {
                 Poll::Pending => return Ok(Turn::Idle),
             };
             self.note_read(&bench.lane, count);
+            self.note_query(count, 0);
             let Workbench {
                 lane,
                 input,
@@ -213,6 +220,8 @@ impl Connection {
             if used < count {
                 self.pending.extend_from_slice(&input[used..count]);
             }
+            self.pending
+                .extend_from_slice(&std::mem::take(&mut self.unread));
             Ok(Turn::Again)
         })
     }
@@ -227,8 +236,10 @@ impl Connection {
                 return Ok(());
             };
             let mut pending = std::mem::take(&mut self.pending);
+            self.note_query(pending.len(), pending.capacity() - pending.len());
             let used = self.run_input(&mut pending, lane, batch, reply, context)?;
             pending.advance(used);
+            pending.extend_from_slice(&std::mem::take(&mut self.unread));
             if !pending.is_empty() {
                 pending.reserve(self.parser.wanted().saturating_sub(pending.len()));
                 self.pending = pending;
@@ -350,9 +361,13 @@ impl Connection {
         reply: &mut Reply,
         end: usize,
     ) -> usize {
+        self.collect_mail();
+        if self.session.client.is_killed.load(Relaxed) {
+            self.is_ending = true;
+            return end;
+        }
         let engine = &self.server.engine;
         let client = &self.session.client;
-        client.last_active_ms.store(unix_ms(), Relaxed);
         client.commands.store(
             client.commands.load(Relaxed) + batch.commands.len() as u64,
             Relaxed,
@@ -383,11 +398,54 @@ impl Connection {
         match batch_end.flow {
             Flow::Continue => return end,
             Flow::Close => self.is_ending = true,
-            Flow::Postponed => self.is_postponed = true,
+            Flow::Mail => {}
+            Flow::Postponed => self.postpone(true),
             Flow::Parked(parked) => self.park(parked),
         }
-        let next = batch.commands.get(batch_end.done);
-        next.map_or(end, |command| command.start as usize)
+        let rest = &batch.commands[batch_end.done..];
+        let Some(next) = rest.first() else {
+            return end;
+        };
+        self.parser.restart();
+        if rest.iter().all(|command| command.is_frame) {
+            return next.start as usize;
+        }
+        // Inline commands have been unquoted where they stood and cannot be read a second time.
+        let mut again = Vec::new();
+        for command in rest {
+            write_command(&mut again, batch.args(input, command).iter());
+        }
+        again.extend_from_slice(&input[end..]);
+        self.unread = again;
+        if self.waiting.is_none() {
+            self.postpone(true);
+        }
+        input.len()
+    }
+
+    /// Has what follows wait for the end of a pause, or no longer.
+    fn postpone(&mut self, on: bool) {
+        if self.is_postponed != on {
+            self.is_postponed = on;
+            let clients = &self.server.engine.clients;
+            match on {
+                true => clients.blocked.fetch_add(1, Relaxed),
+                false => clients.blocked.fetch_sub(1, Relaxed),
+            };
+            self.session.client.set_flag(flag::POSTPONED, on);
+        }
+    }
+
+    /// Handles the worker's mail now: what was published before these commands goes out before their replies.
+    fn collect_mail(&mut self) {
+        let worker = self.session.client.worker;
+        let mailbox = &self.server.engine.mailboxes[worker];
+        if mailbox.has_mail() && !collect_mail(&self.server, worker) {
+            mailbox.post(Mail::Stop);
+        }
+        if self.signals.wants_attention() {
+            self.open_letterbox();
+        }
     }
 
     fn park(&mut self, parked: Box<dyn Parked>) {
@@ -403,9 +461,9 @@ impl Connection {
     }
 
     /// Looks at a parked command again.
-    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Turn {
+    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Progress {
         let Some(waiting) = &mut self.waiting else {
-            return Turn::Again;
+            return Progress::Done;
         };
         let engine = &self.server.engine;
         let session = &mut self.session;
@@ -425,16 +483,12 @@ impl Connection {
                 .unwrap_or(Progress::Waiting)
         };
         match progress {
-            Progress::Waiting => Turn::Idle,
-            Progress::Busy => {
-                context.waker().wake_by_ref();
-                Turn::Idle
-            }
-            Progress::Done => {
-                self.end_waiting(&mut reply);
-                Turn::Again
-            }
+            Progress::Waiting => {}
+            // Unlike waking oneself, this lets the worker look at its sockets before it comes back here.
+            Progress::Busy => drop(pin!(tokio::task::yield_now()).poll(context)),
+            Progress::Done => self.end_waiting(&mut reply),
         }
+        progress
     }
 
     fn end_waiting(&mut self, reply: &mut Reply) {
@@ -446,7 +500,7 @@ impl Connection {
             self.server.engine.clients.blocked.fetch_sub(1, Relaxed);
             self.session.client.set_flag(flag::BLOCKED, false);
         }
-        if self.session.is(state::REPLY_OFF) {
+        if self.session.is_reply_unwanted() {
             reply.clear();
         }
         self.outbox.take_over(reply, 0);
@@ -558,16 +612,19 @@ impl Connection {
             .store(client.bytes_in.load(Relaxed) + count as u64, Relaxed);
     }
 
+    fn note_query(&self, used: usize, free: usize) {
+        let client = &self.session.client;
+        client.query_buffer.store(used as u64, Relaxed);
+        client.query_buffer_free.store(free as u64, Relaxed);
+    }
+
     /// Tells others how much this connection keeps.
     fn note_sizes(&self) {
-        let client = &self.session.client;
-        client
-            .query_buffer
-            .store(self.pending.len() as u64, Relaxed);
-        client.query_buffer_free.store(
-            (self.pending.capacity() - self.pending.len()) as u64,
-            Relaxed,
+        self.note_query(
+            self.pending.len(),
+            self.pending.capacity() - self.pending.len(),
         );
+        let client = &self.session.client;
         client
             .output_bytes
             .store(self.outbox.bytes() as u64, Relaxed);
@@ -583,20 +640,7 @@ impl Engine {
         let _passage = self.keyspace.gate().pass(lane.index);
         session.end_transaction();
         self.unwatch_all(session);
-        if let Some(subscriptions) = session.subscriptions.take() {
-            let client = &session.client;
-            let kinds = [
-                (Kind::Channel, &subscriptions.channels),
-                (Kind::Pattern, &subscriptions.patterns),
-                (Kind::Shard, &subscriptions.shard_channels),
-            ];
-            for (kind, names) in kinds {
-                names.iter().for_each(|name| {
-                    self.pubsub
-                        .unsubscribe(client.worker, client.id, kind, name)
-                });
-            }
-        }
+        self.unsubscribe_all(session);
         if was_parked && session.client.has_flag(flag::BLOCKED) {
             self.clients.blocked.fetch_sub(1, Relaxed);
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use anyhow::Result;
 
-use super::{Server, shutdown};
+use super::{Server, apply, shutdown};
 use crate::config::{Apply, Config};
 use crate::engine::{Engine, Hooks, Shutdown};
 
@@ -13,18 +13,30 @@ struct ServerHooks(Weak<Server>);
 impl Hooks for ServerHooks {
     fn apply(
         &self,
-        engine: &Engine,
-        _old: &Config,
-        _new: &Config,
+        _engine: &Engine,
+        old: &Config,
+        new: &Config,
         changed: &[Apply],
     ) -> Result<(), String> {
-        let _ = (engine, changed);
-        Ok(())
+        match self.0.upgrade() {
+            Some(server) => apply::apply(&server, old, new, changed),
+            None => Ok(()),
+        }
     }
 
     fn shut_down(&self, _engine: &Engine, how: Shutdown) {
         if let Some(server) = self.0.upgrade() {
-            std::thread::spawn(move || shutdown::stop(&server, how.force));
+            std::thread::spawn(move || {
+                if !shutdown::stop(&server, how.force) {
+                    server.engine.end_shutdown();
+                }
+            });
+        }
+    }
+
+    fn in_background(&self, work: Box<dyn FnOnce(&Engine) + Send>) {
+        if let Some(server) = self.0.upgrade() {
+            std::thread::spawn(move || work(&server.engine));
         }
     }
 

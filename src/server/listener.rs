@@ -1,31 +1,43 @@
-//! Listening sockets: binding as configured, accepting, and what a new connection must pass.
+//! Listening sockets: binding as configured, at the start and again when the configuration changes.
+//!
+//! A socket is replaced by another without a moment in which nobody listens, as far as the system allows: see
+//! [`Listeners::rebind`].
 
-use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Shutdown, SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::PermissionsExt;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::os::unix::net::UnixListener;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, bail};
-use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, UnixListener};
+use parking_lot::Mutex;
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 
-use super::stream::Accepted;
-use super::{Server, worker};
+use super::Server;
+use super::accept::{accept_tcp, accept_unix};
 use crate::config::Config;
-use crate::engine::Mail;
 
-/// Sockets that are bound and belong to no runtime yet.
+/// A TCP socket that listens.
+struct Listening {
+    address: SocketAddr,
+    socket: std::net::TcpListener,
+    /// The task that accepts from it.
+    task: Option<AbortHandle>,
+}
+
+/// All sockets that the server listens on.
 pub(super) struct Listeners {
-    tcp: Vec<std::net::TcpListener>,
-    unix: Option<(std::os::unix::net::UnixListener, String)>,
+    tcp: Mutex<Vec<Listening>>,
+    unix: Option<(UnixListener, String)>,
+    /// Where connections are accepted: the first worker's runtime.
+    runtime: OnceLock<Handle>,
 }
 
 /// The addresses that a configuration asks for, for people.
 pub(super) fn addresses(config: &Config) -> Vec<String> {
-    let tcp = config.bind.iter().filter(|_| config.port != 0);
-    let mut all: Vec<String> = tcp
+    let mut all: Vec<String> = names(config)
         .map(|name| match name.trim_start_matches('-') {
             "*" => format!("0.0.0.0:{}", config.port),
             "::*" => format!("[::]:{}", config.port),
@@ -41,56 +53,99 @@ pub(super) fn addresses(config: &Config) -> Vec<String> {
 
 impl Listeners {
     /// Binds everything that the configuration asks for. An address marked with `-` may be missing on this machine.
-    pub fn bind(config: &Config) -> Result<Arc<Self>> {
-        let mut tcp = Vec::new();
-        if config.port != 0 {
-            for name in &config.bind {
-                let (name, is_optional) = match name.strip_prefix('-') {
-                    Some(name) => (name, true),
-                    None => (name.as_str(), false),
-                };
-                match bind_tcp(name, config.port, config.tcp_backlog as i32) {
-                    Ok(listener) => tcp.push(listener),
-                    Err(error) if is_optional && is_missing(&error) => {}
-                    Err(error) => bail!(
-                        "Failed listening on port {} ({name}), aborting: {error}",
-                        config.port
-                    ),
-                }
-            }
-            if tcp.is_empty() {
-                bail!(
-                    "Failed listening on port {}, aborting: no address of `bind` is there",
-                    config.port
-                );
-            }
-        }
-        let unix = if config.unixsocket.is_empty() {
-            None
-        } else {
-            Some(bind_unix(config)?)
+    pub fn bind(config: &Config) -> Result<Self> {
+        let tcp = bind_all(config, &[])?;
+        let unix = match config.unixsocket.is_empty() {
+            true => None,
+            false => Some(bind_unix(config)?),
         };
         if tcp.is_empty() && unix.is_none() {
             bail!("Configured to not listen anywhere, exiting.");
         }
-        Ok(Arc::new(Self { tcp, unix }))
+        Ok(Self {
+            tcp: Mutex::new(tcp),
+            unix,
+            runtime: OnceLock::new(),
+        })
     }
 
-    /// Starts accepting on the current runtime.
+    /// Starts accepting, from now on with the current runtime.
     pub fn accept(&self, server: &Arc<Server>) {
-        for listener in &self.tcp {
-            let listener = listener.try_clone().and_then(TcpListener::from_std);
-            match listener {
-                Ok(listener) => drop(tokio::spawn(accept_tcp(server.clone(), listener))),
-                Err(error) => tracing::error!("Cannot accept connections: {error}"),
-            }
+        let runtime = self.runtime.get_or_init(Handle::current);
+        for listening in self.tcp.lock().iter_mut() {
+            listening.accept(server, runtime);
         }
         if let Some((listener, _)) = &self.unix {
-            match listener.try_clone().and_then(UnixListener::from_std) {
+            match listener
+                .try_clone()
+                .and_then(tokio::net::UnixListener::from_std)
+            {
                 Ok(listener) => drop(tokio::spawn(accept_unix(server.clone(), listener))),
                 Err(error) => tracing::error!("Cannot accept connections: {error}"),
             }
         }
+    }
+
+    /// Listens as another configuration asks for. Sockets that it shares with the present one are kept; new ones are bound
+    /// before the others are closed, unless the system lets only one of them have the port. On an error everything stays as
+    /// it was. Connections are not touched.
+    pub fn rebind(&self, server: &Arc<Server>, config: &Config) -> Result<()> {
+        let Some(runtime) = self.runtime.get() else {
+            bail!("the server has not started yet");
+        };
+        let mut tcp = self.tcp.lock();
+        let added = match bind_all(config, &tcp) {
+            Err(error) if is_in_use(&error) => self.bind_in_place_of(&mut tcp, server, config)?,
+            added => added?,
+        };
+        let wanted: Vec<SocketAddr> = addresses_of(config)?
+            .into_iter()
+            .map(|target| target.address)
+            .collect();
+        tcp.retain(|listening| {
+            let stays = wanted.contains(&listening.address);
+            if !stays {
+                listening.stop();
+            }
+            stays
+        });
+        tcp.extend(added);
+        for listening in tcp.iter_mut().filter(|listening| listening.task.is_none()) {
+            listening.accept(server, runtime);
+        }
+        Ok(())
+    }
+
+    /// Stops listening before binding: a socket for all addresses and one for a single address cannot share a port.
+    fn bind_in_place_of(
+        &self,
+        tcp: &mut Vec<Listening>,
+        server: &Arc<Server>,
+        config: &Config,
+    ) -> Result<Vec<Listening>> {
+        let wanted: Vec<SocketAddr> = addresses_of(config)?
+            .into_iter()
+            .map(|target| target.address)
+            .collect();
+        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(tcp)
+            .into_iter()
+            .partition(|listening| wanted.contains(&listening.address));
+        gone.iter().for_each(Listening::stop);
+        *tcp = kept;
+        let added = bind_all(config, tcp);
+        if added.is_err() {
+            for Listening { address, .. } in gone {
+                match bind_tcp(address, config.tcp_backlog) {
+                    Ok(socket) => tcp.push(Listening::new(address, socket)),
+                    Err(error) => tracing::error!("Cannot listen on {address} again: {error}"),
+                }
+            }
+            if let Some(runtime) = self.runtime.get() {
+                let idle = tcp.iter_mut().filter(|listening| listening.task.is_none());
+                idle.for_each(|listening| listening.accept(server, runtime));
+            }
+        }
+        added
     }
 
     /// Removes the Unix socket's file.
@@ -102,7 +157,108 @@ impl Listeners {
     }
 }
 
-fn is_missing(error: &std::io::Error) -> bool {
+impl Listening {
+    fn new(address: SocketAddr, socket: std::net::TcpListener) -> Self {
+        Self {
+            address,
+            socket,
+            task: None,
+        }
+    }
+
+    fn accept(&mut self, server: &Arc<Server>, runtime: &Handle) {
+        let _context = runtime.enter();
+        match self
+            .socket
+            .try_clone()
+            .and_then(tokio::net::TcpListener::from_std)
+        {
+            Ok(listener) => {
+                let task = runtime.spawn(accept_tcp(server.clone(), listener));
+                self.task = Some(task.abort_handle());
+            }
+            Err(error) => tracing::error!("Cannot accept connections: {error}"),
+        }
+    }
+
+    /// Stops at once; the task, which shares the socket, ends when its worker gets to it.
+    fn stop(&self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+        // A socket that does not listen any more has nothing to be shut down.
+        let _ = SockRef::from(&self.socket).shutdown(Shutdown::Both);
+    }
+}
+
+/// An address to listen on.
+struct Target {
+    address: SocketAddr,
+    /// Whether it may be missing on this machine.
+    is_optional: bool,
+}
+
+/// The names to listen at; none with port 0, and none with an empty `bind`.
+fn names(config: &Config) -> impl Iterator<Item = &String> {
+    let names = config.bind.iter();
+    names.filter(|name| config.port != 0 && !name.is_empty())
+}
+
+fn addresses_of(config: &Config) -> Result<Vec<Target>> {
+    names(config)
+        .map(|name| {
+            let (plain, is_optional) = match name.strip_prefix('-') {
+                Some(plain) => (plain, true),
+                None => (name.as_str(), false),
+            };
+            let ip = resolve(plain).with_context(|| failure(config, plain))?;
+            let address = SocketAddr::new(ip, config.port);
+            Ok(Target {
+                address,
+                is_optional,
+            })
+        })
+        .collect()
+}
+
+fn failure(config: &Config, address: impl std::fmt::Display) -> String {
+    format!(
+        "Failed listening on port {} ({address}), aborting",
+        config.port
+    )
+}
+
+/// Binds what the configuration asks for and what does not listen yet.
+fn bind_all(config: &Config, present: &[Listening]) -> Result<Vec<Listening>> {
+    let mut added = Vec::new();
+    let mut is_heard = names(config).next().is_none();
+    for target in addresses_of(config)? {
+        let address = target.address;
+        if present.iter().any(|known| known.address == address) {
+            is_heard = true;
+            continue;
+        }
+        match bind_tcp(address, config.tcp_backlog) {
+            Ok(socket) => {
+                is_heard = true;
+                added.push(Listening::new(address, socket));
+            }
+            Err(error) if target.is_optional && is_missing(&error) => {}
+            Err(error) => return Err(error).with_context(|| failure(config, address.ip())),
+        }
+    }
+    if !is_heard {
+        bail!(failure(config, "no address of `bind` is there"));
+    }
+    Ok(added)
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<io::Error>();
+    cause.is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+}
+
+fn is_missing(error: &io::Error) -> bool {
     let known = [
         libc::EADDRNOTAVAIL,
         libc::EAFNOSUPPORT,
@@ -115,16 +271,7 @@ fn is_missing(error: &std::io::Error) -> bool {
         .is_some_and(|code| known.contains(&code))
 }
 
-fn bind_tcp(name: &str, port: u16, backlog: i32) -> std::io::Result<std::net::TcpListener> {
-    let ip: IpAddr = match name {
-        "*" => IpAddr::from([0, 0, 0, 0]),
-        "::*" => IpAddr::from([0u16; 8]),
-        name => match name.parse() {
-            Ok(ip) => ip,
-            Err(_) => resolve(name)?,
-        },
-    };
-    let address = SocketAddr::new(ip, port);
+fn bind_tcp(address: SocketAddr, backlog: u32) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -135,22 +282,30 @@ fn bind_tcp(name: &str, port: u16, backlog: i32) -> std::io::Result<std::net::Tc
     }
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(backlog)?;
+    socket.listen(backlog as i32)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
 
-fn resolve(name: &str) -> std::io::Result<IpAddr> {
-    use std::net::ToSocketAddrs;
-    let first = (name, 0).to_socket_addrs()?.next();
-    first
-        .map(|address| address.ip())
-        .ok_or_else(|| std::io::ErrorKind::NotFound.into())
+fn resolve(name: &str) -> io::Result<IpAddr> {
+    match name {
+        "*" => Ok(IpAddr::from([0, 0, 0, 0])),
+        "::*" => Ok(IpAddr::from([0u16; 8])),
+        name => match name.parse() {
+            Ok(ip) => Ok(ip),
+            Err(_) => {
+                let first = (name, 0).to_socket_addrs()?.next();
+                first
+                    .map(|address| address.ip())
+                    .ok_or_else(|| io::ErrorKind::NotFound.into())
+            }
+        },
+    }
 }
 
-fn bind_unix(config: &Config) -> Result<(std::os::unix::net::UnixListener, String)> {
+fn bind_unix(config: &Config) -> Result<(UnixListener, String)> {
     let path = &config.unixsocket;
-    let bind = || -> std::io::Result<Socket> {
+    let bind = || -> io::Result<Socket> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         // What a former run left behind would keep the name busy.
         let _ = std::fs::remove_file(path);
@@ -165,99 +320,3 @@ fn bind_unix(config: &Config) -> Result<(std::os::unix::net::UnixListener, Strin
     let socket = bind().with_context(|| format!("Failed opening Unix socket {path}"))?;
     Ok((socket.into(), path.clone()))
 }
-
-async fn accept_tcp(server: Arc<Server>, listener: TcpListener) {
-    loop {
-        match listener.accept().await {
-            Ok((socket, peer)) => {
-                if let Ok(socket) = socket.into_std() {
-                    welcome_tcp(&server, socket, peer);
-                }
-            }
-            Err(error) => pause_after(error).await,
-        }
-    }
-}
-
-async fn accept_unix(server: Arc<Server>, listener: UnixListener) {
-    loop {
-        match listener.accept().await {
-            Ok((socket, _)) => {
-                if let Ok(socket) = socket.into_std() {
-                    welcome(&server, Accepted::Unix(socket));
-                }
-            }
-            Err(error) => pause_after(error).await,
-        }
-    }
-}
-
-/// Out of descriptors, most likely: waits a little instead of spinning.
-async fn pause_after(error: std::io::Error) {
-    tracing::warn!("Accepting client connection: {error}");
-    tokio::time::sleep(Duration::from_millis(50)).await;
-}
-
-fn welcome_tcp(server: &Arc<Server>, socket: std::net::TcpStream, peer: SocketAddr) {
-    let config = server.engine.config.load();
-    if config.protected_mode && config.requirepass.is_empty() && !is_loopback(peer.ip()) {
-        server
-            .engine
-            .stats
-            .rejected_connections
-            .fetch_add(1, Relaxed);
-        return turn_away(Accepted::Tcp(socket), PROTECTED);
-    }
-    // Options that cannot be set cost latency, not correctness.
-    let _ = socket.set_nodelay(true);
-    if config.tcp_keepalive > 0 {
-        let every = Duration::from_secs(config.tcp_keepalive as u64);
-        let keepalive = TcpKeepalive::new()
-            .with_time(every)
-            .with_interval(every / 3 + Duration::from_secs(1))
-            .with_retries(3);
-        let _ = socket2::SockRef::from(&socket).set_tcp_keepalive(&keepalive);
-    }
-    welcome(server, Accepted::Tcp(socket));
-}
-
-fn is_loopback(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
-}
-
-/// Hands a socket to the quietest worker, unless there are too many.
-fn welcome(server: &Arc<Server>, socket: Accepted) {
-    let engine = &server.engine;
-    let connected: usize = server
-        .connections
-        .iter()
-        .map(|count| count.load(Relaxed))
-        .sum();
-    if connected >= engine.config.load().maxclients as usize {
-        engine.stats.rejected_connections.fetch_add(1, Relaxed);
-        return turn_away(socket, "-ERR max number of clients reached\r\n");
-    }
-    engine.stats.connections.fetch_add(1, Relaxed);
-    let index = server.quietest_worker();
-    server.connections[index].fetch_add(1, Relaxed);
-    // Accepting happens on worker 0, whose own connections need no mail.
-    match index {
-        0 => worker::adopt(server, 0, socket),
-        _ => engine.mailboxes[index].post(Mail::Connection(Box::new(socket))),
-    }
-}
-
-fn turn_away(socket: Accepted, line: &str) {
-    // The socket does not block; whoever cannot take one line is gone.
-    let _ = match socket {
-        Accepted::Tcp(mut socket) => socket.write_all(line.as_bytes()),
-        Accepted::Unix(mut socket) => socket.write_all(line.as_bytes()),
-    };
-}
-
-const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set \
-for the default user. In this mode connections are only accepted from the loopback interface. To connect from other \
-computers, choose one: 1) send 'CONFIG SET protected-mode no' from this machine, after making sure that the server cannot be \
-reached from the internet; add CONFIG REWRITE to keep the change. 2) write 'protected-mode no' into the configuration file \
-and restart. 3) for a test, start the server with '--protected-mode no'. 4) set a password with 'requirepass'. Any one of \
-them is enough.\r\n";

@@ -2,8 +2,11 @@
 //!
 //! The only place that knows `tokio`'s runtimes; commands never see it.
 
+mod accept;
+mod apply;
 mod connection;
 mod hooks;
+mod limits;
 mod listener;
 mod outbox;
 mod shutdown;
@@ -28,6 +31,7 @@ pub struct Server {
     pub engine: Engine,
     /// Connections per worker.
     connections: Box<[AtomicUsize]>,
+    listeners: Listeners,
     exit: Exit,
 }
 
@@ -42,27 +46,33 @@ impl Server {
 }
 
 /// Runs the server until it is told to stop; returns the process's exit status.
-pub fn run(config: Config) -> Result<i32> {
+pub fn run(mut config: Config) -> Result<i32> {
+    limits::fit_clients(&mut config);
+    if let Err(error) = limits::set_oom_score(&config) {
+        tracing::warn!("Unable to write oom_score_adj: {error}");
+    }
     let listeners = Listeners::bind(&config)?;
     let engine = Engine::new(config, crate::commands::FAMILIES);
     let workers = engine.mailboxes.len();
     let server = Arc::new(Server {
         engine,
         connections: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+        listeners,
         exit: Exit::default(),
     });
     hooks::install(&server);
     announce(&server);
     let threads: Vec<_> = (0..workers)
         .map(|index| {
-            let (server, listeners) = (server.clone(), (index == 0).then(|| listeners.clone()));
+            let server = server.clone();
             let name = format!("worker-{index}");
             std::thread::Builder::new()
                 .name(name)
-                .spawn(move || worker::run(server, index, listeners))
+                .spawn(move || worker::run(server, index))
         })
         .collect::<std::io::Result<_>>()
         .context("starting the workers")?;
+    server.engine.stats.note_startup();
     hooks::load_files(&server)?;
     tracing::info!("Ready to accept connections");
     let status = server.exit.wait();
@@ -70,7 +80,7 @@ pub fn run(config: Config) -> Result<i32> {
         // A worker that panicked has been logged by then; the others still end cleanly.
         let _ = thread.join();
     }
-    listeners.clean_up();
+    server.listeners.clean_up();
     tracing::warn!("Oxidis is now ready to exit, bye bye...");
     Ok(status)
 }

@@ -13,6 +13,8 @@ use crate::keyspace::SHARDS;
 
 /// Time between two looks at what is due; with the coarseness of deadlines a key is gone within 100 ms of its time.
 const PERIOD: Duration = Duration::from_millis(50);
+/// Samples for INFO's rates are taken every so many periods.
+const ROUNDS_PER_SAMPLE: u64 = 2;
 /// Due keys looked at under one lock.
 const DUE_AT_ONCE: usize = 64;
 /// Shards swept before other tasks of the worker get their turn.
@@ -30,15 +32,25 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         expire(engine, index).await;
         if index == 0 {
             engine.end_pause_when_due();
-            engine
-                .stats
-                .peak_memory
-                .fetch_max(crate::base::alloc::used() as u64, Relaxed);
+            engine.stats.note_peak();
+            if round.is_multiple_of(ROUNDS_PER_SAMPLE) {
+                engine.stats.sample();
+            }
         }
+        note_turns(engine, index);
         if round.is_multiple_of(1000 / PERIOD.as_millis() as u64) {
             look_after_clients(engine);
         }
     }
+}
+
+/// Notes how often this worker's event loop has turned, and how long it was busy; the runtime counts both anyway.
+fn note_turns(engine: &Engine, index: usize) {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let stats = &engine.stats.lanes[index];
+    stats.loops.follow(metrics.worker_park_count(0));
+    let busy = metrics.worker_total_busy_duration(0);
+    stats.busy_micros.follow(busy.as_micros() as u64);
 }
 
 /// Removes this worker's share of the keys that are due, giving way to others every few shards.
@@ -81,7 +93,6 @@ fn sweep(engine: &Engine, lane: usize, database: usize, shard: usize) -> bool {
         .contains(event::EXPIRED.class);
     for entry in &expired {
         let key = entry.view().key();
-        scope.touch_bytes(database, key);
         if engine.journal.is_open() {
             effects.add(database, |out| {
                 write_command(out, [&b"DEL"[..], key].into_iter())

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 
 use super::connection::{self, Connection};
-use super::listener::Listeners;
 use super::stream::{Accepted, Stream};
 use super::{Server, signals, tick};
 use crate::engine::{Client, Mail, Session};
@@ -14,7 +13,7 @@ use crate::pubsub::{Kind, Publication};
 use crate::resp::reply::Reply;
 
 /// Runs worker `index` until it is told to stop.
-pub(super) fn run(server: Arc<Server>, index: usize, listeners: Option<Arc<Listeners>>) {
+pub(super) fn run(server: Arc<Server>, index: usize) {
     connection::prepare_thread(index);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -28,8 +27,8 @@ pub(super) fn run(server: Arc<Server>, index: usize, listeners: Option<Arc<Liste
         }
     };
     runtime.block_on(async {
-        if let Some(listeners) = listeners {
-            listeners.accept(&server);
+        if index == 0 {
+            server.listeners.accept(&server);
             tokio::spawn(super::shutdown::await_signals(server.clone()));
         }
         tokio::spawn(tick::run(server.clone(), index));
@@ -43,32 +42,41 @@ async fn read_mail(server: &Arc<Server>, index: usize) {
     let mailbox = &server.engine.mailboxes[index];
     loop {
         mailbox.wait().await;
-        for mail in mailbox.take() {
-            match mail {
-                Mail::Publish(publication) => deliver(server, index, &publication),
-                Mail::Kill(id) => {
-                    if let Some(signals) = signals::get(id) {
-                        signals.client.is_killed.store(true, Relaxed);
-                        signals.post(|_| {});
-                    }
-                }
-                Mail::Unblock(id, how) => {
-                    if let Some(signals) = signals::get(id) {
-                        signals.post(|inbox| inbox.unblock = Some(how));
-                    }
-                }
-                Mail::Recheck => signals::all()
-                    .iter()
-                    .for_each(|signals| signals.post(|_| {})),
-                Mail::Connection(socket) => {
-                    if let Ok(socket) = socket.downcast::<Accepted>() {
-                        adopt(server, index, *socket);
-                    }
-                }
-                Mail::Stop => return,
-            }
+        if !collect_mail(server, index) {
+            return;
         }
     }
+}
+
+/// Handles what is in the mailbox, on this worker's thread. False when the worker is to stop.
+pub(super) fn collect_mail(server: &Arc<Server>, index: usize) -> bool {
+    for mail in server.engine.mailboxes[index].take() {
+        match mail {
+            Mail::Publish(publication) => deliver(server, index, &publication),
+            Mail::Kill(id) => {
+                if let Some(signals) = signals::get(id) {
+                    signals.client.is_killed.store(true, Relaxed);
+                    signals.post(|_| {});
+                }
+            }
+            Mail::Unblock(id, how) => {
+                if let Some(signals) = signals::get(id) {
+                    signals.post(|inbox| inbox.unblock = Some(how));
+                }
+            }
+            Mail::Recheck => signals::all()
+                .iter()
+                .for_each(|signals| signals.post(|_| {})),
+            Mail::Connection(socket) => {
+                if let Ok(socket) = socket.downcast::<Accepted>() {
+                    adopt(server, index, *socket);
+                }
+            }
+            Mail::Purge => crate::base::alloc::purge(),
+            Mail::Stop => return false,
+        }
+    }
+    true
 }
 
 /// Starts serving an accepted socket on this worker.

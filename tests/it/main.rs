@@ -3,6 +3,20 @@
 //! `OXIDIS_TEST_SERVER=/path/to/redis-server cargo test --test it` runs the same tests against another server, which
 //! tells whether a test expects what Redis really does. A failing test prints the log of its server.
 
-#[allow(dead_code, unused_imports)] // until the modules that use the rest are here
 mod common;
+
+mod clients;
+mod clients_admin;
+mod config_commands;
 mod differential;
+mod expiry;
+mod keys;
+mod keyspace;
+mod protocol;
+mod pubsub;
+mod redis_cli;
+mod scan;
+mod server_info;
+mod string_options;
+mod strings;
+mod transactions;

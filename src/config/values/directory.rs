@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::base::machine::error_text;
 use crate::config::rule::{Reason, Rule, Setting, only};
 use crate::config::words;
 
@@ -29,19 +30,12 @@ impl Directory {
     }
 }
 
-/// The operating system's words for an error, as C programs print them.
-fn plain_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split_once(" (os error")
-        .map_or(text.clone(), |(words, _)| words.to_owned())
-}
-
 /// A relative path is taken from the present directory.
 impl Setting for Directory {
     fn read(&mut self, words: &[&str], _: &Rule) -> Result<(), Reason> {
         self.0 = self
             .enter(only(words))
-            .map_err(|error| plain_text(&error))?;
+            .map_err(|error| error_text(&error))?;
         Ok(())
     }
 

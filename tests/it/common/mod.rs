@@ -3,10 +3,12 @@
 //! `Server::start` runs the `oxidis` binary, or the program that `OXIDIS_TEST_SERVER` names: a way to check the tests
 //! themselves against `redis-server`. Every wait has a limit, so no test hangs. Start with `Server`, then `Raw`.
 
+mod programs;
 mod raw;
 mod reply;
 mod server;
 
+pub use programs::{installed, run};
 pub use raw::{Raw, check, frame};
 pub use reply::{Reply, array, bulk, error, integer, ok, queued, simple};
 pub use server::Server;
@@ -50,4 +52,57 @@ fn redis_is_optional() {
             error("ERR DB index is out of range")
         );
     }
+}
+
+#[test]
+fn every_type_of_reply_is_read() {
+    let Some(server) = Server::redis(&["--enable-debug-command", "yes"]) else {
+        return;
+    };
+    let mut raw = server.raw();
+    raw.ask("HELLO 3");
+    check(
+        &mut raw,
+        &[
+            ("DEBUG PROTOCOL string", bulk("Hello World")),
+            ("DEBUG PROTOCOL integer", integer(12345)),
+            (
+                "DEBUG PROTOCOL double",
+                Reply::Double("3.141".parse().expect("a number")),
+            ),
+            ("DEBUG PROTOCOL null", Reply::Null),
+            ("DEBUG PROTOCOL array", array([0, 1, 2].map(integer))),
+            (
+                "DEBUG PROTOCOL set",
+                Reply::Set([0, 1, 2].map(integer).to_vec()),
+            ),
+            (
+                "DEBUG PROTOCOL map",
+                Reply::Map(
+                    [0, 1, 2]
+                        .map(|key| (integer(key), Reply::Bool(key == 1)))
+                        .to_vec(),
+                ),
+            ),
+            ("DEBUG PROTOCOL true", Reply::Bool(true)),
+            (
+                "DEBUG PROTOCOL verbatim",
+                Reply::Verbatim("txt".to_string(), b"This is a verbatim\nstring".to_vec()),
+            ),
+            (
+                "DEBUG PROTOCOL bignum",
+                Reply::BigNumber("1234567999999999999999999999999999999".to_string()),
+            ),
+            (
+                "DEBUG PROTOCOL push",
+                Reply::Push(vec![bulk("server-cpu-usage"), integer(42)]),
+            ),
+        ],
+    );
+    // After a push and after an attribute comes the reply itself.
+    assert_eq!(raw.read(), bulk("Some real reply following the push reply"));
+    let popularity = array([bulk("key:123"), integer(90)]);
+    let attribute = Reply::Attribute(vec![(bulk("key-popularity"), popularity)]);
+    check(&mut raw, &[("DEBUG PROTOCOL attrib", attribute)]);
+    assert_eq!(raw.read(), bulk("Some real reply following the attribute"));
 }

@@ -19,6 +19,8 @@ const POLL: Duration = Duration::from_millis(5);
 /// A running server; dropping it kills the process and, when the test has failed, prints its log.
 pub struct Server {
     program: PathBuf,
+    /// A configuration file.
+    file: Option<PathBuf>,
     args: Vec<String>,
     port: u16,
     dir: TempDir,
@@ -29,9 +31,19 @@ impl Server {
     /// Starts the server under test with an empty directory; `args` follow the harness's own and so override them.
     #[track_caller]
     pub fn start(args: &[&str]) -> Server {
-        let program = std::env::var_os("OXIDIS_TEST_SERVER")
-            .unwrap_or_else(|| env!("CARGO_BIN_EXE_oxidis").into());
-        Server::launch(program.into(), args)
+        Server::launch(Server::under_test(), None, args)
+    }
+
+    /// As `start`, with a configuration file that the harness's arguments override.
+    #[track_caller]
+    pub fn start_with_file(file: &Path, args: &[&str]) -> Server {
+        Server::launch(Server::under_test(), Some(file.to_owned()), args)
+    }
+
+    fn under_test() -> PathBuf {
+        std::env::var_os("OXIDIS_TEST_SERVER")
+            .unwrap_or_else(|| env!("CARGO_BIN_EXE_oxidis").into())
+            .into()
     }
 
     /// Starts the machine's own `redis-server`, for comparison; `None` where there is none.
@@ -41,15 +53,16 @@ impl Server {
             .arg("--version")
             .output()
             .ok()?;
-        Some(Server::launch("redis-server".into(), args))
+        Some(Server::launch("redis-server".into(), None, args))
     }
 
     #[track_caller]
-    fn launch(program: PathBuf, args: &[&str]) -> Server {
+    fn launch(program: PathBuf, file: Option<PathBuf>, args: &[&str]) -> Server {
         let dir = TempDir::new().expect("a temporary directory");
         let args = args.iter().map(|arg| arg.to_string()).collect();
         let mut server = Server {
             program,
+            file,
             args,
             port: 0,
             dir,
@@ -158,6 +171,7 @@ impl Server {
         let open = |path| OpenOptions::new().create(true).append(true).open(path);
         let log: File = open(self.log_path()).expect("a log file");
         let child = Command::new(&self.program)
+            .args(&self.file)
             .args(["--port", &self.port.to_string()])
             .arg("--dir")
             .arg(self.dir.path())

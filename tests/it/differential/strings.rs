@@ -35,6 +35,7 @@ const COMMANDS: &[Single] = &[
     |g| vec![g.word("DECRBY"), g.key(), g.integer()],
     |g| vec![g.word("INCRBYFLOAT"), g.key(), g.float()],
     |g| vec![g.word("INCRBYFLOAT"), g.key(), g.float()],
+    |g| vec![g.word("INCRBYFLOAT"), g.key(), long_float(g)],
     |g| vec![g.word("APPEND"), g.key(), g.value()],
     |g| vec![g.word("STRLEN"), g.key()],
     |g| vec![g.word("GETRANGE"), g.key(), g.index(), g.index()],
@@ -177,6 +178,26 @@ fn offset(g: &mut Generator) -> Vec<u8> {
             ])
             .into(),
     }
+}
+
+/// A float of more digits than a double has, or near the limits of what a long double holds.
+fn long_float(g: &mut Generator) -> Vec<u8> {
+    let digits = |g: &mut Generator, most: usize| {
+        let count = 1 + g.below(most);
+        (0..count)
+            .map(|_| char::from(b'0' + g.below(10) as u8))
+            .collect::<String>()
+    };
+    let sign = g.pick(&["", "", "-", "+"]);
+    let (whole, part) = (digits(g, 22), digits(g, 30));
+    let text = match g.below(5) {
+        0 => format!("{sign}{whole}"),
+        1 => format!("{sign}{whole}.{part}e{}", g.below(80) as i64 - 60),
+        2 => format!("{sign}{whole}e{}", g.below(10_000) as i64 - 5_000),
+        3 => format!("{sign}0x{whole}.{part}p{}", g.below(200) as i64 - 100),
+        _ => format!("{sign}{whole}.{part}"),
+    };
+    text.into_bytes()
 }
 
 fn lcs(g: &mut Generator) -> Args {

@@ -1,0 +1,107 @@
+//! CLIENT LIST and CLIENT INFO: one line per client, its fields in Redis's order.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::filter::Filter;
+use crate::engine::{Call, Client, CommandResult, flag};
+
+/// Letters of the `flags` field, in its order.
+const LETTERS: &[(u32, char)] = &[
+    (flag::MONITOR, 'O'),
+    (flag::PUBSUB, 'P'),
+    (flag::MULTI, 'x'),
+    (flag::BLOCKED | flag::POSTPONED, 'b'),
+];
+/// Those behind `d`, which is no flag of its own.
+const MORE_LETTERS: &[(u32, char)] = &[
+    (flag::CLOSE_AFTER_REPLY, 'c'),
+    (flag::UNIX_SOCKET, 'U'),
+    (flag::NO_EVICT, 'e'),
+    (flag::NO_TOUCH, 'T'),
+];
+
+pub(super) fn info(call: &mut Call) -> CommandResult {
+    let client = call.session.client.clone();
+    let line = describe(call, &client);
+    call.reply.verbatim("txt", line.as_bytes());
+    Ok(())
+}
+
+pub(super) fn list(call: &mut Call) -> CommandResult {
+    let filter = Filter::of_list(call)?;
+    let mut lines = String::new();
+    for client in filter.choose(call) {
+        lines += &describe(call, &client);
+    }
+    call.reply.verbatim("txt", lines.as_bytes());
+    Ok(())
+}
+
+/// The letters of a client's flags, or `N`.
+pub(super) fn letters(client: &Client) -> String {
+    let flags = client.flags.load(Relaxed);
+    let known = |table: &'static [(u32, char)]| {
+        table
+            .iter()
+            .filter(move |(bits, _)| flags & bits != 0)
+            .map(|(_, letter)| *letter)
+    };
+    let letters: String = known(LETTERS)
+        .chain(client.is_watch_broken().then_some('d'))
+        .chain(known(MORE_LETTERS))
+        .collect();
+    match letters.is_empty() {
+        true => "N".into(),
+        false => letters,
+    }
+}
+
+fn describe(call: &Call, client: &Arc<Client>) -> String {
+    let now = call.db.now();
+    let seconds_since = |at: i64| (now - at).max(0) / 1000;
+    let number = |count: &std::sync::atomic::AtomicU64| count.load(Relaxed);
+    let names = client.names.lock();
+    let commands = call.engine.commands.all();
+    let command = commands.get(client.last_command.load(Relaxed) as usize);
+    let is_own = client.id == call.session.client.id;
+    let argv = if is_own { call.args.bytes() as u64 } else { 0 };
+    let output = number(&client.output_bytes);
+    let mut line = String::with_capacity(400);
+    let written = writeln!(
+        line,
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} qbuf={} \
+         qbuf-free={} argv-mem={argv} multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={} events={} cmd={} \
+         user={} redir=-1 resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} tot-cmds={}",
+        client.id,
+        client.address,
+        client.local_address,
+        client.fd,
+        String::from_utf8_lossy(&names.name),
+        seconds_since(client.created_ms),
+        seconds_since(client.last_active_ms.load(Relaxed)),
+        letters(client),
+        client.database.load(Relaxed),
+        client.channels.load(Relaxed),
+        client.patterns.load(Relaxed),
+        client.shard_channels.load(Relaxed),
+        client.queued.load(Relaxed),
+        number(&client.query_buffer),
+        number(&client.query_buffer_free),
+        number(&client.queued_bytes),
+        number(&client.output_pieces),
+        client.allocated() + argv,
+        if output > 0 { "rw" } else { "r" },
+        command.map_or("NULL", |spec| &spec.name),
+        names.user,
+        if client.is_resp3.load(Relaxed) { 3 } else { 2 },
+        String::from_utf8_lossy(&names.lib_name),
+        String::from_utf8_lossy(&names.lib_version),
+        number(&client.bytes_in),
+        number(&client.bytes_out),
+        number(&client.commands),
+    );
+    debug_assert!(written.is_ok());
+    line
+}

@@ -1,0 +1,326 @@
+//! DEBUG: for tests of servers. Runs alone, so that it may look at every key and so that SLEEP stops everybody.
+//!
+//! Nothing here can end the process: the subcommands that crash Redis are refused.
+
+mod data;
+mod digest;
+mod object;
+mod probe;
+
+use super::permission;
+use crate::engine::{Call, Command, CommandError, CommandResult, Group, flags::*};
+
+/// A subcommand. DEBUG is no container: its subcommands have neither statistics nor rights of their own.
+struct Subcommand {
+    /// In upper case.
+    name: &'static str,
+    /// The least and the greatest number of words, DEBUG included.
+    words: (usize, usize),
+    run: fn(&mut Call) -> CommandResult,
+    /// Arguments behind the name.
+    syntax: &'static str,
+    summary: &'static str,
+}
+
+const MANY: usize = usize::MAX;
+
+const fn row(
+    name: &'static str,
+    words: (usize, usize),
+    run: fn(&mut Call) -> CommandResult,
+    syntax: &'static str,
+    summary: &'static str,
+) -> Subcommand {
+    Subcommand {
+        name,
+        words,
+        run,
+        syntax,
+        summary,
+    }
+}
+
+const SUBCOMMANDS: &[Subcommand] = &[
+    row(
+        "AOF-FLUSH-SLEEP",
+        (3, 3),
+        accept,
+        "<microsec>",
+        "Accepted; the file is not written by the thread that runs commands.",
+    ),
+    row(
+        "ASSERT",
+        (2, MANY),
+        refuse,
+        "",
+        "Refused: it would end the server.",
+    ),
+    row(
+        "CHANGE-REPL-ID",
+        (2, 2),
+        probe::change_replication_id,
+        "",
+        "Takes another replication id.",
+    ),
+    row(
+        "CRASH-AND-RECOVER",
+        (2, MANY),
+        refuse,
+        "[<milliseconds>]",
+        "Refused: it would end the server.",
+    ),
+    row(
+        "DIGEST",
+        (2, 2),
+        digest::of_everything,
+        "",
+        "Shows a signature of all data.",
+    ),
+    row(
+        "DIGEST-VALUE",
+        (2, MANY),
+        digest::of_values,
+        "<key> [<key> ...]",
+        "Shows a signature of each key's value.",
+    ),
+    row(
+        "DROP-CLUSTER-PACKET-FILTER",
+        (3, 3),
+        accept,
+        "<packet-type>",
+        "Accepted; there is no cluster bus.",
+    ),
+    row(
+        "ERROR",
+        (3, 3),
+        probe::error,
+        "<string>",
+        "Replies with <string> as an error.",
+    ),
+    row("HELP", (2, 2), help, "", "Shows this text."),
+    row(
+        "HTSTATS",
+        (3, MANY),
+        object::database_table,
+        "<dbid> [full]",
+        "Shows figures of a database's table.",
+    ),
+    row(
+        "HTSTATS-KEY",
+        (3, MANY),
+        object::value_table,
+        "<key> [full]",
+        "Shows figures of the table that is <key>'s value.",
+    ),
+    row(
+        "JMAP",
+        (2, MANY),
+        accept,
+        "",
+        "Accepted; it concerns an allocator that is not used.",
+    ),
+    row(
+        "LEAK",
+        (3, 3),
+        accept,
+        "<string>",
+        "Accepted; nothing is leaked.",
+    ),
+    row(
+        "LOADAOF",
+        (2, 2),
+        data::load_aof,
+        "",
+        "Reads the data anew from the append-only file.",
+    ),
+    row(
+        "LOG",
+        (3, 3),
+        probe::log,
+        "<message>",
+        "Writes <message> to the log.",
+    ),
+    row(
+        "OBJECT",
+        (3, 3),
+        object::describe,
+        "<key>",
+        "Shows what is known of <key> and its value.",
+    ),
+    row(
+        "OOM",
+        (2, MANY),
+        refuse,
+        "",
+        "Refused: it would end the server.",
+    ),
+    row(
+        "PANIC",
+        (2, MANY),
+        refuse,
+        "",
+        "Refused: it would end the server.",
+    ),
+    row(
+        "PAUSE-CRON",
+        (3, 3),
+        accept,
+        "<0|1>",
+        "Accepted; no command depends on timers.",
+    ),
+    row(
+        "POPULATE",
+        (3, 5),
+        data::populate,
+        "<count> [<prefix>] [<size>]",
+        "Makes <count> keys named <prefix>:<number>, by default key:<number>. They are not propagated.",
+    ),
+    row(
+        "PROTOCOL",
+        (3, 3),
+        probe::protocol,
+        "<type>",
+        "Replies with a value of a type: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim, true, false.",
+    ),
+    row(
+        "QUICKLIST-PACKED-THRESHOLD",
+        (3, 3),
+        probe::packed_threshold,
+        "<size>",
+        "Accepted, if it is a size below 4gb.",
+    ),
+    row(
+        "RELOAD",
+        (2, MANY),
+        data::reload,
+        "[NOFLUSH | MERGE]",
+        "Stores all data anew, as saving and loading it would.",
+    ),
+    row(
+        "REPLICATE",
+        (3, MANY),
+        accept,
+        "<string>",
+        "Accepted; there are no replicas.",
+    ),
+    row(
+        "REPLYBUFFER",
+        (4, 4),
+        probe::reply_buffer,
+        "PEAK-RESET-TIME <NEVER|RESET|time> or RESIZING <0|1>",
+        "Accepted; clients own no reply buffers.",
+    ),
+    row(
+        "RESTART",
+        (2, MANY),
+        refuse,
+        "[<milliseconds>]",
+        "Refused: it would end the server.",
+    ),
+    row(
+        "SEGFAULT",
+        (2, MANY),
+        refuse,
+        "",
+        "Refused: it would end the server.",
+    ),
+    row(
+        "SET-ACTIVE-EXPIRE",
+        (3, 3),
+        probe::set_active_expire,
+        "<0|1>",
+        "Leaves keys past their time until they are accessed (0), or removes them when they are due (1).",
+    ),
+    row(
+        "SET-DISABLE-DENY-SCRIPTS",
+        (3, 3),
+        accept,
+        "<0|1>",
+        "Accepted without effect.",
+    ),
+    row(
+        "SET-SKIP-CHECKSUM-VALIDATION",
+        (3, 3),
+        accept,
+        "<0|1>",
+        "Accepted without effect.",
+    ),
+    row(
+        "SLEEP",
+        (3, 3),
+        probe::sleep,
+        "<seconds>",
+        "Stops the server for so long. Decimals allowed.",
+    ),
+    row(
+        "STRINGMATCH-LEN",
+        (4, 4),
+        probe::string_match,
+        "<pattern> <string>",
+        "Tells whether the glob-like <pattern> matches.",
+    ),
+];
+
+fn debug(call: &mut Call) -> CommandResult {
+    let permission = call.config.enable_debug_command;
+    permission::require(permission, call, "DEBUG", "enable-debug-command")?;
+    let words = call.args.len();
+    let found = SUBCOMMANDS
+        .iter()
+        .find(|subcommand| call.args.is(1, subcommand.name));
+    match found {
+        Some(Subcommand {
+            words: (least, most),
+            run,
+            ..
+        }) if (*least..=*most).contains(&words) => run(call),
+        _ => Err(unknown(call)),
+    }
+}
+
+fn unknown(call: &Call) -> CommandError {
+    call.subcommand_syntax()
+}
+
+fn help(call: &mut Call) -> CommandResult {
+    call.reply.array(1 + 2 * SUBCOMMANDS.len());
+    call.reply
+        .simple("DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    for subcommand in SUBCOMMANDS {
+        let line = format!("{} {}", subcommand.name, subcommand.syntax);
+        call.reply.simple(line.trim_end());
+        call.reply.simple(&format!("    {}", subcommand.summary));
+    }
+    Ok(())
+}
+
+fn accept(call: &mut Call) -> CommandResult {
+    call.reply.ok();
+    Ok(())
+}
+
+fn refuse(_call: &mut Call) -> CommandResult {
+    Err(CommandError::text(
+        "ERR this DEBUG subcommand would end the server, which only SHUTDOWN does",
+    ))
+}
+
+/// DEBUG.
+pub(super) const DEBUG: Command =
+    Command::new("DEBUG", Group::Server, "subcommand [arg ...]", debug)
+        .flags(ADMIN | NOSCRIPT | LOADING | STALE | ALONE)
+        .docs(
+            "1.0.0",
+            "Depends on subcommand.",
+            "Groups what tests of servers need.",
+        );
+
+#[cfg(test)]
+mod tests {
+    use super::SUBCOMMANDS;
+
+    #[test]
+    fn subcommands_are_in_order() {
+        assert!(SUBCOMMANDS.is_sorted_by(|one, other| one.name < other.name));
+    }
+}

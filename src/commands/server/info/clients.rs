@@ -1,0 +1,70 @@
+//! INFO clients.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::{Facts, Section};
+use crate::engine::{Client, flag};
+
+/// Connections.
+pub(super) const CLIENTS: Section = Section::new(
+    "clients",
+    "Clients",
+    &[
+        ("connected_clients", |facts| facts.clients.len().to_string()),
+        ("cluster_connections", |_| "0".into()),
+        ("maxclients", |facts| facts.config.maxclients.to_string()),
+        ("client_recent_max_input_buffer", |facts| {
+            largest(facts, |client| {
+                client.query_buffer.load(Relaxed) + client.query_buffer_free.load(Relaxed)
+            })
+        }),
+        ("client_recent_max_output_buffer", |facts| {
+            largest(facts, |client| count(&client.output_bytes))
+        }),
+        ("blocked_clients", |facts| {
+            count(&facts.engine.clients.blocked).to_string()
+        }),
+        ("tracking_clients", |_| "0".into()),
+        ("pubsub_clients", |facts| {
+            facts
+                .clients
+                .iter()
+                .filter(|client| client.has_flag(flag::PUBSUB))
+                .count()
+                .to_string()
+        }),
+        ("watching_clients", |facts| {
+            facts
+                .clients
+                .iter()
+                .filter(|client| watched(client) > 0)
+                .count()
+                .to_string()
+        }),
+        // Each client waits with a timer of its own; there is no table of them.
+        ("clients_in_timeout_table", |_| "0".into()),
+        ("total_watched_keys", |facts| {
+            facts
+                .clients
+                .iter()
+                .map(|client| watched(client))
+                .sum::<u64>()
+                .to_string()
+        }),
+        ("total_blocking_keys", |_| "0".into()),
+        ("total_blocking_keys_on_nokey", |_| "0".into()),
+    ],
+);
+
+fn count(counter: &AtomicU64) -> u64 {
+    counter.load(Relaxed)
+}
+
+fn watched(client: &Client) -> u64 {
+    client.watched.load(Relaxed).into()
+}
+
+fn largest(facts: &Facts<'_>, of: impl Fn(&Client) -> u64) -> String {
+    let sizes = facts.clients.iter().map(|client| of(client));
+    sizes.max().unwrap_or(0).to_string()
+}

@@ -1,0 +1,27 @@
+//! The server itself: its configuration, its state and figures, its end, and what tests of servers need.
+
+mod config;
+mod debug;
+mod footprint;
+mod info;
+mod lolwut;
+mod memory;
+mod module;
+mod permission;
+mod process;
+
+use crate::engine::Command;
+
+/// The family.
+pub const COMMANDS: &[Command] = &[
+    config::CONFIG,
+    debug::DEBUG,
+    info::INFO,
+    process::LASTSAVE,
+    lolwut::LOLWUT,
+    memory::MEMORY,
+    module::MODULE,
+    process::ROLE,
+    process::SHUTDOWN,
+    process::TIME,
+];

@@ -1,0 +1,114 @@
+//! Freeing what takes long to free where nobody waits for it: one thread for the whole server, started when first needed.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
+
+use crate::keyspace::{Dropped, Entry};
+
+/// Values that are no more work than this are freed on the spot: handing them over would cost as much.
+const SMALL_EFFORT: usize = 64;
+
+struct Garbage {
+    /// Never looked at again, only dropped.
+    what: Box<dyn Send>,
+    objects: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+    pending: AtomicU64,
+    freed: AtomicU64,
+}
+
+/// The way to the thread that frees.
+#[derive(Default)]
+pub struct Reclaimer {
+    /// Nothing inside when the thread could not be started; then everything is freed on the spot.
+    sender: OnceLock<Option<Sender<Garbage>>>,
+    counts: Arc<Counts>,
+}
+
+impl Reclaimer {
+    /// Frees a removed entry: here when it is small, else in the background.
+    pub fn free(&self, entry: Entry) {
+        if entry.view().free_effort() > SMALL_EFFORT {
+            self.send(Box::new(entry), 1);
+        }
+    }
+
+    /// Frees in the background what flushing took out, so many keys.
+    pub fn free_flushed(&self, dropped: Dropped, keys: u64) {
+        if keys > 0 {
+            self.send(Box::new(dropped), keys);
+        }
+    }
+
+    /// Values and keys that wait to be freed.
+    pub fn pending(&self) -> u64 {
+        self.counts.pending.load(Relaxed)
+    }
+
+    /// Values and keys freed in the background so far.
+    pub fn freed(&self) -> u64 {
+        self.counts.freed.load(Relaxed)
+    }
+
+    /// Counts from zero again (CONFIG RESETSTAT).
+    pub fn reset(&self) {
+        self.counts.freed.store(0, Relaxed);
+    }
+
+    fn send(&self, what: Box<dyn Send>, objects: u64) {
+        if let Some(sender) = self.sender.get_or_init(|| start(&self.counts)) {
+            self.counts.pending.fetch_add(objects, Relaxed);
+            // The thread lives as long as this sender, so nothing comes back.
+            let _ = sender.send(Garbage { what, objects });
+        }
+    }
+}
+
+/// Starts the thread; it ends when its sender is dropped.
+fn start(counts: &Arc<Counts>) -> Option<Sender<Garbage>> {
+    let (sender, receiver) = channel();
+    let counts = counts.clone();
+    let thread = std::thread::Builder::new().name("lazy-free".into());
+    match thread.spawn(move || run(receiver, &counts)) {
+        Ok(_) => Some(sender),
+        Err(error) => {
+            tracing::warn!("Memory is freed in the foreground, for want of a thread: {error}");
+            None
+        }
+    }
+}
+
+fn run(receiver: Receiver<Garbage>, counts: &Counts) {
+    for Garbage { what, objects } in receiver {
+        drop(what);
+        counts.freed.fetch_add(objects, Relaxed);
+        counts.pending.fetch_sub(objects, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::Value;
+
+    #[test]
+    fn only_what_is_big_is_freed_in_the_background() {
+        let reclaimer = Reclaimer::default();
+        reclaimer.free(Entry::new(b"small", Value::Str(b"text"), None, 0));
+        assert!(reclaimer.sender.get().is_none());
+        reclaimer.free(Entry::new(
+            b"big",
+            Value::Str(&vec![b'x'; 4 << 20]),
+            None,
+            0,
+        ));
+        while reclaimer.pending() > 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(reclaimer.freed(), 1);
+    }
+}

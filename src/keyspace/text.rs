@@ -1,0 +1,158 @@
+//! Strings changed in place: whatever holds them, a handler sees bytes.
+
+use bytes::Bytes;
+
+use super::db::Db;
+use super::entry::{Entry, EntryMut, MAX_INLINE, Value, ValueMut, ValueRef};
+use super::lock::Key;
+use super::table::Place;
+use crate::structures::{Object, text};
+
+/// What a string was before it was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// There was no such key.
+    Missing,
+    /// It was a string.
+    String,
+    /// It is of another type, and was left alone.
+    OtherType,
+}
+
+impl Db<'_, '_> {
+    /// Changes the bytes of the string under a key, which is first made as long as `len` with zero bytes if it is shorter,
+    /// or missing. Leaves the expiry; from then on the string counts as changed in place.
+    pub fn edit_string(
+        &mut self,
+        key: Key<'_>,
+        len: usize,
+        change: impl FnOnce(&mut [u8]),
+    ) -> Before {
+        let Some(place) = self.find(key) else {
+            let mut text = vec![0; len];
+            change(&mut text);
+            let access = self.access_clock().fresh();
+            self.insert(key, changed_in_place(key, text, None, access));
+            return Before::Missing;
+        };
+        let mut entry = self.table_to_change(key).entry_mut(place);
+        if entry.lengthen(len) {
+            entry.set_raw();
+            if let ValueMut::Inline(text) = entry.value() {
+                change(text);
+            }
+            return Before::String;
+        }
+        let text = match entry.view().value() {
+            ValueRef::Int(number) => longer(itoa::Buffer::new().format(number).as_bytes(), len),
+            ValueRef::Inline(text) => longer(text, len),
+            ValueRef::Object(_) => return edit_long(entry, len, change),
+        };
+        self.put_changed(key, place, text, change);
+        Before::String
+    }
+
+    /// Puts a string that no longer fits its entry into a new one.
+    fn put_changed(
+        &mut self,
+        key: Key<'_>,
+        place: Place,
+        mut text: Vec<u8>,
+        change: impl FnOnce(&mut [u8]),
+    ) {
+        change(&mut text);
+        self.table_to_change(key).replace(place, |old| {
+            let old = old.view();
+            changed_in_place(key, text, old.expires_at(), old.access())
+        });
+    }
+}
+
+fn edit_long(entry: EntryMut<'_>, len: usize, change: impl FnOnce(&mut [u8])) -> Before {
+    if let ValueMut::Object(object) = entry.value()
+        && let Some(bytes) = object.as_string_mut()
+    {
+        text::edit(bytes, len, change);
+        return Before::String;
+    }
+    Before::OtherType
+}
+
+fn longer(text: &[u8], len: usize) -> Vec<u8> {
+    let mut longer = Vec::with_capacity(len.max(text.len()));
+    longer.extend_from_slice(text);
+    longer.resize(len.max(text.len()), 0);
+    longer
+}
+
+fn changed_in_place(key: Key<'_>, text: Vec<u8>, expires_at: Option<i64>, access: u32) -> Entry {
+    let mut entry = if text.len() >= MAX_INLINE {
+        let object = Object::Bytes(Bytes::from(text));
+        Entry::new(
+            key.bytes,
+            Value::Object(Box::new(object)),
+            expires_at,
+            access,
+        )
+    } else {
+        Entry::new(key.bytes, Value::Str(&text), expires_at, access)
+    };
+    entry.exclusive().set_raw();
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::{AccessClock, Expiry, Keyspace, Moment, Notes};
+    use proptest::prelude::*;
+
+    const MOMENT: i64 = 1_000_000;
+
+    fn bytes_under(db: &mut Db<'_, '_>, key: Key<'_>) -> Vec<u8> {
+        match db.peek(key).map(|entry| entry.value()) {
+            Some(ValueRef::Inline(text)) => text.to_vec(),
+            Some(ValueRef::Int(number)) => number.to_string().into_bytes(),
+            Some(ValueRef::Object(object)) => object.as_string().expect("a string").to_vec(),
+            None => Vec::new(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_string_changes_like_a_vector(
+            first in prop_oneof!["[0-9]{1,5}", "[a-z]{0,200}"],
+            edits in prop::collection::vec((0usize..20_000, "[a-z]{1,300}"), 1..20),
+            expires_at in prop_oneof![Just(None), Just(Some(2 * MOMENT))],
+        ) {
+            let keyspace = Keyspace::new(1, 1);
+            let key = Key::new(b"key");
+            let mut scope = keyspace.lock_one(key.shard());
+            let mut notes = Notes::default();
+            let moment = Moment {
+                now: MOMENT,
+                access: AccessClock::lru(MOMENT),
+                no_touch: false,
+                ignore_expiry: false,
+                keeps_expired: false,
+            };
+            let mut db = Db::new(&mut scope, &mut notes, 0, moment);
+            let mut model = first.into_bytes();
+            let expiry = expires_at.map_or(Expiry::Clear, Expiry::At);
+            db.set(key, Value::of_string(&model), expiry);
+            for (start, text) in edits {
+                // Mostly near the end, where strings grow.
+                let start = if start < 15_000 { model.len() - model.len().min(start % 3) } else { start };
+                let end = start + text.len();
+                model.resize(model.len().max(end), 0);
+                model[start..end].copy_from_slice(text.as_bytes());
+                let before = db.edit_string(key, end, |bytes| bytes[start..end].copy_from_slice(text.as_bytes()));
+                prop_assert_eq!(before, Before::String);
+                prop_assert_eq!(&bytes_under(&mut db, key), &model);
+                let entry = db.peek(key).expect("the key is there");
+                prop_assert_eq!(entry.expires_at(), expires_at);
+                prop_assert!(entry.is_raw() || model.len() >= MAX_INLINE);
+            }
+        }
+    }
+}

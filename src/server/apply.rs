@@ -1,0 +1,60 @@
+//! What the server does when CONFIG SET has changed a directive.
+
+use std::sync::Arc;
+
+use super::{Server, limits};
+use crate::base::machine::error_text;
+use crate::config::{Apply, Config};
+use crate::observe::log;
+
+/// Acts on what has changed between two configurations; an error is the end of CONFIG SET's reply. Called with the old and
+/// the new configuration exchanged, it takes back what it did.
+pub(super) fn apply(
+    server: &Arc<Server>,
+    old: &Config,
+    new: &Config,
+    changed: &[Apply],
+) -> Result<(), String> {
+    changed.iter().try_for_each(|action| match action {
+        Apply::Listeners => listen(server, old, new),
+        Apply::Directory => {
+            std::env::set_current_dir(new.dir.path()).map_err(|error| error_text(&error))
+        }
+        Apply::LogLevel => {
+            log::set_least(new.loglevel);
+            Ok(())
+        }
+        Apply::MaxClients => make_room(server, new.maxclients),
+        Apply::OomScores => limits::set_oom_score(new).map_err(|error| {
+            tracing::warn!("Unable to write oom_score_adj: {error}");
+            "Failed to set current oom_score_adj. Check server logs.".into()
+        }),
+        // Whoever needs these reads them in the configuration.
+        _ => Ok(()),
+    })
+}
+
+fn listen(server: &Arc<Server>, old: &Config, new: &Config) -> Result<(), String> {
+    let done = server.listeners.rebind(server, new);
+    done.map_err(|error| {
+        tracing::warn!("{error:#}");
+        if old.port == new.port {
+            "Failed to bind to specified addresses.".into()
+        } else {
+            "Unable to listen on this port. Check server logs.".to_owned()
+        }
+    })?;
+    let port = &server.engine.identity.tcp_port;
+    port.store(new.port.into(), std::sync::atomic::Ordering::Relaxed);
+    Ok(())
+}
+
+fn make_room(server: &Server, clients: u32) -> Result<(), String> {
+    let possible = limits::make_room_for(clients, server.engine.identity.workers);
+    if possible >= clients {
+        return Ok(());
+    }
+    Err(format!(
+        "The operating system is not able to handle the specified number of clients, try with {possible}"
+    ))
+}

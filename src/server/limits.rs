@@ -1,0 +1,80 @@
+//! What the operating system allows the process: open files, and how soon it is killed when memory runs out.
+
+use std::fs;
+use std::io;
+use std::sync::OnceLock;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::config::{Config, OomScoreAdj};
+
+/// Descriptors that are not clients': files, listeners, the runtimes' own.
+const RESERVED: u64 = 32;
+/// Descriptors that each worker's runtime needs.
+const PER_WORKER: u64 = 4;
+
+/// Makes room for so many clients, as far as the system allows; gives how many there is room for.
+pub(super) fn make_room_for(clients: u32, workers: usize) -> u32 {
+    let reserved = RESERVED + PER_WORKER * workers as u64;
+    let needed = u64::from(clients) + reserved;
+    let allowed = raise_open_files(needed).unwrap_or_else(|error| {
+        tracing::warn!("The limit on open files cannot be read: {error}");
+        needed
+    });
+    u32::try_from(allowed.saturating_sub(reserved).min(clients.into())).unwrap_or(clients)
+}
+
+/// Raises the limit on open files to `needed`, or as far as it goes; returns it.
+fn raise_open_files(needed: u64) -> nix::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft >= needed {
+        return Ok(soft);
+    }
+    // Beyond the hard limit only a privileged process gets.
+    if setrlimit(Resource::RLIMIT_NOFILE, needed, hard.max(needed)).is_ok() {
+        return Ok(needed);
+    }
+    let most = hard.min(needed);
+    setrlimit(Resource::RLIMIT_NOFILE, most, hard)?;
+    Ok(most)
+}
+
+/// Reduces `maxclients` to what there is room for.
+pub(super) fn fit_clients(config: &mut Config) {
+    let (wanted, workers) = (config.maxclients, config.io_threads);
+    let possible = make_room_for(wanted, workers);
+    if possible < wanted {
+        tracing::warn!(
+            "You requested maxclients of {wanted}, but the limit on open files leaves room for {possible}. maxclients has \
+             been reduced to {possible}; to have more, raise 'ulimit -n'."
+        );
+        config.maxclients = possible;
+    }
+}
+
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
+
+/// The out-of-memory score before the server changed it.
+static OWN_SCORE: OnceLock<i32> = OnceLock::new();
+
+/// Sets the process's out-of-memory score as configured, or back to what it was.
+pub(super) fn set_oom_score(config: &Config) -> io::Result<()> {
+    let [primary, ..] = config.oom_score_adj_values.values();
+    let score = match config.oom_score_adj {
+        OomScoreAdj::No => match OWN_SCORE.get() {
+            Some(own) => *own,
+            None => return Ok(()),
+        },
+        OomScoreAdj::Absolute => {
+            own_score()?;
+            primary
+        }
+        OomScoreAdj::Relative => own_score()? + primary,
+    };
+    fs::write(OOM_SCORE, score.clamp(-1000, 1000).to_string())
+}
+
+fn own_score() -> io::Result<i32> {
+    let text = fs::read_to_string(OOM_SCORE)?;
+    Ok(*OWN_SCORE.get_or_init(|| text.trim().parse().unwrap_or(0)))
+}

@@ -1,0 +1,108 @@
+//! The Node clients: runs every flow of `tests/clients/flows` with each library and protocol, each on a fresh server.
+//!
+//! By hand: `cd tests/clients && npm ci && node run.mjs redis6 6379 pubsub`.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::common::{Server, installed, run};
+
+const LIMIT_INSTALL: Duration = Duration::from_secs(300);
+const LIMIT_FLOWS: Duration = Duration::from_secs(300);
+
+#[test]
+fn node_redis_4() {
+    flows("redis4");
+}
+
+#[test]
+fn node_redis_5() {
+    flows("redis5");
+}
+
+#[test]
+fn node_redis_5_over_resp3() {
+    flows("redis5@3");
+}
+
+#[test]
+fn node_redis_6() {
+    flows("redis6");
+}
+
+#[test]
+fn node_redis_6_over_resp2() {
+    flows("redis6@2");
+}
+
+#[test]
+fn ioredis_5() {
+    flows("ioredis5");
+}
+
+#[test]
+fn ioredis_6() {
+    flows("ioredis6");
+}
+
+#[test]
+fn ioredis_6_over_resp2() {
+    flows("ioredis6@2");
+}
+
+#[track_caller]
+fn flows(client: &str) {
+    if !installed("node") || !installed("npm") {
+        return;
+    }
+    install();
+    let server = Server::start(&[]);
+    let mut node = Command::new("node");
+    node.current_dir(folder())
+        .args(["run.mjs", client, &server.port().to_string()]);
+    let output = run(&mut node, b"", LIMIT_FLOWS);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    println!("{printed}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "flows fail with {client}");
+    assert!(
+        printed
+            .lines()
+            .filter(|line| line.starts_with("ok "))
+            .count()
+            > 50,
+        "all flows have run"
+    );
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+}
+
+/// Installs the libraries once, unless they are there since the lock file was written.
+fn install() {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let changed = |name: &str| {
+            folder()
+                .join(name)
+                .metadata()
+                .and_then(|file| file.modified())
+                .ok()
+        };
+        if changed("node_modules/.package-lock.json") > changed("package-lock.json") {
+            return;
+        }
+        let output = run(
+            Command::new("npm").arg("ci").current_dir(folder()),
+            b"",
+            LIMIT_INSTALL,
+        );
+        assert!(
+            output.status.success(),
+            "npm ci: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    });
+}

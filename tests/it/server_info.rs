@@ -1,0 +1,455 @@
+//! INFO, MEMORY, DEBUG and what else tells of the server or tests it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::common::{
+    Raw, Reply, Server, array, bulk, check, error, eventually, integer, ok, simple,
+};
+
+/// Fields of `redis-server` 7.0 that are not told here, each with its reason.
+const MISSING: &[(&str, &str)] = &[];
+
+/// The fields of some sections; a line that is neither a field, a title nor empty fails the test.
+fn info(raw: &mut Raw, sections: &str) -> BTreeMap<String, String> {
+    let text = raw.ask(&format!("INFO {sections}")).text();
+    let lines = text.split_terminator("\r\n");
+    let fields = lines.filter(|line| !line.is_empty() && !line.starts_with("# "));
+    fields
+        .map(|line| {
+            let (name, value) = line
+                .split_once(':')
+                .unwrap_or_else(|| panic!("no field: {line:?}"));
+            assert!(!line.contains('\n'), "{line:?}");
+            (name.to_owned(), value.to_owned())
+        })
+        .collect()
+}
+
+fn number(fields: &BTreeMap<String, String>, name: &str) -> f64 {
+    let value = &fields[name];
+    value
+        .trim_end_matches('%')
+        .parse()
+        .unwrap_or_else(|_| panic!("{name} is no number: {value}"))
+}
+
+fn titles(raw: &mut Raw, sections: &str) -> Vec<String> {
+    let text = raw.ask(&format!("INFO {sections}")).text();
+    let titles = text.lines().filter_map(|line| line.strip_prefix("# "));
+    titles.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_field_of_redis_is_told() {
+    let Some(redis) = Server::redis(&["--appendonly", "no"]) else {
+        return;
+    };
+    let server = Server::start(&[]);
+    let (theirs, ours) = (
+        info(&mut redis.raw(), "everything"),
+        info(&mut server.raw(), "everything"),
+    );
+    let missing: Vec<&String> = theirs
+        .keys()
+        .filter(|name| !ours.contains_key(*name))
+        .filter(|name| !name.starts_with("cmdstat_") && !name.starts_with("latency_percentiles_"))
+        .filter(|name| !MISSING.iter().any(|(known, _)| known == name))
+        .collect();
+    assert!(missing.is_empty(), "not told: {missing:?}");
+    for (name, value) in &theirs {
+        let Some(own) = ours.get(name) else { continue };
+        // Hexadecimal digits may look like a number.
+        if name.ends_with("_id") || name.contains("replid") || name.contains("sha1") {
+            continue;
+        }
+        let is_number = |text: &str| text.trim_end_matches('%').parse::<f64>().is_ok();
+        assert_eq!(
+            is_number(value),
+            is_number(own),
+            "{name}: {value} and {own}"
+        );
+    }
+}
+
+#[test]
+fn sections_are_told_as_asked_for() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    let default = [
+        "Server",
+        "Clients",
+        "Memory",
+        "Persistence",
+        "Stats",
+        "Replication",
+        "CPU",
+        "Modules",
+        "Errorstats",
+        "Cluster",
+        "Keyspace",
+    ];
+    assert_eq!(titles(&mut raw, ""), default);
+    assert_eq!(titles(&mut raw, "default"), default);
+    assert_eq!(titles(&mut raw, "CPU keyspace cpu"), ["CPU", "Keyspace"]);
+    assert_eq!(titles(&mut raw, "nonsense"), Vec::<String>::new());
+    for all in ["all", "everything", "cpu ALL"] {
+        let titles = titles(&mut raw, all);
+        assert_eq!(titles.len(), default.len() + 2, "{titles:?}");
+        assert!(titles.contains(&"Commandstats".into()) && titles.contains(&"Latencystats".into()));
+    }
+    assert_eq!(
+        raw.ask("INFO cluster"),
+        bulk("# Cluster\r\ncluster_enabled:0\r\n")
+    );
+    assert!(
+        raw.ask("INFO cpu cluster")
+            .text()
+            .contains("\r\n\r\n# Cluster\r\n")
+    );
+    raw.ask("HELLO 3");
+    assert!(matches!(raw.ask("INFO cluster"), Reply::Verbatim(format, _) if format == "txt"));
+}
+
+#[test]
+fn figures_are_true() {
+    let server = Server::start(&["--maxmemory", "1gb", "--maxmemory-policy", "allkeys-lru"]);
+    let mut raw = server.raw();
+    let before = info(&mut raw, "all");
+    assert_eq!(before["tcp_port"], server.port().to_string());
+    assert_eq!(before["maxmemory_human"], "1.00G");
+    assert_eq!(before["maxmemory_policy"], "allkeys-lru");
+    assert_eq!(before["run_id"].len(), 40);
+    for n in 0..100 {
+        assert_eq!(
+            raw.ask(&format!("SET key:{n} {}", "x".repeat(10_000))),
+            ok()
+        );
+    }
+    raw.ask("SET volatile 1 EX 100");
+    raw.ask("GET key:1");
+    raw.ask("GET nothing");
+    raw.ask("NONSENSE");
+    let after = info(&mut raw, "all");
+    let grown = |name: &str| number(&after, name) - number(&before, name);
+    assert!(grown("used_memory") > 900_000.0 && grown("used_memory_dataset") > 900_000.0);
+    assert!(
+        grown("total_net_input_bytes") > 1_000_000.0 && grown("total_net_output_bytes") > 10_000.0
+    );
+    assert_eq!(grown("total_commands_processed"), 105.0);
+    assert_eq!(
+        (grown("keyspace_hits"), grown("keyspace_misses")),
+        (1.0, 1.0)
+    );
+    assert_eq!(grown("total_error_replies"), 1.0);
+    assert_eq!(after["errorstat_ERR"], "count=1");
+    assert_eq!(grown("rdb_changes_since_last_save"), 101.0);
+    assert!(number(&after, "used_memory_rss") > number(&after, "used_memory"));
+    assert!(number(&after, "used_memory_peak") >= number(&after, "used_memory"));
+    assert!(
+        after["cmdstat_set"].starts_with("calls=101,usec="),
+        "{}",
+        after["cmdstat_set"]
+    );
+    assert!(after["latency_percentiles_usec_set"].starts_with("p50="));
+    let keys = &after["db0"];
+    assert!(
+        keys.starts_with("keys=101,expires=1,avg_ttl=") && keys.ends_with(",subexpiry=0"),
+        "{keys}"
+    );
+    let left = keys.split(['=', ',']).nth(5).map(str::parse::<u32>);
+    assert!(matches!(left, Some(Ok(90_000..=100_000))), "{keys}");
+    let mut second = server.raw();
+    second.ask("SUBSCRIBE news");
+    let clients = info(&mut raw, "clients");
+    assert_eq!(
+        (&*clients["connected_clients"], &*clients["pubsub_clients"]),
+        ("2", "1")
+    );
+    assert_eq!(info(&mut raw, "stats")["pubsub_channels"], "1");
+}
+
+#[test]
+fn calls_that_are_refused_or_queued_are_no_calls() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    raw.ask("GET");
+    raw.ask("GET k");
+    check(&mut raw, &[("MULTI", ok())]);
+    raw.ask("SET k 1");
+    raw.ask("EXEC");
+    raw.ask("INCR x y");
+    let stats = info(&mut raw, "commandstats");
+    let counts = |name: &str| {
+        let text = &stats[name];
+        let field = |wanted: &str| {
+            let found = text.split(',').find_map(|part| part.strip_prefix(wanted));
+            found.map_or(0, |value| value.parse().expect("a number"))
+        };
+        (
+            field("calls="),
+            field("rejected_calls="),
+            field("failed_calls="),
+        )
+    };
+    assert_eq!(counts("cmdstat_get"), (1, 1, 0));
+    assert_eq!(counts("cmdstat_set"), (1, 0, 0));
+    assert_eq!(counts("cmdstat_incr"), (0, 1, 0));
+}
+
+#[test]
+fn rates_follow_the_load() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    let deadline = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < deadline {
+        raw.send(b"*1\r\n$4\r\nPING\r\n".repeat(50));
+        raw.read_many(50);
+    }
+    let stats = info(&mut raw, "stats");
+    assert!(number(&stats, "instantaneous_ops_per_sec") > 50.0);
+    assert!(number(&stats, "instantaneous_input_kbps") > 0.5);
+    assert!(number(&stats, "eventloop_cycles") > 1.0);
+    eventually("the rate falls", || {
+        number(&info(&mut raw, "stats"), "instantaneous_ops_per_sec") < 1000.0
+    });
+}
+
+#[test]
+fn memory_of_a_key_follows_its_value() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    for size in [10, 1000, 100_000] {
+        raw.ask(&format!("SET k {}", "x".repeat(size)));
+        let bytes = raw.ask("MEMORY USAGE k SAMPLES 0").number() as usize;
+        assert!(
+            bytes >= size && bytes < size + size / 4 + 200,
+            "{size}: {bytes}"
+        );
+    }
+    check(
+        &mut raw,
+        &[
+            ("MEMORY USAGE nothing", Reply::NullBulk),
+            ("MEMORY USAGE k SAMPLES -1", error("ERR syntax error")),
+            ("MEMORY USAGE k SAMPLES", error("ERR syntax error")),
+            (
+                "MEMORY USAGE k SAMPLES x",
+                error("ERR value is not an integer or out of range"),
+            ),
+            ("MEMORY PURGE", ok()),
+        ],
+    );
+    assert!(raw.ask("MEMORY DOCTOR").text().contains("Sam"));
+    assert!(!raw.ask("MEMORY MALLOC-STATS").text().is_empty());
+    raw.ask("HELLO 3");
+    let stats = raw.ask("MEMORY STATS").pairs();
+    let figure = |name: &str| {
+        let found = stats.iter().find(|(known, _)| *known == bulk(name));
+        found.unwrap_or_else(|| panic!("no {name}")).1.clone()
+    };
+    assert_eq!(figure("keys.count"), integer(1));
+    assert!(figure("total.allocated").number() > 100_000);
+    assert!(matches!(figure("fragmentation"), Reply::Double(ratio) if ratio > 0.0));
+    assert_eq!(figure("db.0").pairs().len(), 3);
+}
+
+#[test]
+fn debug_is_for_those_who_may() {
+    let refusal = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+    let server = Server::start(&[]);
+    check(
+        &mut server.raw(),
+        &[
+            ("DEBUG SLEEP 0", error(refusal)),
+            (
+                "DEBUG",
+                error("ERR wrong number of arguments for 'debug' command"),
+            ),
+        ],
+    );
+    let refusal = refusal
+        .replace("DEBUG", "MODULE")
+        .replace("debug", "module");
+    check(&mut server.raw(), &[("MODULE LIST", error(&refusal))]);
+    for permission in ["local", "yes"] {
+        let server = Server::start(&[
+            "--enable-debug-command",
+            permission,
+            "--enable-module-command",
+            permission,
+        ]);
+        check(
+            &mut server.raw(),
+            &[("DEBUG SLEEP 0", ok()), ("MODULE LIST", array([]))],
+        );
+    }
+}
+
+#[test]
+fn digests_are_those_of_redis() {
+    const DEBUG: &[&str] = &["--enable-debug-command", "yes"];
+    let Some(redis) = Server::redis(DEBUG) else {
+        return;
+    };
+    let server = Server::start(DEBUG);
+    let (mut theirs, mut ours) = (redis.raw(), server.raw());
+    let long = format!("SET long {}", "y".repeat(50_000));
+    for command in [
+        "DEBUG DIGEST",
+        "SET number 12345678901",
+        "SET small -1",
+        "SET text \"some text\"",
+        "SET empty \"\"",
+        &long,
+        "SET volatile x EX 1000",
+        "SELECT 9",
+        "DEBUG POPULATE 100",
+        "DEBUG POPULATE 10 prefix 7",
+        "DEBUG POPULATE 10 other 100",
+        "DEBUG DIGEST",
+        "SELECT 0",
+        "DEBUG DIGEST-VALUE number small text empty long volatile nothing",
+        "DEBUG DIGEST",
+        "DEBUG RELOAD",
+        "DEBUG DIGEST",
+        "DEBUG POPULATE -1",
+        "DEBUG POPULATE x",
+        "DEBUG RELOAD NOW",
+        "DEBUG NONSENSE",
+        "DEBUG SLEEP",
+        "DEBUG ERROR \"SOME error\\r\\nof two lines\"",
+        "DEBUG QUICKLIST-PACKED-THRESHOLD 100b",
+        "DEBUG QUICKLIST-PACKED-THRESHOLD 5gb",
+        "DEBUG REPLYBUFFER RESIZING 1",
+        "DEBUG REPLYBUFFER PEAK-RESET-TIME x",
+        "DEBUG REPLYBUFFER NONSENSE 1",
+        "DEBUG HTSTATS 99",
+        "DEBUG HTSTATS-KEY text",
+        "DEBUG HTSTATS-KEY nothing",
+        "DEBUG OBJECT nothing",
+        "SHUTDOWN ABORT",
+        "SHUTDOWN SAVE NOSAVE",
+        "SHUTDOWN LATER",
+        "ROLE",
+    ] {
+        assert_eq!(ours.ask(command), theirs.ask(command), "{command}");
+    }
+    for version in ["2", "3"] {
+        for raw in [&mut ours, &mut theirs] {
+            raw.ask(&format!("HELLO {version}"));
+        }
+        for kind in [
+            "string", "integer", "double", "bignum", "null", "array", "set", "map", "verbatim",
+            "true", "false", "attrib", "push", "nonsense",
+        ] {
+            let command = format!("DEBUG PROTOCOL {kind}");
+            assert_eq!(ours.ask(&command), theirs.ask(&command), "{command}");
+            if version == "3" && (kind == "attrib" || kind == "push") {
+                assert_eq!(ours.read(), theirs.read(), "{command}");
+            }
+        }
+    }
+}
+
+#[test]
+fn debug_looks_at_values_and_changes_switches() {
+    let server = Server::start(&["--enable-debug-command", "yes"]);
+    let mut raw = server.raw();
+    raw.ask("SET k 1");
+    let text = raw.ask("DEBUG OBJECT k").text();
+    assert!(
+        text.starts_with("Value at:0x")
+            && text.contains(" refcount:1 encoding:int serializedlength:2 lru:"),
+        "{text}"
+    );
+    check(
+        &mut raw,
+        &[
+            ("DEBUG SET-ACTIVE-EXPIRE 0", ok()),
+            ("SET kept 1 PX 1", ok()),
+            ("DEBUG SLEEP 0.3", ok()),
+            ("DEBUG STRINGMATCH-LEN a*c abbc", integer(1)),
+            ("DEBUG LOG \"a line for the log\"", ok()),
+        ],
+    );
+    assert!(
+        raw.ask("INFO keyspace").text().contains("keys=2,"),
+        "an expired key stays while nobody looks"
+    );
+    check(&mut raw, &[("DEBUG SET-ACTIVE-EXPIRE 1", ok())]);
+    eventually("the expired key is removed", || {
+        raw.ask("INFO keyspace").text().contains("keys=1,")
+    });
+    assert!(server.log().contains("DEBUG LOG: a line for the log"));
+    let id = info(&mut raw, "replication")["master_replid"].clone();
+    check(&mut raw, &[("DEBUG CHANGE-REPL-ID", ok())]);
+    assert_ne!(info(&mut raw, "replication")["master_replid"], id);
+    for fatal in [
+        "SEGFAULT",
+        "PANIC",
+        "OOM",
+        "ASSERT",
+        "RESTART",
+        "CRASH-AND-RECOVER",
+    ] {
+        assert!(
+            raw.ask(&format!("DEBUG {fatal}"))
+                .text()
+                .starts_with("ERR ")
+        );
+    }
+    assert_eq!(raw.ask("PING"), simple("PONG"));
+}
+
+#[test]
+fn sleep_stops_everybody() {
+    let server = Server::start(&["--enable-debug-command", "yes", "--io-threads", "2"]);
+    let (mut one, mut other) = (server.raw(), server.raw());
+    let start = Instant::now();
+    one.tell("DEBUG SLEEP 0.5");
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(other.ask("PING"), simple("PONG"));
+    assert!(start.elapsed() >= Duration::from_millis(490));
+    assert_eq!(one.read(), ok());
+}
+
+#[test]
+fn time_and_picture() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    let now = raw.ask("TIME").items();
+    let seconds: i64 = now[0].text().parse().expect("seconds");
+    let started = raw.ask("LASTSAVE").number();
+    assert!((0..60).contains(&(seconds - started)));
+    assert!(
+        now[1]
+            .text()
+            .parse::<u32>()
+            .is_ok_and(|micros| micros < 1_000_000)
+    );
+    for command in ["LOLWUT", "LOLWUT VERSION 5 1 2 3"] {
+        assert!(raw.ask(command).text().contains("Redis ver. "), "{command}");
+    }
+    check(
+        &mut raw,
+        &[(
+            "LOLWUT VERSION x",
+            error("ERR value is not an integer or out of range"),
+        )],
+    );
+}
+
+#[test]
+fn shutdown_ends_the_server_without_a_reply() {
+    for command in ["SHUTDOWN", "SHUTDOWN NOSAVE NOW FORCE"] {
+        let mut server = Server::start(&["--io-threads", "2"]);
+        let mut others: Vec<Raw> = (0..4).map(|_| server.raw()).collect();
+        let mut raw = server.raw();
+        raw.tell(command);
+        raw.expect_closed();
+        assert!(server.wait().success());
+        others.iter_mut().for_each(Raw::expect_closed);
+        assert!(server.log().contains("ready to exit, bye bye"));
+    }
+}
