@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::manifest::{Manifest, ManifestError};
+use crate::base::machine::error_text;
 use crate::config::{Config, replace_file};
 
 /// Where the append-only file's parts are.
@@ -62,7 +63,7 @@ impl Folder {
         match fs::read(self.file(&self.manifest_name())) {
             Ok(text) => Manifest::parse(&text),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Manifest::default()),
-            Err(error) => Err(ManifestError::Unreadable(plain_text(&error))),
+            Err(error) => Err(ManifestError::Unreadable(error_text(&error))),
         }
     }
 
@@ -121,15 +122,6 @@ impl Folder {
 
 fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
-}
-
-/// The operating system's words for an error, as C programs print them.
-pub fn plain_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
-    }
 }
 
 /// The file that records are appended to.

@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-use super::file::{Folder, plain_text};
+use super::file::Folder;
 use super::manifest::Manifest;
 use super::reader::{Fault, Reader, Step};
+use crate::base::machine::error_text;
 use crate::base::numbers::parse_i64;
 use crate::resp::args::{Args, OwnedArgs};
 
@@ -162,7 +163,7 @@ pub fn load(
 fn open_error(name: &str, error: &io::Error) -> LoadError {
     LoadError::Open {
         file: name.into(),
-        reason: plain_text(error),
+        reason: error_text(error),
     }
 }
 
@@ -193,7 +194,7 @@ fn cut_torn_end(
         .map_err(|error| LoadError::Truncate {
             file,
             offset,
-            reason: plain_text(&error),
+            reason: error_text(&error),
         })?;
     tracing::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
     Ok(())
@@ -203,7 +204,7 @@ fn play_file(name: &str, mut file: File, player: &mut dyn Player) -> Result<Play
     let unreadable = |error: io::Error| LoadError::Unreadable {
         file: name.into(),
         offset: 0,
-        reason: plain_text(&error),
+        reason: error_text(&error),
     };
     let size = file.metadata().map_err(unreadable)?.len();
     let mut head = [0; RDB_MAGIC.len()];
@@ -357,7 +358,7 @@ impl Playback<'_> {
             Fault::Unreadable(error) => LoadError::Unreadable {
                 file,
                 offset,
-                reason: plain_text(&error),
+                reason: error_text(&error),
             },
         }
     }

@@ -12,7 +12,7 @@ mod status;
 mod writer;
 
 pub use base::{Encoder, write_base};
-pub use file::{Folder, LogFile, plain_text};
+pub use file::{Folder, LogFile};
 pub use load::{LoadError, Loaded, Player, Refusal, load, total_size};
 pub use manifest::{Kind, Manifest, ManifestError, Part};
 pub use status::AofStatus;

@@ -12,9 +12,10 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::file::{LogFile, plain_text};
+use super::file::LogFile;
 use super::status::AofStatus;
 use crate::base::clock::unix_ms;
+use crate::base::machine::error_text;
 use crate::config::{AppendFsync, ConfigStore};
 use crate::journal::{Journal, Merger, write_command};
 
@@ -365,7 +366,7 @@ impl<'w> Writer<'w> {
 
     /// The disk refuses: says so once and tries again later.
     fn fail(&mut self, error: &io::Error) {
-        let reason = plain_text(error);
+        let reason = error_text(error);
         if self.retry_at.is_none() {
             tracing::error!(
                 "Error writing to the AOF file: {reason}. Writes are refused until it succeeds."
@@ -389,7 +390,7 @@ impl<'w> Writer<'w> {
     fn flush(&mut self, answer: &Sender<Result<(), String>>) {
         let result = self.write_everything().map_err(|error| {
             self.fail(&error);
-            plain_text(&error)
+            error_text(&error)
         });
         // Nobody may be waiting any more.
         let _ = answer.send(result);
