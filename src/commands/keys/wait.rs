@@ -99,8 +99,8 @@ struct WaitForFile {
 
 /// Whether all that a client wrote is on disk.
 fn is_durable(engine: &Engine, session: &Session) -> bool {
-    let durable = engine.durable.load(Relaxed);
-    engine.config.load().appendonly && session.last_record.is_none_or(|last| last <= durable)
+    let synced = engine.synced.load(Relaxed);
+    engine.config.load().appendonly && session.last_record.is_none_or(|last| last <= synced)
 }
 
 fn report(engine: &Engine, session: &Session, reply: &mut Reply) {
@@ -120,6 +120,10 @@ impl Parked for WaitForFile {
         }
         report(engine, session, reply);
         Progress::Done
+    }
+
+    fn waits_for_disk(&self) -> bool {
+        true
     }
 
     fn deadline(&self) -> Option<i64> {
