@@ -151,7 +151,7 @@ mod tests {
         let mut config = Config::default();
         config.appendonly = true;
         let engine = Engine::new(config, &[]);
-        engine.durable.store(durable, Relaxed);
+        engine.synced.store(durable, Relaxed);
         let client = Client::new(1, 0, String::new(), String::new(), 0);
         let mut session = Session::new(Arc::new(client), false);
         session.last_record = last_record;
