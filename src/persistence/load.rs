@@ -409,7 +409,10 @@ mod tests {
         command(&text.split(' ').map(str::as_bytes).collect::<Vec<_>>())
     }
 
-    fn played(text: &[u8]) -> (Vec<(usize, Vec<Vec<u8>>)>, Result<Played, LoadError>) {
+    /// Commands with the database that each ran in.
+    type Seen = Vec<(usize, Vec<Vec<u8>>)>;
+
+    fn played(text: &[u8]) -> (Seen, Result<Played, LoadError>) {
         let mut notes = Notes::default();
         let result = play("f", text, text.len() as u64, &mut notes);
         (notes.0, result)

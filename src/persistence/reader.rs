@@ -86,24 +86,22 @@ impl<R: Read> Reader<R> {
         self.start = self.end;
         self.batch.clear();
         loop {
-            match self.buffer[self.start..self.filled].first() {
-                None => {}
-                Some(b'*') => {
-                    if self.parse()? {
-                        return Ok(Step::Command);
-                    }
-                }
-                Some(b'#') => {
-                    if self.pass_annotation()? {
-                        continue;
-                    }
-                }
+            let (is_command, is_annotation) = match self.buffer[self.start..self.filled].first() {
+                None => (false, false),
+                Some(b'*') => (self.parse()?, false),
+                Some(b'#') => (false, self.pass_annotation()?),
                 Some(byte) => {
                     return Err(Fault::Format(format!(
                         "expected '*', got '{}'",
                         byte.escape_ascii()
                     )));
                 }
+            };
+            if is_command {
+                return Ok(Step::Command);
+            }
+            if is_annotation {
+                continue;
             }
             if !self.read_more().map_err(Fault::Unreadable)? {
                 let is_torn = self.start < self.filled;
