@@ -22,6 +22,11 @@ impl Exit {
         self.ended.notify_all();
     }
 
+    /// Whether the end has been decided.
+    pub fn is_ending(&self) -> bool {
+        self.status.lock().is_some()
+    }
+
     /// Waits for the end.
     pub fn wait(&self) -> i32 {
         let mut status = self.status.lock();
@@ -58,8 +63,8 @@ pub(super) async fn await_signals(server: Arc<Server>) {
 /// completed and `force` was not asked for.
 pub(super) fn stop(server: &Server, force: bool) -> bool {
     tracing::warn!("User requested shutdown...");
-    if let Err(error) = super::hooks::close_files(server) {
-        tracing::error!("The append-only file could not be completed: {error}");
+    if let Err(error) = super::files::close(server, force) {
+        tracing::error!("The append-only file could not be completed: {error:#}");
         if !force {
             return false;
         }

@@ -98,6 +98,7 @@ fn rewrite(call: &mut Call) -> CommandResult {
 
 fn reset_stat(call: &mut Call) -> CommandResult {
     call.engine.stats.reset();
+    call.engine.reclaimer.reset();
     call.reply.ok();
     Ok(())
 }
