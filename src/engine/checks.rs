@@ -139,7 +139,9 @@ pub fn unknown_command(engine: &Engine, args: Args<'_>) -> CommandError {
     const QUOTED: usize = 128;
     let text =
         |arg: &[u8], max: usize| String::from_utf8_lossy(&arg[..arg.len().min(max)]).into_owned();
-    if let (Some(container), Some(word)) = (engine.commands.find(args.at(0)), args.get(1)) {
+    let container = engine.commands.find(args.at(0));
+    let container = container.filter(|container| !container.subcommands.is_empty());
+    if let (Some(container), Some(word)) = (container, args.get(1)) {
         let container = container.name.to_ascii_uppercase();
         return CommandError::UnknownSubcommand(text(word, QUOTED), container);
     }
