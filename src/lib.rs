@@ -12,6 +12,7 @@ pub mod engine;
 pub mod journal;
 pub mod keyspace;
 pub mod observe;
+pub mod persistence;
 pub mod pubsub;
 pub mod resp;
 pub mod server;

@@ -34,7 +34,7 @@ pub use values::{
     OomScoreAdj, OomScores, Percentiles, Permission, Primary, PubsubDefault, SanitizePayload,
     SaveRule, ShutdownFlags, Supervision,
 };
-pub use words::quote;
+pub use words::{quote, split as split_words};
 
 /// Declares the configuration, and the value in which nothing is set yet: the table fills it with
 /// the defaults.

@@ -28,7 +28,9 @@ pub enum Mail {
     Kill(u64),
     /// Wake this client from its blocking command.
     Unblock(u64, Unblock),
-    /// Look again at every client: a pause has ended, the journal has reached the disk, limits have changed.
+    /// Look again at the clients that wait for the disk.
+    Durable,
+    /// Look again at every client: a pause has ended, limits have changed.
     Recheck,
     /// Adopt this connection; `None` when the worker shall stop.
     Connection(Box<dyn std::any::Any + Send>),

@@ -49,6 +49,7 @@ use crate::base::{clock::unix_ms, random};
 use crate::config::{Config, ConfigStore, KeyEvents};
 use crate::journal::Journal;
 use crate::keyspace::Keyspace;
+use crate::persistence::AofStatus;
 use crate::pubsub::{Kind, PubSub, Publication};
 
 /// Everything that connections share.
@@ -79,8 +80,12 @@ pub struct Engine {
     disk_error: Mutex<String>,
     /// Per lane the number behind the last record that it appended.
     last_records: Box<[AtomicU64]>,
-    /// Records with a lower number are on disk, as far as `appendfsync always` promises.
+    /// Records with a lower number are as safe as `appendfsync` asks: replies to them may be sent.
     pub durable: AtomicU64,
+    /// Records with a lower number have been forced to the disk.
+    pub synced: AtomicU64,
+    /// The append-only file, for INFO.
+    pub aof: AofStatus,
     /// Progress of loading, for INFO.
     pub loading: Loading,
     /// How far the server is on the way to its end.
@@ -181,6 +186,8 @@ impl Engine {
             disk_error: Mutex::default(),
             last_records: (0..lanes).map(|_| AtomicU64::new(0)).collect(),
             durable: AtomicU64::new(0),
+            synced: AtomicU64::new(0),
+            aof: AofStatus::default(),
             loading: Loading::default(),
             shutdown: AtomicU32::new(shutdown::NONE),
             puts_off_signals: AtomicBool::new(false),
@@ -228,6 +235,12 @@ impl Engine {
     /// When the data was last saved to a snapshot, or else the server started, in Unix seconds.
     pub fn last_save(&self) -> i64 {
         self.identity.started_ms / 1000
+    }
+
+    /// Whether those who may append to the journal wait until it has been written. While the disk refuses they need not:
+    /// then writes are refused.
+    pub fn is_journal_full(&self) -> bool {
+        self.journal.is_full() && self.conditions() & condition::DISK_ERROR == 0
     }
 
     /// The number behind the last record that a lane appended.

@@ -29,6 +29,11 @@ pub trait Parked: Send {
     /// Its time is up, or somebody ended its wait: writes the reply.
     fn unblock(&mut self, engine: &Engine, session: &mut Session, how: Unblock, reply: &mut Reply);
 
+    /// Whether it must be looked at again when more of the journal has been forced to the disk.
+    fn waits_for_disk(&self) -> bool {
+        false
+    }
+
     /// Whether CLIENT UNBLOCK may end it, and CLIENT LIST shows it as blocked.
     fn is_blocked(&self) -> bool {
         true

@@ -250,10 +250,10 @@ impl CommandTable {
     /// Finds the command that some arguments call: of a container its subcommand, or itself where no word follows.
     #[inline]
     pub fn resolve(&self, args: Args<'_>) -> Option<&Spec> {
-        let spec = self.find(args.at(0))?;
+        // A subcommand's full name is no way to call it.
+        let spec = self.find(args.at(0)).filter(|spec| spec.parent.is_none())?;
         if spec.subcommands.is_empty() {
-            // A subcommand's full name is no way to call it.
-            return spec.parent.is_none().then_some(spec);
+            return Some(spec);
         }
         match args.get(1) {
             Some(word) => self.subcommand(spec, word),

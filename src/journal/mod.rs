@@ -20,6 +20,9 @@ pub struct Record {
     pub bytes: Vec<u8>,
 }
 
+/// Bytes that may wait for the consumer before those who append must wait for it.
+const MAX_PENDING: u64 = 256 << 20;
+
 /// Records of one worker, back to back: number, database, length, bytes.
 #[derive(Default)]
 struct Lane {
@@ -71,6 +74,17 @@ impl Journal {
     /// Bytes that wait for the consumer.
     pub fn pending(&self) -> u64 {
         self.pending.load(Ordering::Relaxed)
+    }
+
+    /// Whether so much waits for the consumer that nobody should append more.
+    pub fn is_full(&self) -> bool {
+        self.pending() > MAX_PENDING
+    }
+
+    /// Forgets what no consumer will take any more. The journal is closed and has no consumer.
+    pub fn clear(&self) {
+        drop(self.take());
+        self.pending.store(0, Ordering::Relaxed);
     }
 
     /// Appends a record; the caller holds the locks of everything that it changed. Returns its number.

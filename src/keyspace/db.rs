@@ -5,7 +5,7 @@ use super::deadline::Deadlines;
 use super::entry::{Entry, EntryMut, EntryRef, Value, ValueRef};
 use super::lock::{Key, Scope};
 use super::shard::{ShardDatabase, WatchFlag};
-use super::table::Place;
+use super::table::{Place, Table};
 
 /// What a write does to the expiry that a key may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +117,15 @@ impl<'s, 'k> Db<'s, 'k> {
         self.scope.shard(key.shard()).database(index)
     }
 
+    /// The table that holds a key which is about to change: what it holds now is shown to a copy in progress. Every change
+    /// goes through here.
+    #[inline(always)]
+    pub(super) fn table_to_change(&mut self, key: Key<'_>) -> &mut Table {
+        let part = self.part(key);
+        part.preserve(key);
+        &mut part.table
+    }
+
     /// Finds a key that has not expired; one that has is removed and noted.
     #[inline]
     pub(super) fn find(&mut self, key: Key<'_>) -> Option<Place> {
@@ -158,7 +167,7 @@ impl<'s, 'k> Db<'s, 'k> {
 
     fn take(&mut self, key: Key<'_>, place: Place) -> Entry {
         let hint = self.scope.keyspace().hint(self.index, key.shard());
-        self.part(key).table.remove(place, hint)
+        self.table_to_change(key).remove(place, hint)
     }
 
     /// The entry of a key, counted as a hit or a miss, and marked as used.
@@ -185,7 +194,7 @@ impl<'s, 'k> Db<'s, 'k> {
 
     /// The entry of a key, counted as a hit or a miss, but not marked as used.
     pub fn look(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let Some(place) = self.find(key) else {
+        let Some(place) = self.find_to_read(key) else {
             self.notes.misses += 1;
             return None;
         };
@@ -202,7 +211,7 @@ impl<'s, 'k> Db<'s, 'k> {
 
     /// Bytes that a key and its value take: their allocations, and their share of the table.
     pub fn footprint(&mut self, key: Key<'_>) -> Option<usize> {
-        let place = self.find(key)?;
+        let place = self.find_to_read(key)?;
         let table = &self.part(key).table;
         let entry = table.entry(place);
         let value = match entry.value() {
@@ -217,7 +226,7 @@ impl<'s, 'k> Db<'s, 'k> {
     pub fn change(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         let place = self.find(key)?;
         let access = self.moment.access;
-        let mut entry = self.part(key).table.entry_mut(place);
+        let mut entry = self.table_to_change(key).entry_mut(place);
         let field = entry.view().access();
         entry.set_access(access.touched(field));
         Some(entry)
@@ -239,7 +248,7 @@ impl<'s, 'k> Db<'s, 'k> {
             );
             return true;
         };
-        let mut entry = self.part(key).table.entry_mut(place);
+        let mut entry = self.table_to_change(key).entry_mut(place);
         let known = entry.view().expires_at();
         let expires_at = match expiry {
             Expiry::Keep => known,
@@ -266,7 +275,7 @@ impl<'s, 'k> Db<'s, 'k> {
     pub(super) fn insert(&mut self, key: Key<'_>, entry: Entry) {
         let expires_at = entry.view().expires_at();
         let hint = self.scope.keyspace().hint(self.index, key.shard());
-        let place = self.part(key).table.insert(key.bits(), entry, hint);
+        let place = self.table_to_change(key).insert(key.bits(), entry, hint);
         if let Some(at) = expires_at {
             self.arm(key, place, at);
         }
@@ -282,7 +291,7 @@ impl<'s, 'k> Db<'s, 'k> {
     /// Gives a key an expiry, or takes it away. The key must be there.
     pub fn set_expiry(&mut self, key: Key<'_>, expires_at: Option<i64>) {
         let Some(place) = self.find(key) else { return };
-        let table = &mut self.part(key).table;
+        let table = self.table_to_change(key);
         if let Some(at) = expires_at {
             if table.entry_mut(place).move_expiry(at) {
                 return self.arm(key, place, at);
@@ -313,7 +322,7 @@ impl<'s, 'k> Db<'s, 'k> {
             return None;
         };
         let mut old = None;
-        self.part(key).table.replace(place, |known| {
+        self.table_to_change(key).replace(place, |known| {
             old = Some(known);
             entry
         });

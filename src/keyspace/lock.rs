@@ -7,6 +7,7 @@
 //! - nobody holds a shard's lock without a passage through the gate, and nobody awaits while holding one.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
@@ -15,6 +16,7 @@ use smallvec::SmallVec;
 use super::gate::Gate;
 use super::hint::{self, Hint};
 use super::shard::Shard;
+use super::snapshot::Detached;
 use crate::base::hash::hash;
 
 const SHARD_BITS: u32 = 10;
@@ -74,6 +76,10 @@ pub struct Keyspace {
     /// Per database, made when it is first written to: one hint per shard.
     hints: Box<[OnceLock<Box<[Hint]>>]>,
     gate: Gate,
+    /// Whether a copy is in progress.
+    pub(super) is_copying: AtomicBool,
+    /// What was flushed while a copy was in progress and has not been copied yet.
+    pub(super) detached: Mutex<Vec<Detached>>,
 }
 
 impl Keyspace {
@@ -85,6 +91,8 @@ impl Keyspace {
                 .collect(),
             hints: (0..databases).map(|_| OnceLock::new()).collect(),
             gate: Gate::new(lanes),
+            is_copying: AtomicBool::new(false),
+            detached: Mutex::default(),
         }
     }
 

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::lock::hash_bits;
+use super::lock::{Key, hash_bits};
+use super::snapshot::Debt;
 use super::table::Table;
 
 /// Raised when a watched key changes. One per WATCHing client and round.
@@ -16,11 +17,21 @@ pub type WatchFlag = Arc<AtomicBool>;
 #[derive(Default)]
 pub(super) struct ShardDatabase {
     pub table: Table,
+    /// What a copy in progress still has to be shown.
+    pub debt: Option<Box<Debt>>,
     /// Watched keys; empty for nearly everybody, which is what makes telling them cheap.
     watchers: HashMap<Box<[u8]>, SmallVec<[WatchFlag; 1]>, foldhash::fast::RandomState>,
 }
 
 impl ShardDatabase {
+    /// Before a key changes: shows it to a copy in progress.
+    #[inline]
+    pub fn preserve(&mut self, key: Key<'_>) {
+        if let Some(debt) = &mut self.debt {
+            debt.settle(&self.table, key);
+        }
+    }
+
     /// Raises the flags of a key's watchers.
     #[inline]
     pub fn touch(&self, key: &[u8]) {
@@ -93,6 +104,11 @@ impl Shard {
             return &mut self.first;
         };
         self.other(other)
+    }
+
+    /// The parts of all databases that were ever written to, from database 0 on.
+    pub(super) fn databases_mut(&mut self) -> impl Iterator<Item = &mut ShardDatabase> {
+        std::iter::once(&mut self.first).chain(&mut self.others)
     }
 
     #[inline(never)]

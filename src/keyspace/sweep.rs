@@ -84,16 +84,17 @@ impl<'k> Scope<'k> {
         limit: usize,
     ) -> (Vec<Entry>, bool) {
         let hint = self.keyspace().hint(database, shard);
+        let ShardDatabase { table, debt, .. } = self.shard(shard).database(database);
         let deadline_of = |entry: EntryRef<'_>| match entry.expires_at() {
-            Some(at) if at < now => None,
+            Some(at) if at < now => {
+                if let Some(debt) = debt {
+                    debt.settle_entry(entry);
+                }
+                None
+            }
             at => Some(at.map_or(u32::MAX, Deadlines::of)),
         };
-        self.shard(shard).database(database).table.take_due(
-            Deadlines::of(now),
-            limit,
-            deadline_of,
-            hint,
-        )
+        table.take_due(Deadlines::of(now), limit, deadline_of, hint)
     }
 
     /// Looks at one shard: within everything through this scope, else under the shard's own lock for a moment. In the
@@ -201,12 +202,17 @@ impl<'k> Scope<'k> {
                     continue;
                 }
                 let hint = self.keyspace().hint(database, shard);
+                let keyspace = self.keyspace();
                 let part = self.walk_to(shard).database(database);
                 part.touch_watched(|key| part.is_alive(key, now));
                 if !part.table.is_empty() {
                     let empty = ShardDatabase::default().table;
-                    dropped.push(std::mem::replace(&mut part.table, empty));
+                    let table = std::mem::replace(&mut part.table, empty);
                     part.table.publish_all(hint);
+                    match part.debt.take() {
+                        Some(debt) => keyspace.detached.lock().push((table, debt)),
+                        None => dropped.push(table),
+                    }
                 }
             }
         }
@@ -226,6 +232,7 @@ impl<'k> Scope<'k> {
                 part.touch_watched(|key| part.is_alive(key, now) || counterpart.is_alive(key, now));
             }
             std::mem::swap(&mut one.table, &mut other.table);
+            std::mem::swap(&mut one.debt, &mut other.debt);
             one.table.publish_all(hints[0]);
             other.table.publish_all(hints[1]);
         }

@@ -35,7 +35,7 @@ impl Db<'_, '_> {
             self.insert(key, changed_in_place(key, text, None, access));
             return Before::Missing;
         };
-        let mut entry = self.part(key).table.entry_mut(place);
+        let mut entry = self.table_to_change(key).entry_mut(place);
         if entry.lengthen(len) {
             entry.set_raw();
             if let ValueMut::Inline(text) = entry.value() {
@@ -61,7 +61,7 @@ impl Db<'_, '_> {
         change: impl FnOnce(&mut [u8]),
     ) {
         change(&mut text);
-        self.part(key).table.replace(place, |old| {
+        self.table_to_change(key).replace(place, |old| {
             let old = old.view();
             changed_in_place(key, text, old.expires_at(), old.access())
         });

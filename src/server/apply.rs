@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Server, limits};
+use super::{Server, files, limits};
 use crate::base::machine::error_text;
 use crate::config::{Apply, Config};
 use crate::observe::log;
@@ -20,6 +20,7 @@ pub(super) fn apply(
         Apply::Directory => {
             std::env::set_current_dir(new.dir.path()).map_err(|error| error_text(&error))
         }
+        Apply::AppendOnly => files::switch(server, new),
         Apply::LogLevel => {
             log::set_least(new.loglevel);
             Ok(())

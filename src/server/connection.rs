@@ -10,7 +10,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use super::outbox::Outbox;
 use super::signals::Signals;
 use super::stream::Stream;
 use super::worker::collect_mail;
-use super::{Server, signals};
+use super::{Server, holders, signals};
 use crate::base::clock::unix_ms;
 use crate::config::{AppendFsync, Config};
 use crate::engine::{Engine, Flow, Lane, Mail, Parked, Progress, Session, Unblock, flag, state};
@@ -146,21 +146,16 @@ impl Connection {
                 self.open_letterbox();
             }
             self.flush(context)?;
-            if self.is_ending {
-                // What was promised is still sent, but not for ever: a reader that has gone is noticed by the socket.
-                return if self.outbox.is_empty() {
-                    Poll::Ready(Ok(()))
-                } else {
-                    Poll::Pending
-                };
+            if !self.is_ending && matches!(self.take_turn(context)?, Turn::Again) {
+                continue;
             }
-            if let Turn::Idle = self.take_turn(context)? {
-                self.note_sizes();
-                return if self.is_ending && self.outbox.is_empty() {
-                    Poll::Ready(Ok(()))
-                } else {
-                    Poll::Pending
-                };
+            self.note_sizes();
+            // What was promised is still sent, but not for ever: a reader that has gone is noticed by the socket.
+            if self.is_ending && self.outbox.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            if !self.wait_for_disk() {
+                return Poll::Pending;
             }
         }
         // Others first; then on with this one.
@@ -184,6 +179,9 @@ impl Connection {
             }
             self.postpone(false);
             return self.run_pending(context).map(|()| Turn::Again);
+        }
+        if self.server.engine.is_journal_full() {
+            return Ok(Turn::Idle);
         }
         if !self.pending.is_empty() {
             return match self.read_ahead(context)? {
@@ -387,14 +385,7 @@ impl Connection {
             self.is_ending = true;
             return end;
         };
-        let record_now = engine.last_record(lane.index);
-        if record_now != record {
-            self.session.last_record = Some(record_now);
-            engine.journal.ring();
-            if engine.config.load().appendfsync == AppendFsync::Always {
-                self.held_until = record_now;
-            }
-        }
+        self.note_record(lane.index, record);
         match batch_end.flow {
             Flow::Continue => return end,
             Flow::Close => self.is_ending = true,
@@ -421,6 +412,38 @@ impl Connection {
             self.postpone(true);
         }
         input.len()
+    }
+
+    /// After work on a lane whose last record was `before`: its new ones go to the disk, and replies may have to wait for that.
+    fn note_record(&mut self, lane: usize, before: u64) {
+        let engine = &self.server.engine;
+        let record = engine.last_record(lane);
+        if record != before {
+            self.session.last_record = Some(record);
+            engine.journal.ring();
+            if engine.config.load().appendfsync == AppendFsync::Always {
+                self.held_until = record;
+            }
+        }
+    }
+
+    /// Whether replies wait until what they speak of is on disk.
+    fn is_held(&self) -> bool {
+        self.held_until > self.server.engine.durable.load(SeqCst)
+    }
+
+    /// Puts the client in the list of those who wait for the disk, if it does. True when it was not in it before and may have
+    /// missed something.
+    fn wait_for_disk(&self) -> bool {
+        let has_held_replies = !self.outbox.is_empty() && self.is_held();
+        let waits = self.server.engine.is_journal_full()
+            || (self.waiting.as_ref()).is_some_and(|waiting| waiting.parked.waits_for_disk());
+        if !has_held_replies && !waits {
+            return false;
+        }
+        let until = if waits { 0 } else { self.held_until };
+        let client = &self.session.client;
+        holders::hold(&self.server, client.worker, client.id, until)
     }
 
     /// Has what follows wait for the end of a pause, or no longer.
@@ -479,8 +502,12 @@ impl Connection {
                 .unblock(engine, session, Unblock::Timeout, &mut reply);
             Progress::Done
         } else {
-            with_lane(|lane| engine.resume(lane, &mut *waiting.parked, session, &mut reply))
-                .unwrap_or(Progress::Waiting)
+            let lane = session.client.worker;
+            let record = engine.last_record(lane);
+            let progress =
+                with_lane(|lane| engine.resume(lane, &mut *waiting.parked, session, &mut reply));
+            self.note_record(lane, record);
+            progress.unwrap_or(Progress::Waiting)
         };
         match progress {
             Progress::Waiting => {}
@@ -533,7 +560,7 @@ impl Connection {
             return Ok(());
         }
         let mut sent = 0;
-        if self.outbox.is_empty() && self.held_until <= self.server.engine.durable.load(Relaxed) {
+        if self.outbox.is_empty() && !self.is_held() {
             if let Some(bytes) = reply.plain() {
                 sent = match self.stream.poll_write(context, bytes) {
                     Poll::Ready(sent) => sent?,
@@ -559,10 +586,10 @@ impl Connection {
 
     /// Sends what waits, unless it must wait for the disk.
     fn flush(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        let engine = &self.server.engine;
-        if self.outbox.is_empty() || self.held_until > engine.durable.load(Relaxed) {
+        if self.outbox.is_empty() || self.is_held() {
             return Ok(());
         }
+        let engine = &self.server.engine;
         if let Poll::Ready(sent) = self.outbox.poll_flush(&mut self.stream, context) {
             let sent = sent? as u64;
             let stats = &engine.stats.lanes[self.session.client.worker];

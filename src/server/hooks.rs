@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use anyhow::Result;
-
-use super::{Server, apply, shutdown};
+use super::{Server, apply, files, shutdown};
 use crate::config::{Apply, Config};
 use crate::engine::{Engine, Hooks, Shutdown};
 
@@ -41,7 +39,10 @@ impl Hooks for ServerHooks {
     }
 
     fn reload_aof(&self, _engine: &Engine) -> Result<(), String> {
-        Ok(())
+        match self.0.upgrade() {
+            Some(server) => files::reload(&server).map_err(|error| format!("{error:#}")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -50,12 +51,4 @@ pub(super) fn install(server: &Arc<Server>) {
     let hooks = Box::new(ServerHooks(Arc::downgrade(server)));
     // A second installation would be a second server for one engine, which cannot happen.
     let _ = server.engine.hooks.set(hooks);
-}
-
-pub(super) fn load_files(_server: &Arc<Server>) -> Result<()> {
-    Ok(())
-}
-
-pub(super) fn close_files(_server: &Server) -> Result<()> {
-    Ok(())
 }

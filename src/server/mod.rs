@@ -5,10 +5,13 @@
 mod accept;
 mod apply;
 mod connection;
+mod files;
+mod holders;
 mod hooks;
 mod limits;
 mod listener;
 mod outbox;
+mod replay;
 mod shutdown;
 mod signals;
 mod stream;
@@ -22,6 +25,7 @@ use anyhow::{Context, Result};
 
 use crate::config::Config;
 use crate::engine::Engine;
+use files::Files;
 use listener::Listeners;
 use shutdown::Exit;
 
@@ -32,6 +36,9 @@ pub struct Server {
     /// Connections per worker.
     connections: Box<[AtomicUsize]>,
     listeners: Listeners,
+    /// Per worker how many clients wait for the disk.
+    holders: Box<[AtomicUsize]>,
+    files: Files,
     exit: Exit,
 }
 
@@ -63,9 +70,12 @@ pub fn run(mut config: Config) -> Result<i32> {
         engine,
         connections: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
         listeners,
+        holders: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+        files: Files::default(),
         exit: Exit::default(),
     });
     hooks::install(&server);
+    files::prepare(&server);
     announce(&server);
     let threads: Vec<_> = (0..workers)
         .map(|index| {
@@ -78,7 +88,10 @@ pub fn run(mut config: Config) -> Result<i32> {
         .collect::<std::io::Result<_>>()
         .context("starting the workers")?;
     server.engine.stats.note_startup();
-    hooks::load_files(&server)?;
+    if let Err(error) = files::load_at_start(&server) {
+        tracing::error!("{error:#}");
+        return Ok(1);
+    }
     tracing::info!("Ready to accept connections");
     let status = server.exit.wait();
     for thread in threads {

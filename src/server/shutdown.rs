@@ -24,6 +24,11 @@ impl Exit {
         self.ended.notify_all();
     }
 
+    /// Whether the end has been decided.
+    pub fn is_ending(&self) -> bool {
+        self.status.lock().is_some()
+    }
+
     /// Waits for the end.
     pub fn wait(&self) -> i32 {
         let mut status = self.status.lock();
@@ -73,8 +78,8 @@ async fn follow_signal(server: Arc<Server>) {
 /// completed and `force` was not asked for.
 pub(super) fn stop(server: &Server, force: bool) -> bool {
     tracing::warn!("User requested shutdown...");
-    if let Err(error) = super::hooks::close_files(server) {
-        tracing::error!("The append-only file could not be completed: {error}");
+    if let Err(error) = super::files::close(server, force) {
+        tracing::error!("The append-only file could not be completed: {error:#}");
         if !force {
             return false;
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::connection::{self, Connection};
 use super::stream::{Accepted, Stream};
-use super::{Server, signals, tick};
+use super::{Server, holders, signals, tick};
 use crate::engine::{Client, Mail, Session};
 use crate::pubsub::{Kind, Publication};
 use crate::resp::reply::Reply;
@@ -64,6 +64,7 @@ pub(super) fn collect_mail(server: &Arc<Server>, index: usize) -> bool {
                     signals.post(|inbox| inbox.unblock = Some(how));
                 }
             }
+            Mail::Durable => holders::release(server, index),
             Mail::Recheck => signals::all()
                 .iter()
                 .for_each(|signals| signals.post(|_| {})),

@@ -103,6 +103,7 @@ pub(super) fn write_file(call: &mut Call, extent: Extent) -> CommandResult {
 
 fn reset_stat(call: &mut Call) -> CommandResult {
     call.engine.stats.reset();
+    call.engine.reclaimer.reset();
     call.reply.ok();
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! INFO persistence.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::{Facts, Section, line};
 use crate::engine::condition;
@@ -38,14 +38,27 @@ pub(super) const PERSISTENCE: Section = Section::new(
         ("aof_enabled", |facts| {
             u8::from(facts.config.appendonly).to_string()
         }),
-        ("aof_rewrite_in_progress", |_| "0".into()),
+        ("aof_rewrite_in_progress", |facts| {
+            flag(&facts.engine.aof.is_rewriting)
+        }),
         ("aof_rewrite_scheduled", |_| "0".into()),
-        ("aof_last_rewrite_time_sec", |_| "-1".into()),
-        ("aof_current_rewrite_time_sec", |_| "-1".into()),
-        ("aof_last_bgrewrite_status", |_| "ok".into()),
-        ("aof_rewrites", |_| "0".into()),
-        ("aof_rewrites_consecutive_failures", |_| "0".into()),
-        ("aof_last_write_status", |facts| write_status(facts).into()),
+        ("aof_last_rewrite_time_sec", |facts| {
+            facts.engine.aof.last_rewrite_seconds().to_string()
+        }),
+        ("aof_current_rewrite_time_sec", |facts| {
+            let seconds = facts.engine.aof.current_rewrite_seconds(facts.now_ms);
+            seconds.to_string()
+        }),
+        ("aof_last_bgrewrite_status", |facts| {
+            status(facts.engine.aof.has_rewrite_failed.load(Relaxed))
+        }),
+        ("aof_rewrites", |facts| number(&facts.engine.aof.rewrites)),
+        ("aof_rewrites_consecutive_failures", |facts| {
+            number(&facts.engine.aof.failed_rewrites)
+        }),
+        ("aof_last_write_status", |facts| {
+            status(facts.engine.conditions() & condition::DISK_ERROR != 0)
+        }),
         ("aof_last_cow_size", |_| "0".into()),
         ("module_fork_in_progress", |_| "0".into()),
         ("module_fork_last_cow_size", |_| "0".into()),
@@ -53,17 +66,39 @@ pub(super) const PERSISTENCE: Section = Section::new(
 )
 .with(more);
 
-fn write_status(facts: &Facts<'_>) -> &'static str {
-    if facts.engine.conditions() & condition::DISK_ERROR == 0 {
-        "ok"
-    } else {
-        "err"
-    }
+fn status(has_failed: bool) -> String {
+    if has_failed { "err" } else { "ok" }.into()
+}
+
+fn flag(flag: &AtomicBool) -> String {
+    u8::from(flag.load(Relaxed)).to_string()
+}
+
+fn number(number: &AtomicU64) -> String {
+    number.load(Relaxed).to_string()
 }
 
 fn more(facts: &Facts<'_>, out: &mut String) {
+    if facts.config.appendonly {
+        append_only_file(facts, out);
+    }
     if facts.engine.is_loading() {
         loading(facts, out);
+    }
+}
+
+fn append_only_file(facts: &Facts<'_>, out: &mut String) {
+    let aof = &facts.engine.aof;
+    let waiting = aof.buffer_length.load(Relaxed) + facts.engine.journal.pending();
+    for (name, value) in [
+        ("aof_current_size", aof.current_size.load(Relaxed)),
+        ("aof_base_size", aof.base_size.load(Relaxed)),
+        ("aof_pending_rewrite", 0),
+        ("aof_buffer_length", waiting),
+        ("aof_pending_bio_fsync", aof.pending_syncs.load(Relaxed)),
+        ("aof_delayed_fsync", aof.delayed_syncs.load(Relaxed)),
+    ] {
+        line(out, format_args!("{name}:{value}"));
     }
 }
 

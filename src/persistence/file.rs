@@ -1,0 +1,209 @@
+//! The folder of the append-only file, and the file that is being appended to.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::manifest::{Manifest, ManifestError};
+use crate::base::machine::error_text;
+use crate::config::{Config, replace_file};
+
+/// Where the append-only file's parts are.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+    /// The name that every part begins with.
+    pub file_name: String,
+    /// Where versions before 7 kept everything in one file.
+    pub single_file: PathBuf,
+}
+
+impl Folder {
+    /// The folder that the configuration names.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            path: config.dir.file(&config.appenddirname),
+            file_name: config.appendfilename.clone(),
+            single_file: config.dir.file(&config.appendfilename),
+        }
+    }
+
+    /// Whether it is there.
+    pub fn exists(&self) -> bool {
+        self.path.is_dir()
+    }
+
+    /// Makes it where it is missing.
+    pub fn create(&self) -> io::Result<()> {
+        match fs::create_dir(&self.path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && self.exists() => Ok(()),
+            Ok(()) => self.path.parent().map_or(Ok(()), sync_folder),
+            result => result,
+        }
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// A file in it that is no part yet.
+    pub fn temporary(&self, what: &str) -> PathBuf {
+        self.path.join(format!("temp-{}.{what}", self.file_name))
+    }
+
+    /// The manifest's name.
+    pub fn manifest_name(&self) -> String {
+        format!("{}.manifest", self.file_name)
+    }
+
+    /// Reads the manifest; one that is not there is empty.
+    pub fn read_manifest(&self) -> Result<Manifest, ManifestError> {
+        match fs::read(self.file(&self.manifest_name())) {
+            Ok(text) => Manifest::parse(&text),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Manifest::default()),
+            Err(error) => Err(ManifestError::Unreadable(error_text(&error))),
+        }
+    }
+
+    /// Replaces the manifest in one step that survives a crash.
+    pub fn write_manifest(&self, manifest: &Manifest) -> io::Result<()> {
+        replace_file(&self.file(&self.manifest_name()), &manifest.text())
+    }
+
+    /// Removes the files that the manifest calls history, then their lines.
+    pub fn remove_history(&self, manifest: &mut Manifest) -> io::Result<()> {
+        if manifest.history.is_empty() {
+            return Ok(());
+        }
+        for part in manifest.history.drain(..) {
+            tracing::info!("Removing the history file {}", part.name);
+            match fs::remove_file(self.file(&part.name)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    tracing::warn!("The history file {} stays: {error}", part.name);
+                }
+                _ => {}
+            }
+        }
+        self.write_manifest(manifest)
+    }
+
+    /// Moves the single file of an older version into the folder, as its base. After a crash in the middle it is done again.
+    pub fn adopt_single_file(&self, manifest: &mut Manifest) -> io::Result<()> {
+        self.create()?;
+        manifest.adopt_base(self.file_name.clone());
+        self.write_manifest(manifest)?;
+        fs::rename(&self.single_file, self.file(&self.file_name))?;
+        sync_folder(&self.path)?;
+        self.single_file.parent().map_or(Ok(()), sync_folder)?;
+        tracing::info!(
+            "Successfully migrated an old-style AOF file ({}) into the AOF directory ({}).",
+            self.single_file.display(),
+            self.path.display()
+        );
+        Ok(())
+    }
+
+    /// Whether the single file of an older version is there and has not been adopted.
+    pub fn has_single_file(&self, manifest: &Manifest) -> bool {
+        if !self.single_file.is_file() {
+            return false;
+        }
+        let is_half_adopted = manifest.increments.is_empty()
+            && manifest
+                .base
+                .as_ref()
+                .is_some_and(|base| base.name == self.file_name)
+            && !self.file(&self.file_name).exists();
+        manifest.is_empty() || is_half_adopted
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// The file that records are appended to.
+#[derive(Debug)]
+pub struct LogFile {
+    file: Arc<File>,
+    size: u64,
+}
+
+/// Why bytes were not appended, and how many of them could not be taken back.
+#[derive(Debug)]
+pub struct Stuck {
+    /// What the operating system says.
+    pub error: io::Error,
+    /// Bytes that are in the file nevertheless.
+    pub bytes: usize,
+}
+
+impl LogFile {
+    /// Opens a file for appending, made where it is missing.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let size = file.metadata()?.len();
+        Ok(Self {
+            file: Arc::new(file),
+            size,
+        })
+    }
+
+    /// An empty file, whatever was there.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let log = Self::open(path)?;
+        log.file.set_len(0)?;
+        Ok(Self { size: 0, ..log })
+    }
+
+    /// Its length.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The file, for another thread to sync.
+    pub fn handle(&self) -> Arc<File> {
+        self.file.clone()
+    }
+
+    /// Forces what was written to the disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// Appends all bytes, or takes back what was appended of them.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Stuck> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match (&*self.file).write(&bytes[written..]) {
+                Ok(0) => return Err(self.take_back(written, ErrorKind::WriteZero.into())),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.take_back(written, error)),
+            }
+        }
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Cuts off the last bytes: they are to be written again. False when they cannot be cut off.
+    pub fn cut_back(&mut self, bytes: usize) -> bool {
+        let size = self.size - bytes as u64;
+        let is_cut = self.file.set_len(size).is_ok();
+        if is_cut {
+            self.size = size;
+        }
+        is_cut
+    }
+
+    fn take_back(&mut self, written: usize, error: io::Error) -> Stuck {
+        self.size += written as u64;
+        let is_clean = written == 0 || self.cut_back(written);
+        Stuck {
+            error,
+            bytes: if is_clean { 0 } else { written },
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Running what is loaded from a file, and telling how far it has come.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use super::Server;
+use crate::engine::{Client, Lane, Session};
+use crate::persistence::{Player, Refusal};
+use crate::resp::args::Args;
+use crate::resp::reply::Reply;
+
+/// Time between two lines in the log.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+/// Errors that are logged one by one.
+const ERRORS_SHOWN: u64 = 10;
+
+/// Runs commands from a file.
+pub(super) struct Replay<'s> {
+    server: &'s Server,
+    lane: Lane,
+    session: Session,
+    reply: Reply,
+    errors: u64,
+    reported: Instant,
+}
+
+impl<'s> Replay<'s> {
+    /// A player on the background lane.
+    pub fn new(server: &'s Server) -> Self {
+        let lane = server.engine.background_lane();
+        let client = Client::new(u64::MAX, lane, String::new(), String::new(), -1);
+        Self {
+            server,
+            lane: Lane::new(lane),
+            session: Session::new(Arc::new(client), false),
+            reply: Reply::new(),
+            errors: 0,
+            reported: Instant::now(),
+        }
+    }
+
+    /// Says what went wrong without stopping the loading.
+    pub fn report(&self) {
+        if self.errors > 0 {
+            tracing::warn!("{} commands of the append-only file failed", self.errors);
+        }
+    }
+}
+
+impl Player for Replay<'_> {
+    fn run(&mut self, database: usize, args: Args<'_>) -> Result<(), Refusal> {
+        let engine = &self.server.engine;
+        if database >= engine.keyspace.databases() {
+            let reason = format!("there is no database {database}; see the directive 'databases'");
+            return Err(Refusal::Because(reason));
+        }
+        if self.session.database != database {
+            self.session.select(database);
+        }
+        self.reply.clear();
+        let Err(error) = engine.replay(&mut self.lane, &mut self.session, args, &mut self.reply)
+        else {
+            return Ok(());
+        };
+        let Some(spec) = engine.commands.resolve(args) else {
+            return Err(Refusal::UnknownCommand);
+        };
+        if !spec.accepts(args.len()) {
+            return Err(Refusal::Because(error.to_string()));
+        }
+        // The command failed when it was logged, too.
+        self.errors += 1;
+        if self.errors <= ERRORS_SHOWN {
+            tracing::warn!("'{}' of the append-only file failed: {error}", spec.name);
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, bytes: u64) -> bool {
+        let loading = &self.server.engine.loading;
+        let loaded = loading.loaded_bytes.fetch_add(bytes, Relaxed) + bytes;
+        if self.reported.elapsed() >= REPORT_EVERY {
+            self.reported = Instant::now();
+            let total = loading.total_bytes.load(Relaxed);
+            let percent = loaded as f64 * 100.0 / total.max(1) as f64;
+            tracing::info!("Loading: {loaded} of {total} bytes ({percent:.0} %)");
+        }
+        !self.server.exit.is_ending()
+    }
+}
