@@ -5,6 +5,7 @@
 
 mod common;
 
+mod aof;
 mod clients;
 mod clients_admin;
 mod command_table;
