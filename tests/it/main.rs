@@ -7,11 +7,13 @@ mod common;
 
 mod clients;
 mod clients_admin;
+mod command_table;
 mod config_commands;
 mod differential;
 mod expiry;
 mod keys;
 mod keyspace;
+mod order;
 mod protocol;
 mod pubsub;
 mod redis_cli;
