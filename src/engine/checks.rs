@@ -37,6 +37,16 @@ struct Candidate<'c> {
     conditions: u32,
 }
 
+impl Candidate<'_> {
+    /// Whether it does any of this: EXEC does what its queue does.
+    fn does(&self, any: u32) -> bool {
+        let queue = self.session.transaction.as_ref();
+        let queue = queue.filter(|_| self.spec.has(flags::RUNS_QUEUE));
+        let queued = queue.map_or(0, |transaction| transaction.flags);
+        (self.spec.flags | queued) & any != 0
+    }
+}
+
 type Check = fn(&Candidate<'_>) -> Result<(), CommandError>;
 
 /// Every check, in the order in which they speak.
@@ -66,24 +76,14 @@ pub fn run(
     for check in CHECKS {
         check(&candidate)?;
     }
-    if candidate.conditions & condition::PAUSED != 0 && engine.is_paused(may_write(&candidate)) {
+    let may_write = candidate.does(flags::WRITE | flags::MAY_REPLICATE);
+    if candidate.conditions & condition::PAUSED != 0 && engine.is_paused(may_write) {
         return Ok(Verdict::Postpone);
     }
     if session.is(state::MULTI) && !spec.has(flags::CONTROL) {
         return Ok(Verdict::Queue);
     }
     Ok(Verdict::Run)
-}
-
-fn may_write(candidate: &Candidate<'_>) -> bool {
-    let writes = flags::WRITE | flags::MAY_REPLICATE;
-    let queued = candidate
-        .session
-        .transaction
-        .as_ref()
-        .map_or(0, |transaction| transaction.flags);
-    let is_exec = candidate.spec.locks == super::table::Locks::Transaction;
-    candidate.spec.flags & writes != 0 || (is_exec && queued & writes != 0)
 }
 
 fn authenticated(candidate: &Candidate<'_>) -> Result<(), CommandError> {
@@ -105,7 +105,7 @@ fn allowed_in_transaction(candidate: &Candidate<'_>) -> Result<(), CommandError>
 }
 
 fn disk_accepts_writes(candidate: &Candidate<'_>) -> Result<(), CommandError> {
-    if candidate.conditions & condition::DISK_ERROR == 0 || !candidate.spec.has(flags::WRITE) {
+    if candidate.conditions & condition::DISK_ERROR == 0 || !candidate.does(flags::WRITE) {
         return Ok(());
     }
     let reason = candidate.engine.disk_error();
