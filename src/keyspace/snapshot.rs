@@ -205,6 +205,7 @@ mod tests {
             access: AccessClock::lru(0),
             no_touch: false,
             ignore_expiry: true,
+            keeps_expired: false,
         };
         work(&mut Db::new(&mut scope, &mut notes, database, moment))
     }
@@ -281,11 +282,15 @@ mod tests {
             }
             Step::Flush(database) => {
                 let alone = keyspace.gate().alone();
-                drop(keyspace.everything(&alone).flush(*database..*database + 1));
+                drop(
+                    keyspace
+                        .everything(&alone)
+                        .flush(*database..*database + 1, 0),
+                );
             }
             Step::Swap => {
                 let alone = keyspace.gate().alone();
-                keyspace.everything(&alone).swap(0, 1);
+                keyspace.everything(&alone).swap(0, 1, 0);
             }
             Step::Walk(_) => {}
         }

@@ -86,23 +86,14 @@ impl<R: Read> Reader<R> {
         self.start = self.end;
         self.batch.clear();
         loop {
-            match self.buffer[self.start..self.filled].first() {
-                None => {}
-                Some(b'*') => {
-                    if self.parse()? {
-                        return Ok(Step::Command);
-                    }
-                }
-                Some(b'#') => {
-                    if self.pass_annotation()? {
-                        continue;
-                    }
-                }
+            match self.buffer[self.start..self.filled].first().copied() {
+                Some(b'*') if self.parse()? => return Ok(Step::Command),
+                Some(b'#') if self.pass_annotation()? => continue,
+                // What is there is not complete.
+                None | Some(b'*' | b'#') => {}
                 Some(byte) => {
-                    return Err(Fault::Format(format!(
-                        "expected '*', got '{}'",
-                        byte.escape_ascii()
-                    )));
+                    let reason = format!("expected '*', got '{}'", byte.escape_ascii());
+                    return Err(Fault::Format(reason));
                 }
             }
             if !self.read_more().map_err(Fault::Unreadable)? {
