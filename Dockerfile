@@ -1,7 +1,7 @@
 # Oxidis as a container, used as Redis's own image is:
 #
 #   docker build -t oxidis .
-#   docker run -d --name oxidis -p 127.0.0.1:6379:6379 -v oxidis-data:/data oxidis
+#   docker run -d --name oxidis -p 127.0.0.1:6379:6379 -v oxidis-data:/data oxidis redis-server --appendonly yes
 #   docker exec -it oxidis redis-cli
 
 FROM rust:1-slim-bookworm AS build

@@ -325,6 +325,7 @@ fn stop(server: &Server) {
     engine.aof.has_write_failed.store(false, Relaxed);
     server.trouble(None);
     server.written(engine.journal.next_number());
+    tracing::info!("The append-only file is switched off");
 }
 
 /// DEBUG LOADAOF: what is in memory gives way to what the files hold. The caller has not passed the gate.

@@ -49,6 +49,8 @@ pub(super) async fn await_signals(server: Arc<Server>) {
     ) else {
         return tracing::error!("Signals cannot be caught; only SHUTDOWN ends the server cleanly");
     };
+    // Beyond a limit on the size of files a write fails, which is dealt with; the signal itself is not to end the process.
+    let _file_too_large = signal(SignalKind::from_raw(libc::SIGXFSZ));
     loop {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",

@@ -419,3 +419,49 @@ fn waiting_for_a_file_that_is_not_kept() {
         ],
     );
 }
+
+#[test]
+fn waiting_for_the_file() {
+    let safe = || array([integer(1), integer(0)]);
+    for policy in ["everysec", "always"] {
+        let args = ["--appendonly", "yes", "--appendfsync", policy];
+        let mut server = Server::start(&args);
+        let mut raw = server.raw();
+        // Who wrote nothing has nothing to wait for.
+        assert_eq!(raw.ask("WAITAOF 1 0 0"), safe());
+        for n in 0..3 {
+            // In one piece: the wait is for a write that came with it.
+            let commands = [
+                frame(&[b"SET", b"key", n.to_string().as_bytes()]),
+                frame(&[b"WAITAOF", b"1", b"0", b"0"]),
+            ];
+            raw.send(commands.concat());
+            assert_eq!(raw.read_many(2), [ok(), safe()], "{policy}");
+        }
+        assert_eq!(raw.ask("WAITAOF 1 1 20"), safe(), "no replica ever answers");
+        server.kill();
+        server.restart();
+        assert_eq!(server.raw().ask("GET key"), bulk("2"), "{policy}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_longer_kept_is_not_waited_for() {
+    let server = Server::start(&["--appendonly", "yes", "--appendfsync", "no"]);
+    let (mut raw, mut other) = (server.raw(), server.raw());
+    check(
+        &mut raw,
+        &[
+            ("SET key value", ok()),
+            ("WAITAOF 1 0 20", array([integer(0), integer(0)])),
+            ("MULTI", ok()),
+            ("WAITAOF 1 0 0", queued()),
+            ("EXEC", array([array([integer(0), integer(0)])])),
+        ],
+    );
+    raw.tell("WAITAOF 1 0 0");
+    raw.expect_silence(Duration::from_millis(50));
+    assert_eq!(other.ask("CONFIG SET appendonly no"), ok());
+    let no_file = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
+    assert_eq!(raw.read(), error(no_file));
+}

@@ -5,13 +5,16 @@
 
 mod common;
 
+mod aof;
 mod clients;
 mod clients_admin;
+mod command_table;
 mod config_commands;
 mod differential;
 mod expiry;
 mod keys;
 mod keyspace;
+mod order;
 mod protocol;
 mod pubsub;
 mod redis_cli;

@@ -1,6 +1,6 @@
 //! WAIT and WAITAOF: until what a client wrote is safe. There are no replicas, so none ever acknowledges anything.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::SeqCst;
 
 use crate::base::clock::unix_ms;
 use crate::base::numbers::parse_i64;
@@ -99,7 +99,7 @@ struct WaitForFile {
 
 /// Whether all that a client wrote is on disk.
 fn is_durable(engine: &Engine, session: &Session) -> bool {
-    let synced = engine.synced.load(Relaxed);
+    let synced = engine.synced.load(SeqCst);
     engine.config.load().appendonly && session.last_record.is_none_or(|last| last <= synced)
 }
 
@@ -146,12 +146,12 @@ mod tests {
     use crate::config::Config;
     use crate::engine::Client;
 
-    /// What WAITAOF says to a client whose last record has this number, when all records below `durable` are on disk.
-    fn look(needs_replicas: bool, last_record: Option<u64>, durable: u64) -> (Progress, Vec<u8>) {
+    /// What WAITAOF says to a client whose last record has this number, when all records below `synced` are on disk.
+    fn look(needs_replicas: bool, last_record: Option<u64>, synced: u64) -> (Progress, Vec<u8>) {
         let mut config = Config::default();
         config.appendonly = true;
         let engine = Engine::new(config, &[]);
-        engine.durable.store(durable, Relaxed);
+        engine.synced.store(synced, SeqCst);
         let client = Client::new(1, 0, String::new(), String::new(), 0);
         let mut session = Session::new(Arc::new(client), false);
         session.last_record = last_record;

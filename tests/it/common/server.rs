@@ -154,6 +154,18 @@ impl Server {
         );
     }
 
+    /// Starts again after `stop` or `kill`, without waiting until it serves commands.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        assert!(self.child.is_none(), "the server still runs");
+        self.run_process();
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the server runs").id()
+    }
+
     /// Waits for the process to end by itself, for instance after `SHUTDOWN`.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
@@ -174,6 +186,11 @@ impl Server {
 
     /// Starts the process and waits until it serves commands; false when it ends before that.
     fn spawn(&mut self) -> bool {
+        self.run_process();
+        self.becomes_ready()
+    }
+
+    fn run_process(&mut self) {
         let open = |path| OpenOptions::new().create(true).append(true).open(path);
         let log: File = open(self.log_path()).expect("a log file");
         let child = Command::new(&self.program)
@@ -190,7 +207,6 @@ impl Server {
             .spawn();
         self.child =
             Some(child.unwrap_or_else(|error| panic!("{}: {error}", self.program.display())));
-        self.becomes_ready()
     }
 
     fn becomes_ready(&mut self) -> bool {

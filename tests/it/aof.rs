@@ -1,0 +1,626 @@
+//! The append-only file: what was acknowledged is there after any end of the process, and Redis reads what we write.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::common::{Raw, Reply, Server, bulk, check, eventually, frame, integer, ok};
+
+const FOLDER: &str = "appendonlydir";
+const ALWAYS: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+
+fn folder(server: &Server) -> PathBuf {
+    server.dir().join(FOLDER)
+}
+
+fn last_increment(server: &Server) -> PathBuf {
+    let names = fs::read_dir(folder(server)).expect("the folder");
+    let mut paths: Vec<PathBuf> = names
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.to_string_lossy().ends_with(".incr.aof"))
+        .collect();
+    paths.sort();
+    paths.pop().expect("an increment")
+}
+
+fn append(path: &Path, bytes: &[u8]) {
+    let mut content = fs::read(path).expect("the file");
+    content.extend_from_slice(bytes);
+    fs::write(path, content).expect("the file takes it");
+}
+
+fn line(text: &str) -> Vec<u8> {
+    frame(&text.split(' ').map(str::as_bytes).collect::<Vec<_>>())
+}
+
+/// Some of every kind of change that there is.
+fn fill(raw: &mut Raw) {
+    for command in [
+        "SET text hello",
+        "SET number 41",
+        "INCR number",
+        "MSET a 1 b 2 c 3",
+        "SET lasting x EX 100000",
+        "APPEND text \" world\\x00\"",
+        "SETRANGE text 3 LO",
+        "SELECT 3",
+        "SET other 1",
+        "SET gone 1",
+        "DEL gone",
+        "SELECT 0",
+        "MULTI",
+        "SET both 1",
+        "INCR both",
+        "EXEC",
+        "SELECT 5",
+        "SET brief 1 PX 1",
+        "SELECT 0",
+    ] {
+        let reply = raw.ask(command);
+        assert!(!matches!(reply, Reply::Error(_)), "{command}: {reply:?}");
+    }
+    let long = vec![b'x'; 40_000];
+    assert_eq!(raw.command(&[b"SET", b"long", &long]), ok());
+}
+
+fn contents(raw: &mut Raw) -> Vec<Reply> {
+    let mut all = Vec::new();
+    for database in [0, 3, 5] {
+        raw.ask(&format!("SELECT {database}"));
+        all.push(raw.ask("MGET text number a b c lasting both long other gone brief"));
+        let ttl = raw.ask("PEXPIRETIME lasting");
+        if !matches!(ttl, Reply::Error(_)) {
+            all.push(ttl);
+        }
+        all.push(raw.ask("DBSIZE"));
+    }
+    raw.ask("SELECT 0");
+    all
+}
+
+fn info(raw: &mut Raw, name: &str) -> String {
+    let Reply::Bulk(text) = raw.ask("INFO persistence") else {
+        panic!("INFO gives a bulk string");
+    };
+    let text = String::from_utf8(text).expect("INFO is text");
+    let field = text
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name}:")));
+    field
+        .unwrap_or_else(|| panic!("{name} is missing in {text}"))
+        .to_owned()
+}
+
+#[test]
+fn a_restart_keeps_the_data_under_every_policy() {
+    for policy in ["always", "everysec", "no"] {
+        let mut server = Server::start(&["--appendonly", "yes", "--appendfsync", policy]);
+        let mut raw = server.raw();
+        fill(&mut raw);
+        eventually("the brief key has expired", || {
+            raw.ask("SELECT 5");
+            raw.ask("DBSIZE") == integer(0)
+        });
+        let before = contents(&mut raw);
+        server.restart();
+        assert_eq!(contents(&mut server.raw()), before, "{policy}");
+        // What is written in the second life is kept as well.
+        assert_eq!(server.raw().ask("SET second 1"), ok());
+        server.restart();
+        assert_eq!(server.raw().ask("GET second"), bulk("1"), "{policy}");
+    }
+}
+
+#[test]
+fn the_first_start_leaves_what_redis_leaves() {
+    let ours = Server::start(&["--appendonly", "yes"]);
+    let Some(redis) = Server::redis(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"])
+    else {
+        return;
+    };
+    let files = |server: &Server| {
+        let names = fs::read_dir(folder(server)).expect("the folder");
+        let mut files: Vec<(String, Vec<u8>)> = names
+            .map(|entry| entry.expect("an entry"))
+            .map(|entry| {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                (name, fs::read(entry.path()).expect("a file"))
+            })
+            .collect();
+        files.sort();
+        files
+    };
+    assert_eq!(files(&ours), files(&redis));
+}
+
+fn move_folder(from: &Server, to: &Server) {
+    let (source, target) = (folder(from), folder(to));
+    if target.exists() {
+        fs::remove_dir_all(&target).expect("the folder goes");
+    }
+    fs::create_dir(&target).expect("a folder");
+    for entry in fs::read_dir(source).expect("the folder") {
+        let entry = entry.expect("an entry");
+        fs::copy(entry.path(), target.join(entry.file_name())).expect("a copy");
+    }
+}
+
+#[test]
+fn redis_and_we_load_each_other_s_files() {
+    let redis_args = ["--appendonly", "yes", "--aof-use-rdb-preamble", "no"];
+    let Some(mut redis) = Server::redis(&redis_args) else {
+        return;
+    };
+    let mut ours = Server::start(&["--appendonly", "yes"]);
+    fill(&mut ours.raw());
+    // With a base and an increment.
+    assert_eq!(ours.raw().ask("CONFIG SET appendonly no"), ok());
+    assert_eq!(ours.raw().ask("CONFIG SET appendonly yes"), ok());
+    let base = folder(&ours).join("appendonly.aof.2.base.aof");
+    eventually("the base is there", || base.exists());
+    assert_eq!(ours.raw().ask("SET late 1"), ok());
+    thread::sleep(Duration::from_millis(50));
+    let before = contents(&mut ours.raw());
+    ours.stop();
+    redis.stop();
+    move_folder(&ours, &redis);
+    redis.restart();
+    assert_eq!(contents(&mut redis.raw()), before);
+    assert_eq!(redis.raw().ask("GET late"), bulk("1"));
+
+    fill(&mut redis.raw());
+    redis.raw().ask("BGREWRITEAOF");
+    eventually("Redis has rewritten", || {
+        info(&mut redis.raw(), "aof_rewrite_in_progress") == "0"
+    });
+    redis.raw().ask("SET late 2");
+    thread::sleep(Duration::from_millis(50));
+    let before = contents(&mut redis.raw());
+    redis.stop();
+    move_folder(&redis, &ours);
+    ours.restart();
+    assert_eq!(contents(&mut ours.raw()), before);
+    assert_eq!(ours.raw().ask("GET late"), bulk("2"));
+}
+
+#[test]
+fn a_torn_end_is_cut_off_and_told() {
+    let mut server = Server::start(&["--appendonly", "yes"]);
+    server.raw().ask("SET a 1");
+    server.stop();
+    let path = last_increment(&server);
+    let whole = fs::read(&path).expect("the file").len();
+    append(&path, b"*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n");
+    server.restart();
+    check(
+        &mut server.raw(),
+        &[("MGET a b", Reply::Array(vec![bulk("1"), Reply::NullBulk]))],
+    );
+    let told = format!("truncating it at offset {whole}, its last 24 bytes are incomplete");
+    assert!(server.log().contains(&told), "{told}");
+    assert_eq!(server.raw().ask("SET c 3"), ok());
+    server.restart();
+    check(
+        &mut server.raw(),
+        &[("MGET a c", Reply::Array(vec![bulk("1"), bulk("3")]))],
+    );
+}
+
+#[track_caller]
+fn must_not_start(server: &mut Server, reason: &str) {
+    server.start_again();
+    let status = server.wait();
+    assert_eq!(status.code(), Some(1));
+    let log = server.log();
+    assert!(log.contains(reason), "{reason} is not in the log");
+}
+
+#[test]
+fn a_torn_end_stops_the_start_where_it_is_not_allowed() {
+    let mut server = Server::start(&["--appendonly", "yes", "--aof-load-truncated", "no"]);
+    server.raw().ask("SET a 1");
+    server.stop();
+    let path = last_increment(&server);
+    let content = fs::read(&path).expect("the file");
+    fs::write(&path, &content[..content.len() - 3]).expect("the file takes it");
+    must_not_start(
+        &mut server,
+        "Unexpected end of file reading the append only file appendonly.aof.1.incr.aof: its last 24 bytes, from offset 23 on",
+    );
+    fs::write(
+        &path,
+        [&content[..], &line("MULTI"), &line("SET b 1")].concat(),
+    )
+    .expect("the file takes it");
+    must_not_start(
+        &mut server,
+        "Unexpected end of file reading the append only file",
+    );
+}
+
+#[test]
+fn a_half_written_transaction_is_dropped() {
+    let mut server = Server::start(&["--appendonly", "yes"]);
+    server.raw().ask("SET a 1");
+    server.stop();
+    let path = last_increment(&server);
+    let whole = fs::read(&path).expect("the file");
+    append(
+        &path,
+        &[line("MULTI"), line("SET a 2"), line("SET b 2")].concat(),
+    );
+    server.restart();
+    check(
+        &mut server.raw(),
+        &[("MGET a b", Reply::Array(vec![bulk("1"), Reply::NullBulk]))],
+    );
+    assert_eq!(fs::read(&path).expect("the file"), whole);
+}
+
+#[test]
+fn a_corrupt_file_stops_the_start_with_file_and_offset() {
+    let mut server = Server::start(&["--appendonly", "yes"]);
+    server.raw().ask("SET a 1");
+    server.stop();
+    let path = last_increment(&server);
+    let good = fs::read(&path).expect("the file");
+    for (bad, reason) in [
+        (
+            b"!!!".to_vec(),
+            format!(
+                "Bad file format reading the append only file appendonly.aof.1.incr.aof at offset {}",
+                good.len()
+            ),
+        ),
+        (
+            line("NOSUCHCOMMAND x"),
+            format!(
+                "Unknown command 'NOSUCHCOMMAND' reading the append only file appendonly.aof.1.incr.aof at offset {}",
+                good.len()
+            ),
+        ),
+        (
+            line("SELECT 99"),
+            format!(
+                "at offset {}: there is no database 99",
+                good.len() + line("SELECT 99").len()
+            ),
+        ),
+    ] {
+        fs::write(&path, [&good[..], &bad, &line("SET b 2")].concat()).expect("the file takes it");
+        must_not_start(&mut server, &reason);
+    }
+    // A file that is not the last one must be whole.
+    let folder = folder(&server);
+    fs::write(&path, &good[..good.len() - 1]).expect("the file takes it");
+    append(
+        &folder.join("appendonly.aof.manifest"),
+        b"file appendonly.aof.2.incr.aof seq 2 type i\n",
+    );
+    fs::write(folder.join("appendonly.aof.2.incr.aof"), line("SET b 2")).expect("a file");
+    must_not_start(
+        &mut server,
+        "Fatal error: the truncated file is not the last file",
+    );
+    fs::remove_file(folder.join("appendonly.aof.2.incr.aof")).expect("the file goes");
+    must_not_start(
+        &mut server,
+        "can't open the append log file appendonly.aof.2.incr.aof for reading: No such file or directory",
+    );
+}
+
+#[test]
+fn a_bad_manifest_or_base_stops_the_start() {
+    let mut server = Server::start(&["--appendonly", "yes"]);
+    server.stop();
+    let manifest = folder(&server).join("appendonly.aof.manifest");
+    for (text, reason) in [
+        ("", "Found an empty AOF manifest"),
+        (
+            "file a seq 1 type x\n",
+            "Unknown AOF file type (line 1: 'file a seq 1 type x')",
+        ),
+        (
+            "file a seq 1 type i",
+            "The AOF manifest file contains too long line",
+        ),
+    ] {
+        fs::write(&manifest, text).expect("the file takes it");
+        must_not_start(&mut server, reason);
+    }
+    fs::write(&manifest, "file a.rdb seq 1 type b\n").expect("the file takes it");
+    fs::write(folder(&server).join("a.rdb"), b"REDIS0011\xff").expect("a file");
+    must_not_start(&mut server, "The AOF base file a.rdb is in RDB format");
+}
+
+#[test]
+fn a_single_file_of_an_older_version_is_adopted() {
+    let mut server = Server::start(&["--appendonly", "yes"]);
+    server.stop();
+    fs::remove_dir_all(folder(&server)).expect("the folder goes");
+    let old = server.dir().join("appendonly.aof");
+    fs::write(&old, [line("SELECT 0"), line("SET a 1")].concat()).expect("a file");
+    server.restart();
+    assert_eq!(server.raw().ask("GET a"), bulk("1"));
+    assert!(!old.exists());
+    let manifest = fs::read_to_string(folder(&server).join("appendonly.aof.manifest"));
+    assert_eq!(
+        manifest.expect("the manifest"),
+        "file appendonly.aof seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n"
+    );
+    server.raw().ask("SET b 2");
+    server.restart();
+    check(
+        &mut server.raw(),
+        &[("MGET a b", Reply::Array(vec![bulk("1"), bulk("2")]))],
+    );
+}
+
+#[test]
+fn clients_are_told_that_data_is_being_loaded() {
+    const COMMANDS: usize = 300_000;
+    let mut server = Server::start(&["--appendonly", "yes"]);
+    server.stop();
+    append(
+        &last_increment(&server),
+        &line("INCR counter").repeat(COMMANDS),
+    );
+    server.start_again();
+    let (mut told, deadline) = (0, Instant::now() + Duration::from_secs(60));
+    loop {
+        assert!(Instant::now() < deadline, "loading takes too long");
+        let reply = Raw::try_connect(server.port()).map(|mut raw| raw.ask("GET counter"));
+        match reply {
+            Ok(Reply::Error(text)) => {
+                assert_eq!(text, "LOADING Redis is loading the dataset in memory");
+                told += 1;
+            }
+            Ok(reply) => {
+                assert_eq!(reply, bulk(COMMANDS.to_string()));
+                break;
+            }
+            Err(_) => {}
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    assert!(told > 0, "nobody was told");
+    assert_eq!(info(&mut server.raw(), "loading"), "0");
+}
+
+/// A client that counts up until the server is gone; gives the last number that it was told.
+fn count_up(port: u16, name: &str) -> i64 {
+    let Ok(mut raw) = Raw::try_connect(port) else {
+        return 0;
+    };
+    let mut acknowledged = 0;
+    let group = [
+        line("MULTI"),
+        line(&format!("INCR {name}")),
+        line(&format!("INCR {name}:twin")),
+        line("EXEC"),
+    ];
+    let group = group.concat();
+    while raw.try_send(&group).is_ok() {
+        let replies: Vec<_> = (0..4).map_while(|_| raw.try_read().ok()).collect();
+        match replies.last() {
+            Some(Reply::Array(pair)) => match pair[0] {
+                Reply::Integer(number) => acknowledged = number,
+                ref other => panic!("{other:?}"),
+            },
+            _ => break,
+        }
+    }
+    acknowledged
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let rounds = std::env::var("OXIDIS_CRASH_ROUNDS")
+        .ok()
+        .and_then(|rounds| rounds.parse().ok());
+    let mut server = Server::start(&ALWAYS);
+    for round in 0..rounds.unwrap_or(5u64) {
+        let port = server.port();
+        let clients: Vec<_> = (0..8)
+            .map(|client| thread::spawn(move || count_up(port, &format!("counter:{client}"))))
+            .collect();
+        thread::sleep(Duration::from_millis(100 + round * 37 % 200));
+        server.kill();
+        let acknowledged: Vec<i64> = clients
+            .into_iter()
+            .map(|client| client.join().expect("a client"))
+            .collect();
+        server.restart();
+        let mut raw = server.raw();
+        for (client, acknowledged) in acknowledged.into_iter().enumerate() {
+            let Reply::Array(pair) =
+                raw.ask(&format!("MGET counter:{client} counter:{client}:twin"))
+            else {
+                panic!("MGET gives an array");
+            };
+            assert_eq!(pair[0], pair[1], "a transaction is whole");
+            let number = match &pair[0] {
+                Reply::Bulk(text) => String::from_utf8_lossy(text).parse().expect("a number"),
+                _ => 0i64,
+            };
+            assert!(
+                number >= acknowledged,
+                "round {round}: {acknowledged} was acknowledged, {number} is there"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_writes_and_heals() {
+    let prlimit = |pid: u32, limit: &str| {
+        let done = Command::new("prlimit")
+            .args(["--pid", &pid.to_string(), &format!("--fsize={limit}:")])
+            .status();
+        done.is_ok_and(|status| status.success())
+    };
+    for policy in ["always", "everysec"] {
+        let mut server = Server::start(&[
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            policy,
+            "--logfile",
+            "/dev/null",
+        ]);
+        if !prlimit(server.pid(), "20000") {
+            return;
+        }
+        let mut raw = server.raw();
+        let text = vec![b'x'; 5000];
+        // The one that does not fit may have to wait for its reply until it does.
+        for key in 0..5 {
+            raw.send(frame(&[b"SET", key.to_string().as_bytes(), &text]));
+        }
+        assert_eq!(raw.read_many(3), [ok(), ok(), ok()]);
+        let refusal = Reply::Error("MISCONF Errors writing to the AOF file: File too large".into());
+        let mut other = server.raw();
+        eventually("writes are refused", || other.ask("SET later 1") == refusal);
+        assert_eq!(other.ask("STRLEN 0"), integer(5000));
+        assert_eq!(info(&mut other, "aof_last_write_status"), "err");
+        assert!(fs::read(last_increment(&server)).expect("the file").len() < 20_000);
+        assert!(prlimit(server.pid(), "unlimited"));
+        eventually("writes are accepted again", || {
+            other.ask("SET later 1") == ok()
+        });
+        assert_eq!(raw.read_many(2), [ok(), ok()], "held replies come");
+        assert_eq!(info(&mut other, "aof_last_write_status"), "ok");
+        server.restart();
+        check(
+            &mut server.raw(),
+            &[("STRLEN 4", integer(5000)), ("GET later", bulk("1"))],
+        );
+    }
+}
+
+const ACCOUNTS: i64 = 2000;
+const BALANCE: i64 = 100;
+
+/// Moves money between accounts until told to stop.
+fn transfer(port: u16, seed: i64, stop: &AtomicBool, done: &AtomicI64) {
+    let mut raw = Raw::connect(port);
+    let mut number = seed;
+    let mut next = || {
+        number = number
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (number >> 33).rem_euclid(ACCOUNTS)
+    };
+    while !stop.load(SeqCst) {
+        let mut batch = Vec::new();
+        for _ in 0..20 {
+            let (from, to) = (next(), next());
+            batch.extend(line("MULTI"));
+            batch.extend(line(&format!("DECR account:{from}")));
+            batch.extend(line(&format!("INCR account:{to}")));
+            batch.extend(line("EXEC"));
+        }
+        raw.send(batch);
+        raw.read_many(80);
+        done.fetch_add(20, SeqCst);
+    }
+}
+
+/// The sum of all values that a base sets, and how many there are.
+fn total(base: &Path) -> (i64, usize) {
+    let text = String::from_utf8(fs::read(base).expect("the base")).expect("a base of text");
+    let words: Vec<&str> = text.split("\r\n").collect();
+    let balances = words
+        .windows(7)
+        .filter(|window| window[1] == "SET" && window[0] == "$3");
+    let balances: Vec<i64> = balances
+        .map(|window| window[5].parse().expect("a balance"))
+        .collect();
+    (balances.iter().sum(), balances.len())
+}
+
+#[test]
+fn a_base_is_one_moment_while_everything_changes() {
+    let mut server = Server::start(&["--io-threads", "4"]);
+    let mut raw = server.raw();
+    for account in 0..ACCOUNTS {
+        raw.tell(&format!("SET account:{account} {BALANCE}"));
+    }
+    raw.read_many(ACCOUNTS as usize);
+    let (stop, done, port) = (AtomicBool::new(false), AtomicI64::new(0), server.port());
+    thread::scope(|scope| {
+        for seed in 0..6 {
+            let (stop, done) = (&stop, &done);
+            scope.spawn(move || transfer(port, seed, stop, done));
+        }
+        for round in 1..=5 {
+            let before = done.load(SeqCst);
+            eventually("money moves", || done.load(SeqCst) > before + 100);
+            assert_eq!(raw.ask("CONFIG SET appendonly yes"), ok());
+            let base = folder(&server).join(format!("appendonly.aof.{round}.base.aof"));
+            eventually("a base", || {
+                base.exists() && info(&mut raw, "aof_rewrite_in_progress") == "0"
+            });
+            assert_eq!(
+                total(&base),
+                (ACCOUNTS * BALANCE, ACCOUNTS as usize),
+                "round {round}"
+            );
+            if round < 5 {
+                assert_eq!(raw.ask("CONFIG SET appendonly no"), ok());
+                eventually("the log is off", || {
+                    server.log().matches("is switched off").count() == round
+                });
+            }
+        }
+        let before = done.load(SeqCst);
+        eventually("money moves", || done.load(SeqCst) > before + 100);
+        stop.store(true, SeqCst);
+    });
+    let balances = |raw: &mut Raw| -> Vec<Reply> {
+        (0..ACCOUNTS)
+            .map(|n| raw.ask(&format!("GET account:{n}")))
+            .collect()
+    };
+    let before = balances(&mut raw);
+    // The next life begins with the file.
+    server.stop();
+    let mut next = Server::start(&["--appendonly", "yes"]);
+    next.stop();
+    move_folder(&server, &next);
+    next.restart();
+    assert_eq!(balances(&mut next.raw()), before);
+}
+
+#[test]
+fn data_is_read_anew_from_the_file() {
+    let server = Server::start(&["--appendonly", "yes", "--enable-debug-command", "yes"]);
+    let mut raw = server.raw();
+    fill(&mut raw);
+    eventually("the brief key has expired", || {
+        raw.ask("SELECT 5");
+        raw.ask("DBSIZE") == integer(0)
+    });
+    let before = contents(&mut raw);
+    assert_eq!(raw.ask("DEBUG LOADAOF"), ok());
+    assert_eq!(contents(&mut raw), before);
+    assert_eq!(raw.ask("SET after 1"), ok());
+    assert_eq!(raw.ask("DEBUG LOADAOF"), ok());
+    assert_eq!(raw.ask("GET after"), bulk("1"));
+}
+
+#[test]
+fn waiting_for_the_disk() {
+    let server = Server::start(&["--appendonly", "yes"]);
+    let mut raw = server.raw();
+    assert_eq!(raw.ask("SET a 1"), ok());
+    let started = Instant::now();
+    assert_eq!(
+        raw.ask("WAITAOF 1 0 5000"),
+        Reply::Array(vec![integer(1), integer(0)])
+    );
+    assert!(started.elapsed() < Duration::from_secs(4));
+}
