@@ -29,7 +29,7 @@ struct Lane {
     bytes: Vec<u8>,
 }
 
-const RECORD_HEADER: usize = 8 + 4 + 4;
+const RECORD_HEADER: usize = 8 + 4 + 8;
 
 /// The ordered log on its way out.
 pub struct Journal {
@@ -96,11 +96,11 @@ impl Journal {
         lane.bytes.extend_from_slice(&number.to_le_bytes());
         lane.bytes
             .extend_from_slice(&(database as u32).to_le_bytes());
-        lane.bytes.extend_from_slice(&[0; 4]);
+        lane.bytes.extend_from_slice(&[0; 8]);
         let body = lane.bytes.len();
         write(&mut lane.bytes);
         let len = lane.bytes.len() - body;
-        lane.bytes[body - 4..body].copy_from_slice(&(len as u32).to_le_bytes());
+        lane.bytes[body - 8..body].copy_from_slice(&(len as u64).to_le_bytes());
         self.pending
             .fetch_add((lane.bytes.len() - start) as u64, Ordering::Relaxed);
         number
@@ -209,7 +209,7 @@ impl Merger {
             return None;
         }
         let (database, len) = rest.split_first_chunk::<4>()?;
-        let len = u32::from_le_bytes(*len.first_chunk::<4>()?) as usize;
+        let len = u64::from_le_bytes(*len.first_chunk::<8>()?) as usize;
         let from = *offset + RECORD_HEADER;
         Some((u32::from_le_bytes(*database), from, from + len))
     }

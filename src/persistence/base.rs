@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::journal::write_command;
@@ -17,10 +18,17 @@ const WRITE_SIZE: usize = 256 * 1024;
 /// Bytes written before they are forced to the disk, so that the last sync has little left to do.
 const SYNC_SIZE: u64 = 4 << 20;
 
+/// Strings at least this long are not copied while their shard is locked.
+const SHARED: usize = 16 * 1024;
+
 /// Turns entries into commands.
 #[derive(Debug, Default)]
 pub struct Encoder {
+    /// What comes before `bytes`.
+    pieces: Vec<Bytes>,
     bytes: Vec<u8>,
+    /// Bytes of everything.
+    len: usize,
     database: Option<usize>,
 }
 
@@ -47,12 +55,36 @@ impl Encoder {
 
     fn object(&mut self, key: &[u8], object: &Object) {
         match object {
-            Object::Bytes(bytes) => self.command(&[b"SET", key, bytes]),
+            Object::Bytes(text) if text.len() < SHARED => self.command(&[b"SET", key, text]),
+            Object::Bytes(text) => self.set_shared(key, text),
         }
     }
 
+    fn set_shared(&mut self, key: &[u8], text: &Bytes) {
+        self.command(&[b"SET", key, b""]);
+        // The text takes the empty string's place.
+        let head = self.bytes.len() - b"$0\r\n\r\n".len();
+        self.len -= self.bytes.len() - head;
+        self.bytes.truncate(head);
+        self.bytes
+            .extend_from_slice(format!("${}\r\n", text.len()).as_bytes());
+        self.len += self.bytes.len() - head + text.len() + b"\r\n".len();
+        let head = std::mem::take(&mut self.bytes);
+        self.pieces.extend([head.into(), text.clone()]);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
     fn command(&mut self, args: &[&[u8]]) {
+        let before = self.bytes.len();
         write_command(&mut self.bytes, args.iter().copied());
+        self.len += self.bytes.len() - before;
+    }
+
+    /// Takes what has been gathered.
+    fn take(&mut self) -> (Vec<Bytes>, usize) {
+        let mut pieces = std::mem::take(&mut self.pieces);
+        pieces.push(std::mem::take(&mut self.bytes).into());
+        (pieces, std::mem::take(&mut self.len))
     }
 }
 
@@ -68,13 +100,13 @@ pub fn write_base(
     let (mut size, mut synced) = (0, 0);
     loop {
         let is_done = snapshot.walk(ENTRIES_AT_ONCE);
-        if !is_done && encoder.lock().bytes.len() < WRITE_SIZE {
+        if !is_done && encoder.lock().len < WRITE_SIZE {
             continue;
         }
         // Writers that show old entries wait for this lock, so nothing is written while it is held.
-        let bytes = std::mem::take(&mut encoder.lock().bytes);
-        file.write_all(&bytes)?;
-        size += bytes.len() as u64;
+        let (pieces, len) = encoder.lock().take();
+        pieces.iter().try_for_each(|piece| file.write_all(piece))?;
+        size += len as u64;
         if is_done {
             file.sync_all()?;
             return Ok(size);
@@ -89,5 +121,39 @@ pub fn write_base(
                 "no longer wanted",
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::{Entry, Value};
+
+    #[test]
+    fn entries_become_commands() {
+        let mut encoder = Encoder::default();
+        let long = vec![b'x'; SHARED];
+        let entries = [
+            (0, Entry::new(b"number", Value::Int(-7), None, 0)),
+            (2, Entry::new(b"text", Value::Str(b"a\r\n"), Some(123), 0)),
+            (2, Entry::new(b"long", Value::Str(&long), None, 0)),
+        ];
+        for (database, entry) in &entries {
+            encoder.add(*database, entry.view());
+        }
+        let mut expected = Vec::new();
+        let commands: [&[&[u8]]; 6] = [
+            &[b"SELECT", b"0"],
+            &[b"SET", b"number", b"-7"],
+            &[b"SELECT", b"2"],
+            &[b"SET", b"text", b"a\r\n"],
+            &[b"PEXPIREAT", b"text", b"123"],
+            &[b"SET", b"long", &long],
+        ];
+        for command in commands {
+            write_command(&mut expected, command.iter().copied());
+        }
+        let (pieces, len) = encoder.take();
+        assert_eq!((pieces.concat(), len), (expected.clone(), expected.len()));
     }
 }

@@ -86,22 +86,15 @@ impl<R: Read> Reader<R> {
         self.start = self.end;
         self.batch.clear();
         loop {
-            let (is_command, is_annotation) = match self.buffer[self.start..self.filled].first() {
-                None => (false, false),
-                Some(b'*') => (self.parse()?, false),
-                Some(b'#') => (false, self.pass_annotation()?),
+            match self.buffer[self.start..self.filled].first().copied() {
+                Some(b'*') if self.parse()? => return Ok(Step::Command),
+                Some(b'#') if self.pass_annotation()? => continue,
+                // What is there is not complete.
+                None | Some(b'*' | b'#') => {}
                 Some(byte) => {
-                    return Err(Fault::Format(format!(
-                        "expected '*', got '{}'",
-                        byte.escape_ascii()
-                    )));
+                    let reason = format!("expected '*', got '{}'", byte.escape_ascii());
+                    return Err(Fault::Format(reason));
                 }
-            };
-            if is_command {
-                return Ok(Step::Command);
-            }
-            if is_annotation {
-                continue;
             }
             if !self.read_more().map_err(Fault::Unreadable)? {
                 let is_torn = self.start < self.filled;

@@ -1,6 +1,7 @@
 //! CONFIG: reading, changing and writing back the configuration.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::super::help::help;
 use super::permission;
@@ -103,6 +104,10 @@ pub(super) fn write_file(call: &mut Call, extent: Extent) -> CommandResult {
 
 fn reset_stat(call: &mut Call) -> CommandResult {
     call.engine.stats.reset();
+    let aof = &call.engine.aof;
+    for count in [&aof.rewrites, &aof.failed_rewrites, &aof.delayed_syncs] {
+        count.store(0, Relaxed);
+    }
     call.engine.reclaimer.reset();
     call.reply.ok();
     Ok(())
