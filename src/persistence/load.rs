@@ -382,7 +382,9 @@ mod tests {
 
     /// Notes what it is given: database and words.
     #[derive(Default)]
-    struct Notes(Vec<(usize, Vec<Vec<u8>>)>);
+    struct Notes(Vec<Noted>);
+
+    type Noted = (usize, Vec<Vec<u8>>);
 
     impl Player for Notes {
         fn run(&mut self, database: usize, args: Args<'_>) -> Result<(), Refusal> {
@@ -409,7 +411,7 @@ mod tests {
         command(&text.split(' ').map(str::as_bytes).collect::<Vec<_>>())
     }
 
-    fn played(text: &[u8]) -> (Vec<(usize, Vec<Vec<u8>>)>, Result<Played, LoadError>) {
+    fn played(text: &[u8]) -> (Vec<Noted>, Result<Played, LoadError>) {
         let mut notes = Notes::default();
         let result = play("f", text, text.len() as u64, &mut notes);
         (notes.0, result)
