@@ -25,3 +25,95 @@ pub const FAMILIES: &[&[Command]] = &[
     string::COMMANDS,
     transactions::COMMANDS,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::FAMILIES;
+    use crate::engine::{Command, CommandTable, KEY_FLAGS, flags, syntax};
+
+    fn all() -> impl Iterator<Item = &'static Command> {
+        let commands = FAMILIES.iter().flat_map(|family| family.iter());
+        commands.flat_map(|command| std::iter::once(command).chain(command.subcommands))
+    }
+
+    #[test]
+    fn declarations_are_complete() {
+        for command in all() {
+            let Command {
+                name,
+                summary,
+                complexity,
+                since,
+                ..
+            } = command;
+            assert!(
+                name.chars()
+                    .all(|c| c.is_ascii_uppercase() || "-_".contains(c) || c.is_ascii_digit()),
+                "{name}"
+            );
+            assert!(
+                summary.ends_with('.') && summary.len() < 120,
+                "{name}: {summary}"
+            );
+            assert!(
+                !complexity.is_empty() && since.split('.').count() == 3,
+                "{name}"
+            );
+            let has = |flag| command.flags & flag != 0;
+            assert!(
+                !(has(flags::WRITE) && has(flags::READONLY)),
+                "{name} both reads and writes"
+            );
+            for key in command.keys {
+                assert!(
+                    key.flags.iter().all(|flag| KEY_FLAGS.contains(flag)),
+                    "{name}: {:?}",
+                    key.flags
+                );
+            }
+            let reads_only = command
+                .keys
+                .iter()
+                .all(|key| key.flags.contains(&"RO") || !key.is_key());
+            assert!(
+                has(flags::WRITE) || reads_only,
+                "{name} changes keys but is no write"
+            );
+        }
+    }
+
+    #[test]
+    fn containers_have_help_and_nothing_twice() {
+        let table = CommandTable::new(FAMILIES);
+        for spec in table.all() {
+            assert_eq!(
+                table.find(spec.name.as_bytes()).map(|found| found.id),
+                Some(spec.id)
+            );
+            let mut names = spec
+                .subcommands
+                .iter()
+                .map(|&id| table.all()[id].command.name);
+            assert!(
+                spec.subcommands.is_empty() || names.any(|name| name == "HELP"),
+                "{}",
+                spec.name
+            );
+        }
+    }
+
+    #[test]
+    fn syntax_lines_have_no_open_brackets() {
+        for command in all() {
+            let line = command.syntax;
+            for (open, close) in [('[', ']'), ('<', '>')] {
+                assert_eq!(
+                    line.matches(open).count(),
+                    line.matches(close).count(),
+                    "{line}"
+                );
+            }
+            assert_eq!(line.is_empty(), syntax::parse(line).is_empty(), "{line}");
+        }
+    }
+}

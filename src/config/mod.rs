@@ -27,7 +27,7 @@ pub use change::{Caller, SetError};
 pub use directive::{Apply, Directive, all as directives};
 pub use example::example_file;
 pub use load::{ConfigError, Sources};
-pub use rewrite::replace_file;
+pub use rewrite::{Extent, replace_file};
 pub use store::ConfigStore;
 pub use values::{
     Amount, AppendFsync, ClientLimit, ClientLimits, Directory, KeyEvents, MaxmemoryPolicy,

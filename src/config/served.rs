@@ -159,7 +159,7 @@ const NETWORK: &[Directive] = &[
         .doc("Addresses to listen on. An address with - before it may be missing; * stands for every IPv4 address, ::* for every IPv6 address.")
         .words(Many).applies(Listeners),
     row!("protected-mode", protected_mode, Rule::Switch, &["yes"])
-        .doc("Refuse clients from other machines as long as neither a password nor an address to bind to is configured."),
+        .doc("Refuse clients from other machines as long as no password is set."),
     row!("port", port, number(0, 65535), &["6379"])
         .doc("TCP port to listen on; 0 for none.")
         .applies(Listeners),

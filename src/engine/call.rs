@@ -158,9 +158,13 @@ impl<'r, 'k> Call<'r, 'k> {
 
     /// The error for a subcommand whose arguments make no sense.
     pub fn subcommand_syntax(&self) -> CommandError {
-        let word = String::from_utf8_lossy(self.args.get(1).unwrap_or_default()).into_owned();
+        let word = self.args.get(1).unwrap_or_default();
         let container = self.spec.name.split('|').next().unwrap_or_default();
-        CommandError::SubcommandSyntax(word, container.to_ascii_uppercase())
+        CommandError::quoting(
+            "ERR unknown subcommand or wrong number of arguments for '",
+            word,
+            &format!("'. Try {} HELP.", container.to_ascii_uppercase()),
+        )
     }
 
     /// The error for an invalid expiry, which names the command.

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::command::flags;
-use super::error::CommandError;
+use super::error::{CommandError, printable};
 use super::session::{Session, state};
 use super::table::Spec;
 use crate::config::Config;
@@ -137,23 +137,27 @@ fn not_loading(candidate: &Candidate<'_>) -> Result<(), CommandError> {
 /// The error for a command or subcommand that does not exist; it quotes the beginning of the arguments.
 pub fn unknown_command(engine: &Engine, args: Args<'_>) -> CommandError {
     const QUOTED: usize = 128;
-    let text =
-        |arg: &[u8], max: usize| String::from_utf8_lossy(&arg[..arg.len().min(max)]).into_owned();
-    if let (Some(container), Some(word)) = (engine.commands.find(args.at(0)), args.get(1)) {
-        let container = container.name.to_ascii_uppercase();
-        return CommandError::UnknownSubcommand(text(word, QUOTED), container);
+    let cut = |arg: &'_ [u8], max: usize| printable(&arg[..arg.len().min(max)]).to_vec();
+    let name = args.at(0);
+    let container = engine
+        .commands
+        .find(name)
+        .filter(|spec| spec.parent.is_none());
+    if let (Some(container), Some(word)) = (container, args.get(1)) {
+        let after = format!("'. Try {} HELP.", container.command.name);
+        return CommandError::quoting("ERR unknown subcommand '", &cut(word, QUOTED), &after);
     }
-    let mut rest = String::new();
+    let mut rest = Vec::new();
     for arg in args.from(1) {
         if rest.len() >= QUOTED {
             break;
         }
-        rest += &format!("'{}' ", text(arg, QUOTED - rest.len()));
+        let word = cut(arg, QUOTED - rest.len());
+        rest.extend([b"'", &word[..], b"' "].concat());
     }
-    let name = text(args.at(0), QUOTED);
-    CommandError::message(format!(
-        "ERR unknown command '{name}', with args beginning with: {rest}"
-    ))
+    let beginning = [b"ERR unknown command '", &cut(name, QUOTED)[..]].concat();
+    let line = [&beginning, &b"', with args beginning with: "[..], &rest].concat();
+    CommandError::Quoting(line)
 }
 
 /// The error for a wrong number of words.

@@ -402,7 +402,7 @@ impl<'r, 'e> Round<'r, 'e> {
         if let Err(error) = self.locked(session, request, spec, reply) {
             self.count_failure(spec, &error);
             reply.cut_back(mark);
-            reply.error(error.to_string().as_bytes());
+            reply.error(&error.line());
         }
         self.end(session, Some(spec), reply, mark)
     }
@@ -446,22 +446,24 @@ impl<'r, 'e> Round<'r, 'e> {
         reply: &mut Reply,
     ) -> Flow {
         let mark = reply.mark();
-        let mut line = error.to_string();
+        let mut line = error.line().into_owned();
         if spec.is_some_and(|spec| spec.locks == Locks::Transaction)
             && session.end_transaction().is_some()
         {
             self.engine.unwatch_all(session);
-            let reason = line.strip_prefix("ERR ").unwrap_or(&line);
-            line = format!("EXECABORT Transaction discarded because of: {reason}");
+            let reason = line.strip_prefix(b"ERR ").unwrap_or(&line);
+            line = [b"EXECABORT Transaction discarded because of: ", reason].concat();
         }
         session.abort_transaction();
-        self.engine.stats.count_error(&line);
+        self.engine
+            .stats
+            .count_error(&String::from_utf8_lossy(&line));
         if let Some(spec) = spec {
             self.engine.stats.lanes[self.lane].commands[spec.id]
                 .rejected
                 .add(1);
         }
-        reply.error(line.as_bytes());
+        reply.error(&line);
         self.end(session, spec, reply, mark)
     }
 
@@ -641,7 +643,7 @@ impl<'r, 'e> Round<'r, 'e> {
             if let Err(error) = self.work(scope, session, request, spec, reply, true) {
                 self.count_failure(spec, &error);
                 reply.cut_back(mark);
-                reply.error(error.to_string().as_bytes());
+                reply.error(&error.line());
             }
             reply.set_resp3(session.is_resp3);
         }

@@ -42,10 +42,6 @@ pub enum CommandError {
     InvalidExpire(String),
     #[error("ERR wrong number of arguments for '{0}' command")]
     Arity(String),
-    #[error("ERR unknown subcommand '{0}'. Try {1} HELP.")]
-    UnknownSubcommand(String, String),
-    #[error("ERR unknown subcommand or wrong number of arguments for '{0}'. Try {1} HELP.")]
-    SubcommandSyntax(String, String),
     #[error("NOAUTH Authentication required.")]
     NoAuth,
     #[error("WRONGPASS invalid username-password pair or user is disabled.")]
@@ -59,6 +55,9 @@ pub enum CommandError {
     /// Any other line.
     #[error("{0}")]
     Other(Cow<'static, str>),
+    /// A line that quotes what a client sent, which need not be text.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Quoting(Vec<u8>),
 }
 
 impl CommandError {
@@ -67,8 +66,27 @@ impl CommandError {
         Self::Other(Cow::Borrowed(text))
     }
 
+    /// A line that quotes a client's word, as Redis does: up to its first zero byte.
+    pub fn quoting(before: &str, word: &[u8], after: &str) -> Self {
+        Self::Quoting([before.as_bytes(), printable(word), after.as_bytes()].concat())
+    }
+
+    /// The line, without the leading `-`.
+    pub fn line(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Quoting(line) => Cow::Borrowed(line),
+            Self::Other(line) => Cow::Borrowed(line.as_bytes()),
+            error => Cow::Owned(error.to_string().into_bytes()),
+        }
+    }
+
     /// A line with something filled in.
     pub fn message(text: String) -> Self {
         Self::Other(Cow::Owned(text))
     }
+}
+
+/// What Redis quotes of a word: what stands before its first zero byte.
+pub(super) fn printable(word: &[u8]) -> &[u8] {
+    word.split(|byte| *byte == 0).next().unwrap_or_default()
 }

@@ -16,6 +16,7 @@ mod parked;
 mod pause;
 mod reclaim;
 mod session;
+mod shutdown;
 mod stats;
 mod subscriptions;
 pub mod syntax;
@@ -87,8 +88,10 @@ pub struct Engine {
     pub aof: AofStatus,
     /// Progress of loading, for INFO.
     pub loading: Loading,
-    /// Whether SHUTDOWN is under way.
-    is_shutting_down: AtomicBool,
+    /// How far the server is on the way to its end.
+    shutdown: AtomicU32,
+    /// Whether signals wait (DEBUG PAUSE-CRON).
+    pub puts_off_signals: AtomicBool,
     /// Whether keys are removed as soon as they are due (DEBUG SET-ACTIVE-EXPIRE).
     pub expires_actively: AtomicBool,
     /// The server's hooks: what only the layers above can do.
@@ -186,7 +189,8 @@ impl Engine {
             synced: AtomicU64::new(0),
             aof: AofStatus::default(),
             loading: Loading::default(),
-            is_shutting_down: AtomicBool::new(false),
+            shutdown: AtomicU32::new(shutdown::NONE),
+            puts_off_signals: AtomicBool::new(false),
             expires_actively: AtomicBool::new(true),
             hooks: std::sync::OnceLock::new(),
             config: ConfigStore::new(config),
@@ -226,22 +230,6 @@ impl Engine {
     pub fn set_disk_error(&self, error: Option<String>) {
         self.set_condition(condition::DISK_ERROR, error.is_some());
         *self.disk_error.lock() = error.unwrap_or_default();
-    }
-
-    /// Whether the server is about to end.
-    pub fn is_shutting_down(&self) -> bool {
-        self.is_shutting_down.load(Relaxed)
-    }
-
-    /// Notes that the server is about to end. False when it was already.
-    pub fn begin_shutdown(&self) -> bool {
-        !self.is_shutting_down.swap(true, Relaxed)
-    }
-
-    /// Notes that the server goes on after all, and tells the clients that wait for its end.
-    pub fn end_shutdown(&self) {
-        self.is_shutting_down.store(false, Relaxed);
-        self.recheck_all();
     }
 
     /// When the data was last saved to a snapshot, or else the server started, in Unix seconds.

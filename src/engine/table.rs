@@ -149,8 +149,14 @@ fn for_each_key_of(spec: &KeySpec, args: Args<'_>, mut show: impl FnMut(usize)) 
 /// All commands.
 pub struct CommandTable {
     specs: Vec<Spec>,
-    names: HashTable<usize>,
+    names: HashTable<Name>,
     hasher: foldhash::fast::FixedState,
+}
+
+/// What a command is called by, which `rename-command` may have changed.
+struct Name {
+    text: String,
+    id: usize,
 }
 
 /// Longest name that is looked up; anything longer is unknown.
@@ -192,16 +198,36 @@ impl CommandTable {
             locks: locks_of(command),
             parent,
             subcommands: Vec::new(),
-            name,
+            name: name.clone(),
         });
-        let Self {
-            specs,
-            names,
-            hasher,
-        } = self;
-        let hash = |id: &usize| hasher.hash_one(specs[*id].name.as_bytes());
-        names.insert_unique(hash(&id), id, hash);
+        self.call(name, id);
         id
+    }
+
+    /// Lets a command be called by a name that no other has.
+    fn call(&mut self, text: String, id: usize) {
+        let hash = |name: &Name| self.hasher.hash_one(name.text.as_bytes());
+        let name = Name { text, id };
+        self.names.insert_unique(hash(&name), name, hash);
+    }
+
+    /// Has a command called by another name, or by none if that is empty. The error says why it cannot be.
+    pub fn rename(&mut self, old: &str, new: &str) -> Result<(), &'static str> {
+        let (old, new) = (old.to_ascii_lowercase(), new.to_ascii_lowercase());
+        if new.len() > MAX_NAME {
+            return Err("Target command name is too long");
+        }
+        if new != old && self.find(new.as_bytes()).is_some() {
+            return Err("Target command name already exists");
+        }
+        let hash = self.hasher.hash_one(old.as_bytes());
+        let found = self.names.find_entry(hash, |name| name.text == old);
+        let known = found.map_err(|_| "No such command in rename-command")?;
+        let (name, _) = known.remove();
+        if !new.is_empty() {
+            self.call(new, name.id);
+        }
+        Ok(())
     }
 
     /// All commands and subcommands, in the order of declaration.
@@ -215,16 +241,17 @@ impl CommandTable {
         let lower = lower.get_mut(..name.len())?;
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
-        let found = self.names.find(self.hasher.hash_one(&*lower), |&id| {
-            self.specs[id].name.as_bytes() == lower
+        let found = self.names.find(self.hasher.hash_one(&*lower), |name| {
+            name.text.as_bytes() == lower
         });
-        found.map(|&id| &self.specs[id])
+        found.map(|name| &self.specs[name.id])
     }
 
     /// Finds the command that some arguments call: of a container its subcommand, or itself where no word follows.
     #[inline]
     pub fn resolve(&self, args: Args<'_>) -> Option<&Spec> {
-        let spec = self.find(args.at(0))?;
+        // A subcommand's full name is no way to call it.
+        let spec = self.find(args.at(0)).filter(|spec| spec.parent.is_none())?;
         if spec.subcommands.is_empty() {
             return Some(spec);
         }

@@ -194,7 +194,7 @@ impl<'s, 'k> Db<'s, 'k> {
 
     /// The entry of a key, counted as a hit or a miss, but not marked as used.
     pub fn look(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let Some(place) = self.find(key) else {
+        let Some(place) = self.find_to_read(key) else {
             self.notes.misses += 1;
             return None;
         };
@@ -211,7 +211,7 @@ impl<'s, 'k> Db<'s, 'k> {
 
     /// Bytes that a key and its value take: their allocations, and their share of the table.
     pub fn footprint(&mut self, key: Key<'_>) -> Option<usize> {
-        let place = self.find(key)?;
+        let place = self.find_to_read(key)?;
         let table = &self.part(key).table;
         let entry = table.entry(place);
         let value = match entry.value() {

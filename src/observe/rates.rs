@@ -54,23 +54,23 @@ impl Rates {
 
     /// The increase of a metric per second.
     pub fn per_second(&self, metric: Metric) -> f64 {
-        self.ratio(metric, |(elapsed, _)| *elapsed as f64 / 1000.0)
+        1000.0 * self.ratio(metric, |(elapsed, _)| *elapsed)
     }
 
     /// The increase of one metric for each step of another.
     pub fn per(&self, metric: Metric, other: Metric) -> f64 {
-        self.ratio(metric, |(_, increase)| increase[other as usize] as f64)
+        self.ratio(metric, |(_, increase)| increase[other as usize])
     }
 
-    fn ratio(&self, metric: Metric, of: impl Fn(&(u64, Totals)) -> f64) -> f64 {
+    fn ratio(&self, metric: Metric, of: impl Fn(&(u64, Totals)) -> u64) -> f64 {
         let window = self.0.lock();
         let intervals = || window.intervals.iter();
-        let whole: f64 = intervals().map(of).sum();
+        let whole: u64 = intervals().map(of).sum();
         let part: u64 = intervals()
             .map(|(_, increase)| increase[metric as usize])
             .sum();
-        if whole > 0.0 {
-            part as f64 / whole
+        if whole > 0 {
+            part as f64 / whole as f64
         } else {
             0.0
         }

@@ -382,9 +382,7 @@ mod tests {
 
     /// Notes what it is given: database and words.
     #[derive(Default)]
-    struct Notes(Vec<Noted>);
-
-    type Noted = (usize, Vec<Vec<u8>>);
+    struct Notes(Vec<(usize, Vec<Vec<u8>>)>);
 
     impl Player for Notes {
         fn run(&mut self, database: usize, args: Args<'_>) -> Result<(), Refusal> {
@@ -411,7 +409,10 @@ mod tests {
         command(&text.split(' ').map(str::as_bytes).collect::<Vec<_>>())
     }
 
-    fn played(text: &[u8]) -> (Vec<Noted>, Result<Played, LoadError>) {
+    /// Commands with the database that each ran in.
+    type Seen = Vec<(usize, Vec<Vec<u8>>)>;
+
+    fn played(text: &[u8]) -> (Seen, Result<Played, LoadError>) {
         let mut notes = Notes::default();
         let result = play("f", text, text.len() as u64, &mut notes);
         (notes.0, result)

@@ -408,7 +408,7 @@ impl Connection {
         }
         again.extend_from_slice(&input[end..]);
         self.unread = again;
-        if self.waiting.is_none() {
+        if !self.is_ending && self.waiting.is_none() {
             self.postpone(true);
         }
         input.len()

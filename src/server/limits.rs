@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::sync::OnceLock;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use parking_lot::Mutex;
 
 use crate::config::{Config, OomScoreAdj};
 
@@ -54,27 +54,34 @@ pub(super) fn fit_clients(config: &mut Config) {
 
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
-/// The out-of-memory score before the server changed it.
-static OWN_SCORE: OnceLock<i32> = OnceLock::new();
+/// The out-of-memory score that was in force before the server set it.
+static OWN_SCORE: Mutex<Option<i32>> = Mutex::new(None);
 
 /// Sets the process's out-of-memory score as configured, or back to what it was.
 pub(super) fn set_oom_score(config: &Config) -> io::Result<()> {
+    let mut own = OWN_SCORE.lock();
     let [primary, ..] = config.oom_score_adj_values.values();
-    let score = match config.oom_score_adj {
-        OomScoreAdj::No => match OWN_SCORE.get() {
-            Some(own) => *own,
+    let score = if config.oom_score_adj == OomScoreAdj::No {
+        match own.take() {
+            Some(own) => own,
             None => return Ok(()),
-        },
-        OomScoreAdj::Absolute => {
-            own_score()?;
-            primary
         }
-        OomScoreAdj::Relative => own_score()? + primary,
+    } else {
+        let own = match *own {
+            Some(own) => own,
+            None => *own.insert(read_score()?),
+        };
+        match config.oom_score_adj {
+            OomScoreAdj::Relative => own + primary,
+            _ => primary,
+        }
     };
     fs::write(OOM_SCORE, score.clamp(-1000, 1000).to_string())
 }
 
-fn own_score() -> io::Result<i32> {
+fn read_score() -> io::Result<i32> {
     let text = fs::read_to_string(OOM_SCORE)?;
-    Ok(*OWN_SCORE.get_or_init(|| text.trim().parse().unwrap_or(0)))
+    text.trim()
+        .parse()
+        .map_err(|_| io::ErrorKind::InvalidData.into())
 }

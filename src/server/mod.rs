@@ -59,7 +59,12 @@ pub fn run(mut config: Config) -> Result<i32> {
         tracing::warn!("Unable to write oom_score_adj: {error}");
     }
     let listeners = Listeners::bind(&config)?;
-    let engine = Engine::new(config, crate::commands::FAMILIES);
+    let renamed = std::mem::take(&mut config.renamed_commands);
+    let mut engine = Engine::new(config, crate::commands::FAMILIES);
+    for (old, new) in &renamed {
+        let done = engine.commands.rename(old, new);
+        done.map_err(|reason| anyhow::anyhow!("{reason}: 'rename-command {old} \"{new}\"'"))?;
+    }
     let workers = engine.mailboxes.len();
     let server = Arc::new(Server {
         engine,

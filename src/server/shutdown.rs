@@ -1,6 +1,8 @@
 //! The end: signals, SHUTDOWN, and the exit status.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,7 +41,7 @@ impl Exit {
     }
 }
 
-/// Waits for SIGTERM or SIGINT and ends the server cleanly; a second one ends it at once.
+/// Waits for SIGTERM or SIGINT and ends the server cleanly; a SIGINT while it ends is the end at once.
 pub(super) async fn await_signals(server: Arc<Server>) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (
         signal(SignalKind::terminate()),
@@ -49,16 +51,29 @@ pub(super) async fn await_signals(server: Arc<Server>) {
     };
     // Beyond a limit on the size of files a write fails, which is dealt with; the signal itself is not to end the process.
     let _file_too_large = signal(SignalKind::from_raw(libc::SIGXFSZ));
-    let name = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    };
-    tracing::warn!("Received {name} scheduling shutdown...");
-    let stopper = server.clone();
-    std::thread::spawn(move || stop(&stopper, true));
-    interrupt.recv().await;
-    tracing::warn!("You insist... exiting now.");
-    std::process::exit(1);
+    loop {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        if server.engine.is_shutting_down() && name == "SIGINT" {
+            tracing::warn!("You insist... exiting now.");
+            std::process::exit(1);
+        }
+        tracing::warn!("Received {name} scheduling shutdown...");
+        server.engine.ask_for_shutdown();
+        tokio::spawn(follow_signal(server.clone()));
+    }
+}
+
+/// Ends the server as a signal has asked for, unless SHUTDOWN ABORT takes that back while signals wait.
+async fn follow_signal(server: Arc<Server>) {
+    while server.engine.puts_off_signals.load(Relaxed) && server.engine.is_shutdown_asked_for() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    if server.engine.is_shutdown_asked_for() && server.engine.begin_shutdown() {
+        std::thread::spawn(move || stop(&server, true));
+    }
 }
 
 /// Ends the server: files are completed first, then the workers close their clients. False when the files could not be

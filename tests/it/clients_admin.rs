@@ -462,6 +462,7 @@ fn a_password() {
 fn a_password_set_while_running() {
     let server = Server::start(&[]);
     let (mut raw, mut other) = (server.raw(), server.raw());
+    assert_eq!(other.ask("PING"), simple("PONG"));
     check(
         &mut raw,
         &[

@@ -313,3 +313,20 @@ fn help_explains() {
         assert!(lines.len() % 2 == 1 && lines[2].text().starts_with("    "));
     }
 }
+
+#[test]
+fn commands_are_renamed_by_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("server.conf");
+    let lines = "rename-command CONFIG configure\nrename-command TIME \"\"\n";
+    fs::write(&file, lines).expect("a file");
+    let server = Server::start_with_file(&file, &[]);
+    let mut raw = server.raw();
+    for name in ["config", "TIME", "config|get"] {
+        let text = raw.ask(&format!("{name} GET port")).text();
+        assert!(text.starts_with("ERR unknown command"), "{text}");
+    }
+    check(&mut raw, &[("CONFIGURE REWRITE", ok())]);
+    let text = fs::read_to_string(&file).expect("the file");
+    assert!(text.starts_with(lines), "{text}");
+}

@@ -285,51 +285,6 @@ fn object_freq_needs_lfu() {
 }
 
 #[test]
-fn dump_and_restore() {
-    let server = Server::start(&[]);
-    let mut raw = server.raw();
-    check(&mut raw, &[("DUMP nothing", Reply::NullBulk)]);
-    let values = [
-        &b""[..],
-        b"12345",
-        b"-1",
-        b"text",
-        &[0, 255, 13, 10],
-        &[b'x'; 100_000],
-    ];
-    for value in values {
-        assert_eq!(raw.command(&[b"SET", b"key", value]), ok());
-        let Reply::Bulk(payload) = raw.ask("DUMP key") else {
-            panic!("no payload")
-        };
-        assert_eq!(
-            raw.command(&[b"RESTORE", b"key", b"0", &payload]),
-            error("BUSYKEY Target key name already exists.")
-        );
-        assert_eq!(
-            raw.command(&[b"RESTORE", b"key", b"0", &payload, b"REPLACE"]),
-            ok()
-        );
-        assert_eq!(raw.ask("TTL key"), integer(-1));
-        assert_eq!(
-            raw.command(&[b"RESTORE", b"copy", b"100000", &payload, b"REPLACE"]),
-            ok()
-        );
-        assert!(raw.ask("GET copy") == bulk(value));
-        assert!(raw.ask("PTTL copy").number() > 90_000);
-        let mut damaged = payload.clone();
-        damaged[0] ^= 1;
-        let wrong = error("ERR DUMP payload version or checksum are wrong");
-        assert_eq!(raw.command(&[b"RESTORE", b"new", b"0", &damaged]), wrong);
-        let negative = error("ERR Invalid TTL value, must be >= 0");
-        assert_eq!(
-            raw.command(&[b"RESTORE", b"new", b"-1", &payload]),
-            negative
-        );
-    }
-}
-
-#[test]
 fn flushing_many_keys_is_complete() {
     const KEYS: usize = 100_000;
     let server = Server::start(&[]);

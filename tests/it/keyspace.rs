@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::{Raw, Reply, Server, array, bulk, check, error, frame, integer, ok, queued};
+use crate::common::{
+    Raw, Reply, Server, array, bulk, check, error, eventually, frame, integer, ok, queued,
+};
 
 /// Sets `count` keys `key:0`, `key:1` …
 fn fill(raw: &mut Raw, count: usize) {
@@ -319,6 +321,38 @@ fn event(message: Reply) -> String {
 }
 
 #[test]
+fn big_values_are_freed_in_the_background() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    raw.ask("SETRANGE big 30000000 x");
+    raw.ask("SETRANGE other 30000000 x");
+    let used = |raw: &mut Raw| info(raw, "memory", "used_memory");
+    let before = used(&mut raw);
+    raw.ask("MSET small 1 a 1 b 1");
+    assert_eq!(raw.ask("UNLINK big small"), integer(2));
+    assert_eq!(raw.ask("FLUSHALL"), ok());
+    eventually("the memory is free", || {
+        used(&mut raw) + 50_000_000 < before
+    });
+    // UNLINK counts the value, FLUSHALL the three keys that were left.
+    eventually("all is counted", || {
+        info(&mut raw, "memory", "lazyfreed_objects") == 4
+    });
+    assert_eq!(info(&mut raw, "memory", "lazyfree_pending_objects"), 0);
+}
+
+/// A number that INFO tells.
+#[track_caller]
+fn info(raw: &mut Raw, section: &str, field: &str) -> i64 {
+    let text = raw.ask(&format!("INFO {section}")).text();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let number = line.and_then(|number| number.parse().ok());
+    number.unwrap_or_else(|| panic!("{field} in {text}"))
+}
+
+#[test]
 fn waiting_for_replicas() {
     let server = Server::start(&[]);
     let mut raw = server.raw();
@@ -344,6 +378,15 @@ fn waiting_for_replicas() {
             ("WAIT 1 -1", error("ERR timeout is negative")),
         ],
     );
+    let id = raw.ask("CLIENT ID").number();
+    let mut other = server.raw();
+    let unblocked = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    for (how, expected) in [("TIMEOUT", integer(0)), ("ERROR", unblocked)] {
+        raw.tell("WAIT 1 0");
+        let unblock = format!("CLIENT UNBLOCK {id} {how}");
+        eventually("it can be unblocked", || other.ask(&unblock) == integer(1));
+        assert_eq!(raw.read(), expected, "{how}");
+    }
     // Nobody is kept waiting by one who waits for ever, and one who leaves is forgotten.
     raw.tell("WAIT 1 0");
     raw.expect_silence(Duration::from_millis(50));
@@ -375,4 +418,50 @@ fn waiting_for_a_file_that_is_not_kept() {
             ("EXEC", array([array([integer(0), integer(0)])])),
         ],
     );
+}
+
+#[test]
+fn waiting_for_the_file() {
+    let safe = || array([integer(1), integer(0)]);
+    for policy in ["everysec", "always"] {
+        let args = ["--appendonly", "yes", "--appendfsync", policy];
+        let mut server = Server::start(&args);
+        let mut raw = server.raw();
+        // Who wrote nothing has nothing to wait for.
+        assert_eq!(raw.ask("WAITAOF 1 0 0"), safe());
+        for n in 0..3 {
+            // In one piece: the wait is for a write that came with it.
+            let commands = [
+                frame(&[b"SET", b"key", n.to_string().as_bytes()]),
+                frame(&[b"WAITAOF", b"1", b"0", b"0"]),
+            ];
+            raw.send(commands.concat());
+            assert_eq!(raw.read_many(2), [ok(), safe()], "{policy}");
+        }
+        assert_eq!(raw.ask("WAITAOF 1 1 20"), safe(), "no replica ever answers");
+        server.kill();
+        server.restart();
+        assert_eq!(server.raw().ask("GET key"), bulk("2"), "{policy}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_longer_kept_is_not_waited_for() {
+    let server = Server::start(&["--appendonly", "yes", "--appendfsync", "no"]);
+    let (mut raw, mut other) = (server.raw(), server.raw());
+    check(
+        &mut raw,
+        &[
+            ("SET key value", ok()),
+            ("WAITAOF 1 0 20", array([integer(0), integer(0)])),
+            ("MULTI", ok()),
+            ("WAITAOF 1 0 0", queued()),
+            ("EXEC", array([array([integer(0), integer(0)])])),
+        ],
+    );
+    raw.tell("WAITAOF 1 0 0");
+    raw.expect_silence(Duration::from_millis(50));
+    assert_eq!(other.ask("CONFIG SET appendonly no"), ok());
+    let no_file = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
+    assert_eq!(raw.read(), error(no_file));
 }

@@ -151,6 +151,9 @@ fn patterns() {
         listener.ask(&format!("PSUBSCRIBE \"{pattern}\""));
         let received = raw.command(&[b"PUBLISH", channel.as_bytes(), b"x"]);
         assert_eq!(received, integer(matches as i64), "{pattern} and {channel}");
+        if matches {
+            assert_eq!(listener.read().items()[2], bulk(channel));
+        }
         listener.ask("PUNSUBSCRIBE");
     }
 }

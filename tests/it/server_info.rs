@@ -453,3 +453,27 @@ fn shutdown_ends_the_server_without_a_reply() {
         assert!(server.log().contains("ready to exit, bye bye"));
     }
 }
+
+#[test]
+fn a_signal_can_be_taken_back_while_signals_wait() {
+    let mut server = Server::start(&["--enable-debug-command", "yes"]);
+    let mut raw = server.raw();
+    check(&mut raw, &[("DEBUG PAUSE-CRON 1", ok())]);
+    server.signal(libc::SIGTERM);
+    eventually("the signal has arrived", || {
+        server
+            .log()
+            .contains("Received SIGTERM scheduling shutdown...")
+    });
+    check(
+        &mut raw,
+        &[
+            ("SHUTDOWN ABORT", ok()),
+            ("DEBUG PAUSE-CRON 0", ok()),
+            ("SHUTDOWN ABORT", error("ERR No shutdown in progress.")),
+            ("PING", simple("PONG")),
+        ],
+    );
+    assert!(server.log().contains("Shutdown manually aborted."));
+    server.stop();
+}

@@ -170,15 +170,13 @@ fn condition<'r>(
     value: &'r [u8],
     call: &Call<'r, '_>,
 ) -> Result<Condition<'r>, CommandError> {
-    let text = String::from_utf8_lossy(value);
     Ok(match option {
-        b"TYPE" => {
-            Condition::Type(type_named(value).ok_or_else(|| {
-                CommandError::message(format!("ERR Unknown client type '{text}'"))
-            })?)
-        }
-        b"USER" if text != Names::default_user() => {
-            return Err(CommandError::message(format!("ERR No such user '{text}'")));
+        b"TYPE" => Condition::Type(
+            type_named(value)
+                .ok_or_else(|| CommandError::quoting("ERR Unknown client type '", value, "'"))?,
+        ),
+        b"USER" if value != Names::default_user().as_bytes() => {
+            return Err(CommandError::quoting("ERR No such user '", value, "'"));
         }
         b"USER" => Condition::User(value),
         b"ADDR" => Condition::Address(value),

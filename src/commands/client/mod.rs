@@ -33,17 +33,21 @@ fn setname(call: &mut Call) -> CommandResult {
 }
 
 fn setinfo(call: &mut Call) -> CommandResult {
-    let (option, value) = (String::from_utf8_lossy(call.args.at(2)), call.args.at(3));
+    let (option, value) = (call.args.at(2), call.args.at(3));
     let is_name = call.args.is(2, "LIB-NAME");
     if !is_name && !call.args.is(2, "LIB-VER") {
-        return Err(CommandError::message(format!(
-            "ERR Unrecognized option '{option}'"
-        )));
+        return Err(CommandError::quoting(
+            "ERR Unrecognized option '",
+            option,
+            "'",
+        ));
     }
     if !Names::is_printable(value) {
-        return Err(CommandError::message(format!(
-            "ERR {option} cannot contain spaces, newlines or special characters."
-        )));
+        return Err(CommandError::quoting(
+            "ERR ",
+            option,
+            " cannot contain spaces, newlines or special characters.",
+        ));
     }
     let mut names = call.session.client.names.lock();
     match is_name {

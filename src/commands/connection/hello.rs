@@ -63,10 +63,11 @@ fn parse<'r>(call: &Call<'r, '_>) -> Result<Wish<'r>, CommandError> {
                 at += 2;
             }
             _ => {
-                let option = String::from_utf8_lossy(args.at(at));
-                return Err(CommandError::message(format!(
-                    "ERR Syntax error in HELLO option '{option}'"
-                )));
+                return Err(CommandError::quoting(
+                    "ERR Syntax error in HELLO option '",
+                    args.at(at),
+                    "'",
+                ));
             }
         }
     }

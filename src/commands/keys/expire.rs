@@ -117,10 +117,7 @@ impl Conditions {
 }
 
 fn unsupported(option: &[u8]) -> CommandError {
-    CommandError::message(format!(
-        "ERR Unsupported option {}",
-        String::from_utf8_lossy(option)
-    ))
+    CommandError::quoting("ERR Unsupported option ", option, "")
 }
 
 pub(super) fn ttl(call: &mut Call) -> CommandResult {

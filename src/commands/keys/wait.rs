@@ -1,6 +1,6 @@
 //! WAIT and WAITAOF: until what a client wrote is safe. There are no replicas, so none ever acknowledges anything.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::SeqCst;
 
 use crate::base::clock::unix_ms;
 use crate::base::numbers::parse_i64;
@@ -99,7 +99,7 @@ struct WaitForFile {
 
 /// Whether all that a client wrote is on disk.
 fn is_durable(engine: &Engine, session: &Session) -> bool {
-    let synced = engine.synced.load(Relaxed);
+    let synced = engine.synced.load(SeqCst);
     engine.config.load().appendonly && session.last_record.is_none_or(|last| last <= synced)
 }
 
@@ -135,5 +135,50 @@ impl Parked for WaitForFile {
             Unblock::Timeout => report(engine, session, reply),
             Unblock::Error => reply.error(UNBLOCKED),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::engine::Client;
+
+    /// What WAITAOF says to a client whose last record has this number, when all records below `synced` are on disk.
+    fn look(needs_replicas: bool, last_record: Option<u64>, synced: u64) -> (Progress, Vec<u8>) {
+        let mut config = Config::default();
+        config.appendonly = true;
+        let engine = Engine::new(config, &[]);
+        engine.synced.store(synced, SeqCst);
+        let client = Client::new(1, 0, String::new(), String::new(), 0);
+        let mut session = Session::new(Arc::new(client), false);
+        session.last_record = last_record;
+        let (mut reply, mut wait) = (
+            Reply::new(),
+            WaitForFile {
+                needs_local: true,
+                needs_replicas,
+                deadline: None,
+            },
+        );
+        let progress = wait.resume(&engine, &mut session, &mut reply);
+        if progress == Progress::Waiting {
+            wait.unblock(&engine, &mut session, Unblock::Timeout, &mut reply);
+        }
+        (progress, reply.plain().unwrap_or_default().to_vec())
+    }
+
+    #[test]
+    fn a_file_is_waited_for_until_it_holds_the_last_record() {
+        let (late, done) = (
+            b"*2\r\n:0\r\n:0\r\n".to_vec(),
+            b"*2\r\n:1\r\n:0\r\n".to_vec(),
+        );
+        assert_eq!(look(false, Some(5), 4), (Progress::Waiting, late));
+        assert_eq!(look(false, Some(5), 5), (Progress::Done, done.clone()));
+        assert_eq!(look(false, None, 0), (Progress::Done, done.clone()));
+        assert_eq!(look(true, Some(5), 9), (Progress::Waiting, done));
     }
 }

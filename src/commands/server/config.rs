@@ -1,11 +1,12 @@
 //! CONFIG: reading, changing and writing back the configuration.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::super::help::help;
 use super::permission;
 use crate::base::machine::error_text;
-use crate::config::{Apply, Config, Directive};
+use crate::config::{Apply, Config, Directive, Extent};
 use crate::engine::{Call, Command, CommandError, CommandResult, Group, flags::*};
 
 fn get(call: &mut Call) -> CommandResult {
@@ -78,13 +79,18 @@ fn apply(call: &Call, old: &Config, new: &Config, changed: &[&Directive]) -> Com
 }
 
 fn rewrite(call: &mut Call) -> CommandResult {
+    write_file(call, Extent::Changed)
+}
+
+/// Brings the file up to date.
+pub(super) fn write_file(call: &mut Call, extent: Extent) -> CommandResult {
     let config = call.engine.config.load();
     let Some(file) = &config.file else {
         return Err(CommandError::text(
             "ERR The server is running without a config file",
         ));
     };
-    if let Err(error) = config.rewrite_file(file) {
+    if let Err(error) = config.rewrite_file(file, extent) {
         let reason = error_text(&error);
         tracing::warn!("CONFIG REWRITE failed: {reason}");
         return Err(CommandError::message(format!(
@@ -98,6 +104,11 @@ fn rewrite(call: &mut Call) -> CommandResult {
 
 fn reset_stat(call: &mut Call) -> CommandResult {
     call.engine.stats.reset();
+    let aof = &call.engine.aof;
+    for count in [&aof.rewrites, &aof.failed_rewrites, &aof.delayed_syncs] {
+        count.store(0, Relaxed);
+    }
+    call.engine.reclaimer.reset();
     call.reply.ok();
     Ok(())
 }

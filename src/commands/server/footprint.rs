@@ -83,7 +83,7 @@ impl Footprint {
             committed: (alloc::committed() as u64).max(used),
             clients: buffers.sum(),
             client_count: clients.len() as u64,
-            journal: engine.journal.pending(),
+            journal: engine.journal.pending() + engine.aof.buffer_length.load(Relaxed),
             keys: databases.iter().map(|database| database.keys as u64).sum(),
             tables: databases.iter().map(|database| database.table).sum(),
         }

@@ -65,8 +65,7 @@ impl Options {
 fn shut_down(call: &mut Call) -> CommandResult {
     let options = Options::parse(call.args.from(1))?;
     if options.aborts {
-        // Without replicas to wait for, a shutdown is over before it could be aborted.
-        return Err(CommandError::text("ERR No shutdown in progress."));
+        return abort(call);
     }
     let Some(hooks) = call.engine.hooks.get() else {
         return Err(FAILED);
@@ -76,6 +75,17 @@ fn shut_down(call: &mut Call) -> CommandResult {
         hooks.shut_down(call.engine, Shutdown { force });
     }
     call.park(Ending);
+    Ok(())
+}
+
+/// Takes back a signal that has not been acted on. Without replicas to wait for, whatever has begun is over before it could
+/// be aborted.
+fn abort(call: &mut Call) -> CommandResult {
+    if !call.engine.abort_shutdown() {
+        return Err(CommandError::text("ERR No shutdown in progress."));
+    }
+    tracing::info!("Shutdown manually aborted.");
+    call.reply.ok();
     Ok(())
 }
 

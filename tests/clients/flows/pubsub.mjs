@@ -87,6 +87,9 @@ export const flows = {
   },
 
   'PUBSUB tells who listens': async ({ client, open }) => {
+    // Connections of the flows before may still be on their way out.
+    await until('nobody listens', async () => (await client.call('pubsub channels')).length === 0
+      && await client.call('pubsub numpat') === 0);
     const subscriber = await open();
     await subscriber.subscribe('a', () => {});
     await subscriber.subscribe('b', () => {});

@@ -120,11 +120,17 @@ impl Server {
     /// Asks the server to end (SIGTERM) and asserts that it ends well.
     #[track_caller]
     pub fn stop(&mut self) {
-        let child = self.child.as_ref().expect("the server runs");
-        // SAFETY: `kill` has no memory effects, and the child has not been waited for, so its id is still its own.
-        unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGTERM) };
+        self.signal(libc::SIGTERM);
         let status = self.wait();
         assert!(status.success(), "SIGTERM ended the server with {status}");
+    }
+
+    /// Sends the process a signal.
+    #[track_caller]
+    pub fn signal(&self, signal: libc::c_int) {
+        let child = self.child.as_ref().expect("the server runs");
+        // SAFETY: `kill` has no memory effects, and the child has not been waited for, so its id is still its own.
+        unsafe { libc::kill(child.id() as libc::pid_t, signal) };
     }
 
     /// Ends the process as a power cut would (SIGKILL): nothing is flushed.

@@ -63,6 +63,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         "Takes another replication id.",
     ),
     row(
+        "CONFIG-REWRITE-FORCE-ALL",
+        (2, 2),
+        probe::rewrite_config,
+        "",
+        "Writes every directive into the configuration file.",
+    ),
+    row(
         "CRASH-AND-RECOVER",
         (2, MANY),
         refuse,
@@ -164,9 +171,9 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row(
         "PAUSE-CRON",
         (3, 3),
-        accept,
+        probe::pause_timers,
         "<0|1>",
-        "Accepted; no command depends on timers.",
+        "Puts off (1) what a signal asks for.",
     ),
     row(
         "POPULATE",

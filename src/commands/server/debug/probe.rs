@@ -3,8 +3,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::super::config;
 use super::unknown;
 use crate::base::{glob, random};
+use crate::config::Extent;
 use crate::engine::{Call, CommandError, CommandResult};
 
 /// A switch as C reads numbers: whatever does not begin with one is 0.
@@ -39,6 +41,19 @@ pub(super) fn set_active_expire(call: &mut Call) -> CommandResult {
 pub(super) fn change_replication_id(call: &mut Call) -> CommandResult {
     tracing::info!("Changing replication IDs after receiving DEBUG change-repl-id");
     *call.engine.identity.replication_id.lock() = random::hex(40);
+    call.reply.ok();
+    Ok(())
+}
+
+/// CONFIG-REWRITE-FORCE-ALL.
+pub(super) fn rewrite_config(call: &mut Call) -> CommandResult {
+    config::write_file(call, Extent::Everything)
+}
+
+/// PAUSE-CRON.
+pub(super) fn pause_timers(call: &mut Call) -> CommandResult {
+    let is_on = is_on(call.args.at(2));
+    call.engine.puts_off_signals.store(is_on, Relaxed);
     call.reply.ok();
     Ok(())
 }

@@ -105,8 +105,12 @@ pub(super) const MEMORY: Section = Section::new(
         // Tables grow and shrink segment by segment, with nothing held twice.
         ("mem_overhead_db_hashtable_rehashing", |_| "0".into()),
         ("active_defrag_running", |_| "0".into()),
-        ("lazyfree_pending_objects", |_| "0".into()),
-        ("lazyfreed_objects", |_| "0".into()),
+        ("lazyfree_pending_objects", |facts| {
+            facts.engine.reclaimer.pending().to_string()
+        }),
+        ("lazyfreed_objects", |facts| {
+            facts.engine.reclaimer.freed().to_string()
+        }),
     ],
 )
 .counting_keys();
