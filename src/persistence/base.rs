@@ -33,6 +33,13 @@ pub struct Encoder {
 }
 
 impl Encoder {
+    /// Adds a time, in Unix seconds, as the log has it.
+    pub fn annotate(&mut self, second: i64) {
+        let line = format!("#TS:{second}\r\n");
+        self.len += line.len();
+        self.bytes.extend_from_slice(line.as_bytes());
+    }
+
     /// Adds the commands that make an entry.
     pub fn add(&mut self, database: usize, entry: EntryRef<'_>) {
         if self.database != Some(database) {

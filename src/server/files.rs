@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{JoinHandle, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
@@ -199,6 +199,9 @@ fn open_log(server: &Server, folder: &Folder, manifest: &mut Manifest) -> Result
 /// Begins a copy of the data as of now; with `opens`, the journal opens at the same moment.
 fn cut<'s>(server: &'s Server, encoder: &Arc<Mutex<Encoder>>, opens: bool) -> Result<Snapshot<'s>> {
     let engine = &server.engine;
+    if engine.config.load().aof_timestamp_enabled {
+        encoder.lock().annotate(unix_ms() / 1000);
+    }
     let encoder = encoder.clone();
     let keep = Arc::new(
         move |database: usize, entry: crate::keyspace::EntryRef<'_>| {
@@ -206,6 +209,7 @@ fn cut<'s>(server: &'s Server, encoder: &Arc<Mutex<Encoder>>, opens: bool) -> Re
         },
     );
     let alone = engine.keyspace.gate().alone();
+    let started = Instant::now();
     let snapshot = engine
         .keyspace
         .cut(&alone, engine.background_lane(), keep)
@@ -213,6 +217,9 @@ fn cut<'s>(server: &'s Server, encoder: &Arc<Mutex<Encoder>>, opens: bool) -> Re
     if opens {
         engine.journal.set_open(true);
     }
+    let held = started.elapsed();
+    drop(alone);
+    tracing::debug!("The cut held up everybody for {held:?}");
     Ok(snapshot)
 }
 
@@ -226,7 +233,10 @@ pub(super) fn switch(server: &Arc<Server>, config: &Config) -> Result<(), String
         })?;
         *server.files.folder.lock() = Some(folder);
     }
-    server.engine.aof.is_on.store(config.appendonly, Relaxed);
+    let aof = &server.engine.aof;
+    aof.is_on.store(config.appendonly, Relaxed);
+    // Whoever asks from now on is told that a base is being written, though the thread may not have begun.
+    aof.is_rewriting.store(config.appendonly, Relaxed);
     let server = server.clone();
     std::thread::spawn(move || settle(&server));
     Ok(())
@@ -253,7 +263,7 @@ fn settle(server: &Arc<Server>) {
                 }
             }
             (false, true) => stop(server),
-            _ => return,
+            _ => return server.engine.aof.is_rewriting.store(false, Relaxed),
         }
     }
 }
