@@ -337,8 +337,13 @@ impl Connection {
                 self.server.engine.stats.count_error("ERR");
                 self.is_ending = true;
             }
-            self.send(reply, lane, context)?;
-            if self.is_stopped() || done == before {
+            let is_last = self.is_stopped() || done == before || done >= input.len();
+            // A stranger's commands are run one by one, but answered with one write as everybody's are: clients take the
+            // first error of what they sent together for the reason.
+            if is_last || !self.session.is(state::UNAUTHENTICATED) {
+                self.send(reply, lane, context)?;
+            }
+            if is_last {
                 break;
             }
         }
