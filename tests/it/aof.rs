@@ -158,6 +158,8 @@ fn redis_and_we_load_each_other_s_files() {
     fill(&mut ours.raw());
     // With a base and an increment.
     assert_eq!(ours.raw().ask("CONFIG SET appendonly no"), ok());
+    // Switched on again before that, the old files would simply go on.
+    eventually("it is off", || ours.log().contains("is switched off"));
     assert_eq!(ours.raw().ask("CONFIG SET appendonly yes"), ok());
     let base = folder(&ours).join("appendonly.aof.2.base.aof");
     eventually("the base is there", || base.exists());
