@@ -9,6 +9,7 @@ WORKDIR /source
 # The commit, for --version and INFO.
 ARG OXIDIS_REVISION
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 # Cargo wants to see every target that Cargo.toml names.
 COPY benches benches
 COPY src src

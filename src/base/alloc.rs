@@ -61,31 +61,6 @@ pub fn name() -> String {
     format!("mimalloc-{major}.{minor}.{patch}")
 }
 
-/// Bytes that the allocator holds of the system's memory, in use or not.
-pub fn committed() -> usize {
-    let [mut elapsed, mut user, mut system, mut resident] = [0; 4];
-    let [
-        mut resident_peak,
-        mut committed,
-        mut committed_peak,
-        mut faults,
-    ] = [0; 4];
-    // SAFETY: every pointer is to a live number of its own.
-    unsafe {
-        libmimalloc_sys::mi_process_info(
-            &mut elapsed,
-            &mut user,
-            &mut system,
-            &mut resident,
-            &mut resident_peak,
-            &mut committed,
-            &mut committed_peak,
-            &mut faults,
-        );
-    }
-    committed
-}
-
 /// Gives what this thread has freed, and what ended threads have left, back to the system.
 pub fn purge() {
     // SAFETY: collecting is allowed at any time; it only frees what nobody uses.

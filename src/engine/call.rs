@@ -169,6 +169,6 @@ impl<'r, 'k> Call<'r, 'k> {
 
     /// The error for an invalid expiry, which names the command.
     pub fn invalid_expire(&self) -> CommandError {
-        CommandError::InvalidExpire(self.spec.name.clone())
+        CommandError::InvalidExpire(Box::new(self.spec.name.clone()))
     }
 }

@@ -157,10 +157,10 @@ pub fn unknown_command(engine: &Engine, args: Args<'_>) -> CommandError {
     }
     let beginning = [b"ERR unknown command '", &cut(name, QUOTED)[..]].concat();
     let line = [&beginning, &b"', with args beginning with: "[..], &rest].concat();
-    CommandError::Quoting(line)
+    CommandError::Quoting(Box::new(line))
 }
 
 /// The error for a wrong number of words.
 pub fn wrong_arity(spec: &Spec) -> CommandError {
-    CommandError::Arity(spec.name.clone())
+    CommandError::arity(&spec.name)
 }

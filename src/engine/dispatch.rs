@@ -11,7 +11,7 @@ use super::{Engine, checks, event};
 use crate::base::clock::{Stopwatch, unix_ms};
 use crate::config::Config;
 use crate::journal::write_command;
-use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, Passage, Scope, pin};
+use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, Passage, Scope, pin, shard_of};
 use crate::resp::args::Args;
 use crate::resp::parser::Batch;
 use crate::resp::reply::{Mark, Reply};
@@ -331,7 +331,7 @@ impl Engine {
             frame: None,
         };
         if !spec.accepts(args.len()) {
-            return Err(CommandError::Arity(spec.name.clone()));
+            return Err(CommandError::arity(&spec.name));
         }
         if session.is(state::MULTI) && !spec.has(flags::CONTROL) {
             session.queue(spec, args, &keys);
@@ -487,14 +487,14 @@ impl<'r, 'e> Round<'r, 'e> {
         self.has_run = true;
         let keyspace = &self.engine.keyspace;
         let hashes = || request.keys.iter().map(|key| key.hash);
+        // The common case by itself: a scope that is made in one of several places is moved once more.
+        if let (Locks::One(_), [key]) = (spec.locks, request.keys) {
+            let mut scope = keyspace.lock_one(shard_of(key.hash));
+            let result = self.work(&mut scope, session, request, spec, reply, false);
+            self.commit(&mut scope);
+            return result;
+        }
         let mut scope = match (spec.locks, request.keys) {
-            (Locks::One(_), [key]) => keyspace.lock_one(
-                Key {
-                    bytes: &[],
-                    hash: key.hash,
-                }
-                .shard(),
-            ),
             (Locks::Nothing | Locks::Walk, _) => keyspace.nothing(),
             (Locks::Transaction, _) => return self.transaction(session, request, spec, reply),
             (Locks::Everything, _) => {

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-/// An error reply; its text is the line that the client sees, without the leading `-`.
+/// An error reply; its text is the line that the client sees, without the leading `-`. It fits two registers, so that the
+/// commands that do not fail pay nothing for it: what has contents is boxed.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum CommandError {
@@ -39,9 +40,9 @@ pub enum CommandError {
     #[error("ERR invalid cursor")]
     InvalidCursor,
     #[error("ERR invalid expire time in '{0}' command")]
-    InvalidExpire(String),
+    InvalidExpire(Box<String>),
     #[error("ERR wrong number of arguments for '{0}' command")]
-    Arity(String),
+    Arity(Box<String>),
     #[error("NOAUTH Authentication required.")]
     NoAuth,
     #[error("WRONGPASS invalid username-password pair or user is disabled.")]
@@ -54,21 +55,30 @@ pub enum CommandError {
     NotInTransaction,
     /// Any other line.
     #[error("{0}")]
-    Other(Cow<'static, str>),
+    Other(Box<Cow<'static, str>>),
     /// A line that quotes what a client sent, which need not be text.
     #[error("{}", String::from_utf8_lossy(.0))]
-    Quoting(Vec<u8>),
+    Quoting(Box<Vec<u8>>),
 }
 
 impl CommandError {
     /// A line that is written once, where it is used.
-    pub const fn text(text: &'static str) -> Self {
-        Self::Other(Cow::Borrowed(text))
+    #[cold]
+    pub fn text(text: &'static str) -> Self {
+        Self::Other(Box::new(Cow::Borrowed(text)))
     }
 
     /// A line that quotes a client's word, as Redis does: up to its first zero byte.
     pub fn quoting(before: &str, word: &[u8], after: &str) -> Self {
-        Self::Quoting([before.as_bytes(), printable(word), after.as_bytes()].concat())
+        Self::Quoting(Box::new(
+            [before.as_bytes(), printable(word), after.as_bytes()].concat(),
+        ))
+    }
+
+    /// The wrong number of arguments for a command.
+    #[cold]
+    pub fn arity(command: &str) -> Self {
+        Self::Arity(Box::new(command.to_owned()))
     }
 
     /// The line, without the leading `-`.
@@ -81,8 +91,9 @@ impl CommandError {
     }
 
     /// A line with something filled in.
+    #[cold]
     pub fn message(text: String) -> Self {
-        Self::Other(Cow::Owned(text))
+        Self::Other(Box::new(Cow::Owned(text)))
     }
 }
 

@@ -118,9 +118,12 @@ impl Shape {
     }
 }
 
-/// Sizes in steps of 16 bytes up to 128, then in quarters of a power of two.
+/// Sizes in steps of 8 bytes up to 64, of 16 up to 128, then in quarters of a power of two.
 #[inline]
 fn size_class(size: usize) -> usize {
+    if size <= 64 {
+        return (size + 7) & !7;
+    }
     if size <= 128 {
         return (size + 15) & !15;
     }
@@ -560,7 +563,7 @@ mod tests {
             None,
             0,
         );
-        assert_eq!(entry.view().allocated(), 48);
+        assert_eq!(entry.view().allocated(), 40);
         let entry = Entry::new(
             b"key:000000000000",
             Value::Str(b"xxxxxxxxxxxxxxxx"),

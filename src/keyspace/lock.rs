@@ -55,8 +55,9 @@ impl<'r> Key<'r> {
     }
 }
 
+/// The shard of a key's hash.
 #[inline]
-fn shard_of(hash: u64) -> usize {
+pub fn shard_of(hash: u64) -> usize {
     (hash >> (64 - SHARD_BITS)) as usize
 }
 

@@ -23,7 +23,7 @@ pub use deadline::Deadlines;
 pub use entry::{Entry, EntryMut, EntryRef, MAX_INLINE, Value, ValueMut, ValueRef};
 pub use gate::{Alone, Gate, Passage};
 pub use hint::{Hint, Pin, pin};
-pub use lock::{Key, Keyspace, SHARDS, Scope};
+pub use lock::{Key, Keyspace, SHARDS, Scope, shard_of};
 pub use shard::WatchFlag;
 pub use snapshot::{Keep, Snapshot};
 pub use sweep::{Cursor, Dropped};

@@ -35,27 +35,49 @@ impl Bucket {
         self.word(SLOTS - 1) != 0
     }
 
+    /// Occupied slots, which are the first ones. Without a branch, since their number cannot be predicted.
     fn occupied(&self) -> usize {
-        (0..SLOTS).take_while(|&slot| self.word(slot) != 0).count()
+        (0..SLOTS)
+            .map(|slot| usize::from(self.word(slot) != 0))
+            .sum()
+    }
+
+    /// The slots whose position matches, a bit for each. Without a branch: which slot it is cannot be predicted.
+    #[inline]
+    fn matches(&self, position: u16) -> u32 {
+        (0..SLOTS).fold(0, |found, slot| {
+            found | u32::from(position_of(self.word(slot)) == position) << slot
+        })
     }
 
     /// The address of the first entry whose position matches: a guess to be prefetched, never followed.
     #[inline]
     pub(super) fn guess(&self, position: u16) -> Option<*const u8> {
-        let word = self
-            .0
-            .iter()
-            .map(|word| word.load(Relaxed))
-            .find(|word| word >> 48 == u64::from(position))?;
-        Some(std::ptr::without_provenance((word & ADDRESS) as usize))
+        let found = self.matches(position);
+        let word = self.word(found.trailing_zeros() as usize % SLOTS);
+        (found != 0).then(|| std::ptr::without_provenance((word & ADDRESS) as usize))
     }
 }
 
-/// Where an entry is.
+/// Where an entry is: the number of its slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    bucket: u32,
-    slot: u32,
+pub(super) struct Place(pub u32);
+
+impl Place {
+    #[inline]
+    fn new(bucket: usize, slot: usize) -> Self {
+        Self((bucket * SLOTS + slot) as u32)
+    }
+
+    #[inline]
+    fn bucket(self) -> usize {
+        self.0 as usize / SLOTS
+    }
+
+    #[inline]
+    fn slot(self) -> usize {
+        self.0 as usize % SLOTS
+    }
 }
 
 #[inline]
@@ -80,19 +102,20 @@ fn word_of(position: u16, entry: Entry) -> u64 {
     u64::from(position) << 48 | address | u64::from(is_volatile)
 }
 
-/// Bucket counts worth having: the steps in which the allocator rounds sizes up, four to a doubling.
+/// Bucket counts worth having: the steps in which allocators round sizes up, four to a doubling, less the bucket that they
+/// add to find a cache line's start.
 fn capacity_for(entries: usize) -> usize {
-    // At most nine slots in ten are used: beyond that runs of full buckets grow long.
-    let buckets = (entries * 10).div_ceil(SLOTS * 9).max(1);
-    if buckets <= 8 {
+    let buckets = (entries * 5).div_ceil(SLOTS * 4).max(1);
+    if buckets < 8 {
         return buckets;
     }
-    let step = 1usize << (usize::BITS - 1 - (buckets - 1).leading_zeros() - 2);
-    (buckets + step - 1) & !(step - 1)
+    let step = 1usize << (usize::BITS - 1 - buckets.leading_zeros() - 2);
+    ((buckets + step) & !(step - 1)) - 1
 }
 
 /// A run of buckets; positions are 16 bits, so at most 65,536 buckets make sense and a few hundred are used.
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct Segment {
     buckets: Box<[Bucket]>,
     len: usize,
@@ -139,7 +162,8 @@ impl Segment {
     /// Whether one more entry needs more buckets.
     #[inline]
     pub(super) fn must_grow(&self) -> bool {
-        (self.len + 1) * 10 > self.buckets.len() * SLOTS * 9
+        // At most four slots in five are used: beyond that many entries are not in their home bucket, and not prefetched.
+        (self.len + 1) * 5 > self.buckets.len() * SLOTS * 4
     }
 
     /// Whether a smaller run of buckets would do, with room to spare so that it does not grow again at once.
@@ -167,17 +191,18 @@ impl Segment {
         let mut bucket = self.home(position);
         for _ in 0..self.buckets.len() {
             let line = &self.buckets[bucket];
-            for slot in 0..SLOTS {
+            let mut found = line.matches(position);
+            while found != 0 {
+                let slot = found.trailing_zeros() as usize;
                 let word = line.word(slot);
-                if word == 0 {
-                    return None;
+                // An empty slot looks like position 0.
+                if word != 0 && self.view(word).has_key(key) {
+                    return Some(Place::new(bucket, slot));
                 }
-                if position_of(word) == position && self.view(word).has_key(key) {
-                    return Some(Place {
-                        bucket: bucket as u32,
-                        slot: slot as u32,
-                    });
-                }
+                found &= found - 1;
+            }
+            if !line.is_full() {
+                return None;
             }
             bucket = self.next(bucket);
         }
@@ -192,7 +217,7 @@ impl Segment {
 
     #[inline]
     fn word_at(&self, place: Place) -> u64 {
-        self.buckets[place.bucket as usize].word(place.slot as usize)
+        self.buckets[place.bucket()].word(place.slot())
     }
 
     #[inline]
@@ -213,7 +238,7 @@ impl Segment {
         // unwind, it only moves and allocates.
         let entry = make(unsafe { Entry::from_raw(pointer_of(old)) });
         let word = word_of(position_of(old), entry);
-        self.buckets[place.bucket as usize].0[place.slot as usize].store(word, Relaxed);
+        self.buckets[place.bucket()].0[place.slot()].store(word, Relaxed);
         self.expiring = self.expiring - (old & VOLATILE) as usize + (word & VOLATILE) as usize;
     }
 
@@ -230,12 +255,10 @@ impl Segment {
         let mut bucket = self.home(position_of(word));
         loop {
             let line = &self.buckets[bucket];
-            if let Some(slot) = (0..SLOTS).find(|&slot| line.word(slot) == 0) {
+            let slot = line.occupied();
+            if slot < SLOTS {
                 line.0[slot].store(word, Relaxed);
-                return Place {
-                    bucket: bucket as u32,
-                    slot: slot as u32,
-                };
+                return Place::new(bucket, slot);
             }
             bucket = self.next(bucket);
         }
@@ -246,7 +269,7 @@ impl Segment {
         let word = self.word_at(place);
         self.len -= 1;
         self.expiring -= (word & VOLATILE) as usize;
-        self.vacate(place.bucket as usize, place.slot as usize);
+        self.vacate(place.bucket(), place.slot());
         // SAFETY: the slot gave up the entry.
         unsafe { Entry::from_raw(pointer_of(word)) }
     }
@@ -298,7 +321,7 @@ impl Segment {
         if self.deadlines.is_empty() {
             self.deadlines = vec![NO_DEADLINE; self.buckets.len()].into_boxed_slice();
         }
-        let known = &mut self.deadlines[place.bucket as usize];
+        let known = &mut self.deadlines[place.bucket()];
         *known = deadline.min(*known);
         self.next_deadline = deadline.min(self.next_deadline);
     }
@@ -328,10 +351,7 @@ impl Segment {
                     match deadline_of(self.view(word)) {
                         Some(deadline) => earliest = earliest.min(deadline),
                         None => {
-                            taken.push(self.remove(Place {
-                                bucket: bucket as u32,
-                                slot: slot as u32,
-                            }));
+                            taken.push(self.remove(Place::new(bucket, slot)));
                             // Another entry may have moved into this bucket, with the deadline of where it was.
                             slot = 0;
                             earliest = NO_DEADLINE;

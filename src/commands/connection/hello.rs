@@ -5,10 +5,8 @@ use crate::base::numbers::parse_i64;
 use crate::base::version::REDIS_VERSION;
 use crate::engine::{Call, CommandError, CommandResult, Names, state};
 
-const NOT_LOGGED_IN: CommandError = CommandError::text(
-    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> \
-     option can be used to authenticate the client and select the RESP protocol version at the same time",
-);
+const NOT_LOGGED_IN: &str = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> \
+     option can be used to authenticate the client and select the RESP protocol version at the same time";
 
 /// What HELLO asks for.
 struct Wish<'r> {
@@ -23,7 +21,7 @@ pub(super) fn hello(call: &mut Call) -> CommandResult {
         auth::log_in(call, user, password)?;
     }
     if call.session.is(state::UNAUTHENTICATED) {
-        return Err(NOT_LOGGED_IN);
+        return Err(CommandError::text(NOT_LOGGED_IN));
     }
     if let Some(name) = wish.name {
         call.session.client.names.lock().name = name.to_vec();

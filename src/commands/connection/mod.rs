@@ -10,7 +10,7 @@ use crate::engine::{
 fn ping(call: &mut Call) -> CommandResult {
     let text = call.args.get(1);
     if call.args.len() > 2 {
-        return Err(CommandError::Arity(call.spec.name.clone()));
+        return Err(CommandError::arity(&call.spec.name));
     }
     if call.session.is(state::SUBSCRIBER) {
         // To an old client that only expects messages, the answer looks like one.

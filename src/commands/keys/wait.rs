@@ -75,7 +75,7 @@ pub(super) fn wait_for_file(call: &mut Call) -> CommandResult {
         deadline: deadline(call, 3)?,
     };
     if wait.needs_local && !call.config.appendonly {
-        return Err(NO_FILE);
+        return Err(CommandError::text(NO_FILE));
     }
     if call.is_nested {
         report(call.engine, call.session, call.reply);
@@ -86,9 +86,7 @@ pub(super) fn wait_for_file(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-const NO_FILE: CommandError = CommandError::text(
-    "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
-);
+const NO_FILE: &str = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
 
 /// WAITAOF under way.
 struct WaitForFile {
@@ -112,7 +110,7 @@ fn report(engine: &Engine, session: &Session, reply: &mut Reply) {
 impl Parked for WaitForFile {
     fn resume(&mut self, engine: &Engine, session: &mut Session, reply: &mut Reply) -> Progress {
         if self.needs_local && !engine.config.load().appendonly {
-            reply.error(NO_FILE.to_string().as_bytes());
+            reply.error(NO_FILE.as_bytes());
             return Progress::Done;
         }
         if self.needs_replicas || (self.needs_local && !is_durable(engine, session)) {

@@ -80,7 +80,8 @@ impl Footprint {
             peak: engine.stats.note_peak(),
             startup: engine.stats.startup_memory.load(Relaxed),
             resident,
-            committed: (alloc::committed() as u64).max(used),
+            // The allocator reserves address space far ahead; what it holds of memory is what is resident.
+            committed: resident.max(used),
             clients: buffers.sum(),
             client_count: clients.len() as u64,
             journal: engine.journal.pending() + engine.aof.buffer_length.load(Relaxed),

@@ -68,7 +68,7 @@ fn shut_down(call: &mut Call) -> CommandResult {
         return abort(call);
     }
     let Some(hooks) = call.engine.hooks.get() else {
-        return Err(FAILED);
+        return Err(CommandError::text(FAILED));
     };
     if call.engine.begin_shutdown() {
         let force = options.is_forced;
@@ -89,7 +89,7 @@ fn abort(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-const FAILED: CommandError = CommandError::text("ERR Errors trying to SHUTDOWN. Check logs.");
+const FAILED: &str = "ERR Errors trying to SHUTDOWN. Check logs.";
 
 /// A client that waits for the end of the server: its connection is closed with all others, unless the end fails.
 struct Ending;
@@ -99,7 +99,7 @@ impl Parked for Ending {
         if engine.is_shutting_down() {
             return Progress::Waiting;
         }
-        reply.error(FAILED.to_string().as_bytes());
+        reply.error(FAILED.as_bytes());
         Progress::Done
     }
 
@@ -110,7 +110,7 @@ impl Parked for Ending {
         _how: Unblock,
         reply: &mut Reply,
     ) {
-        reply.error(FAILED.to_string().as_bytes());
+        reply.error(FAILED.as_bytes());
     }
 
     fn is_blocked(&self) -> bool {

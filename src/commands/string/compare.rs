@@ -119,7 +119,7 @@ pub(super) fn delex(call: &mut Call) -> CommandResult {
     let (word, operand) = match (call.args.len(), call.args.get(2), call.args.get(3)) {
         (4, Some(word), Some(operand)) => (word, operand),
         (2, ..) => return delete_if(call, Condition::Present),
-        _ => return Err(CommandError::Arity(call.spec.name.clone())),
+        _ => return Err(CommandError::arity(&call.spec.name)),
     };
     let condition = Condition::on_value(word, operand).ok_or(CommandError::text(
         "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE",

@@ -40,7 +40,7 @@ pub(super) fn msetnx(call: &mut Call) -> CommandResult {
 
 fn check_pairs(call: &Call) -> CommandResult {
     if call.args.len().is_multiple_of(2) {
-        return Err(CommandError::Arity(call.spec.name.clone()));
+        return Err(CommandError::arity(&call.spec.name));
     }
     Ok(())
 }

@@ -104,7 +104,7 @@ fn store_anew(call: &mut Call, database: usize) {
 /// LOADAOF. Replaying commands needs the gate, so it is done behind the back of this call, which waits for its end.
 pub(super) fn load_aof(call: &mut Call) -> CommandResult {
     let Some(hooks) = call.engine.hooks.get() else {
-        return Err(FAILED);
+        return Err(CommandError::text(FAILED));
     };
     if call.is_nested {
         return Err(CommandError::NotInTransaction);
@@ -125,8 +125,7 @@ pub(super) fn load_aof(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-const FAILED: CommandError =
-    CommandError::text("ERR Error trying to load the AOF files, check server logs.");
+const FAILED: &str = "ERR Error trying to load the AOF files, check server logs.";
 
 /// Whether loading has ended, and well.
 type Outcome = Arc<Mutex<Option<bool>>>;
@@ -138,7 +137,7 @@ impl Parked for Loading {
         match *self.0.lock() {
             None => return Progress::Waiting,
             Some(true) => reply.ok(),
-            Some(false) => reply.error(FAILED.to_string().as_bytes()),
+            Some(false) => reply.error(FAILED.as_bytes()),
         }
         Progress::Done
     }
@@ -150,7 +149,7 @@ impl Parked for Loading {
         _how: Unblock,
         reply: &mut Reply,
     ) {
-        reply.error(FAILED.to_string().as_bytes());
+        reply.error(FAILED.as_bytes());
     }
 
     fn is_blocked(&self) -> bool {
