@@ -2,13 +2,21 @@
 //!
 //! Handlers see arguments, keys and a reply; no sockets, no locks, no files.
 
+mod bitmap;
 mod client;
 mod command;
 mod connection;
+mod geo;
+mod hash;
 mod help;
+mod hyperloglog;
 mod keys;
+mod list;
 mod pubsub;
 mod server;
+mod set;
+mod sorted_set;
+mod stream;
 mod string;
 mod transactions;
 
@@ -16,12 +24,20 @@ use crate::engine::Command;
 
 /// Every family's commands.
 pub const FAMILIES: &[&[Command]] = &[
+    bitmap::COMMANDS,
     client::COMMANDS,
     command::COMMANDS,
     connection::COMMANDS,
+    geo::COMMANDS,
+    hash::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
+    list::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
+    sorted_set::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
 ];

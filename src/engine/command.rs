@@ -14,10 +14,18 @@ pub type Handler = fn(&mut Call<'_, '_>) -> CommandResult;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Group {
+    Bitmap,
     Connection,
     Generic,
+    Geo,
+    Hash,
+    HyperLogLog,
+    List,
     PubSub,
     Server,
+    Set,
+    SortedSet,
+    Stream,
     String,
     Transactions,
 }
@@ -26,10 +34,18 @@ impl Group {
     /// The name in COMMAND DOCS.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Bitmap => "bitmap",
             Self::Connection => "connection",
             Self::Generic => "generic",
+            Self::Geo => "geo",
+            Self::Hash => "hash",
+            Self::HyperLogLog => "hyperloglog",
+            Self::List => "list",
             Self::PubSub => "pubsub",
             Self::Server => "server",
+            Self::Set => "set",
+            Self::SortedSet => "sorted-set",
+            Self::Stream => "stream",
             Self::String => "string",
             Self::Transactions => "transactions",
         }
@@ -38,11 +54,19 @@ impl Group {
     /// The ACL category that every command of the family has, where there is one.
     pub fn category(self) -> Option<&'static str> {
         match self {
+            Self::Bitmap => Some("bitmap"),
             Self::Connection => Some("connection"),
             Self::Generic => Some("keyspace"),
+            Self::Geo => Some("geo"),
+            Self::Hash => Some("hash"),
+            Self::HyperLogLog => Some("hyperloglog"),
+            Self::List => Some("list"),
             // Its commands are those with the flag of the same name.
             Self::PubSub => None,
             Self::Server => None,
+            Self::Set => Some("set"),
+            Self::SortedSet => Some("sortedset"),
+            Self::Stream => Some("stream"),
             Self::String => Some("string"),
             Self::Transactions => Some("transaction"),
         }

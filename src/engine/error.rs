@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
+use crate::keyspace::WrongType;
+
 /// An error reply; its text is the line that the client sees, without the leading `-`. It fits two registers, so that the
 /// commands that do not fail pay nothing for it: what has contents is boxed.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -59,6 +61,12 @@ pub enum CommandError {
     /// A line that quotes what a client sent, which need not be text.
     #[error("{}", String::from_utf8_lossy(.0))]
     Quoting(Box<Vec<u8>>),
+}
+
+impl From<WrongType> for CommandError {
+    fn from(_: WrongType) -> Self {
+        Self::WrongType
+    }
 }
 
 impl CommandError {

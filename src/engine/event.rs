@@ -27,6 +27,46 @@ pub const fn string(name: &'static str) -> Event {
     }
 }
 
+/// An event of the hash class.
+pub const fn hash(name: &'static str) -> Event {
+    Event {
+        class: KeyEvents::HASH,
+        name,
+    }
+}
+
+/// An event of the list class.
+pub const fn list(name: &'static str) -> Event {
+    Event {
+        class: KeyEvents::LIST,
+        name,
+    }
+}
+
+/// An event of the set class.
+pub const fn set(name: &'static str) -> Event {
+    Event {
+        class: KeyEvents::SET,
+        name,
+    }
+}
+
+/// An event of the zset class.
+pub const fn zset(name: &'static str) -> Event {
+    Event {
+        class: KeyEvents::SORTED_SET,
+        name,
+    }
+}
+
+/// An event of the stream class.
+pub const fn stream(name: &'static str) -> Event {
+    Event {
+        class: KeyEvents::STREAM,
+        name,
+    }
+}
+
 /// A key that was removed because its time had passed.
 pub const EXPIRED: Event = Event {
     class: KeyEvents::EXPIRED,

@@ -181,11 +181,7 @@ impl<'s, 'k> Db<'s, 'k> {
                 if !moment.no_touch {
                     let mut entry = table.entry_mut(place);
                     let field = entry.view().access();
-                    let touched = moment.access.touched(field);
-                    // A line that is only read need not be written back.
-                    if touched != field {
-                        entry.set_access(touched);
-                    }
+                    entry.set_access(moment.access.touched(field));
                 }
                 Some(table.entry(place))
             }

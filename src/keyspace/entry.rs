@@ -551,7 +551,7 @@ mod tests {
         match entry.view().value() {
             ValueRef::Int(number) => number.to_string().into_bytes(),
             ValueRef::Inline(text) => text.to_vec(),
-            ValueRef::Object(Object::Bytes(bytes)) => bytes.to_vec(),
+            ValueRef::Object(object) => object.as_string().expect("a string").to_vec(),
         }
     }
 

@@ -16,6 +16,7 @@ mod snapshot;
 mod sweep;
 mod table;
 mod text;
+mod typed;
 
 pub use access::AccessClock;
 pub use db::{Db, Expiry, Moment, Notes};
@@ -28,3 +29,4 @@ pub use shard::WatchFlag;
 pub use snapshot::{Keep, Snapshot};
 pub use sweep::{Cursor, Dropped};
 pub use text::Before;
+pub use typed::WrongType;

@@ -64,6 +64,11 @@ impl Encoder {
         match object {
             Object::Bytes(text) if text.len() < SHARED => self.command(&[b"SET", key, text]),
             Object::Bytes(text) => self.set_shared(key, text),
+            Object::Hash(_) => {}
+            Object::List(_) => {}
+            Object::Set(_) => {}
+            Object::SortedSet(_) => {}
+            Object::Stream(_) => {}
         }
     }
 

@@ -9,7 +9,6 @@ use crate::engine::{
 };
 use crate::keyspace::{Cursor, Expiry, Key, Value, ValueRef};
 use crate::resp::reply::Reply;
-use crate::structures::Object;
 
 /// Entries looked at in one step of a walk.
 const STEP: usize = 1000;
@@ -93,7 +92,7 @@ fn store_anew(call: &mut Call, database: usize) {
             .peek(Key::new(key))
             .and_then(|entry| match entry.value() {
                 ValueRef::Inline(text) => Some(text.to_vec()),
-                ValueRef::Object(Object::Bytes(_)) | ValueRef::Int(_) => None,
+                ValueRef::Object(_) | ValueRef::Int(_) => None,
             });
         if let Some(text) = text {
             db.set(Key::new(key), Value::of_string(&text), Expiry::Keep);

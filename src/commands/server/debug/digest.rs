@@ -36,6 +36,11 @@ impl Signature {
             ValueRef::Int(number) => self.append_string(number.to_string().as_bytes()),
             ValueRef::Inline(text) => self.append_string(text),
             ValueRef::Object(Object::Bytes(text)) => self.append_string(text),
+            ValueRef::Object(Object::Hash(_)) => {}
+            ValueRef::Object(Object::List(_)) => {}
+            ValueRef::Object(Object::Set(_)) => {}
+            ValueRef::Object(Object::SortedSet(_)) => {}
+            ValueRef::Object(Object::Stream(_)) => {}
         }
         if entry.expires_at().is_some() {
             self.add(b"!!expire!!");

@@ -29,6 +29,7 @@ fn serialized_length(entry: EntryRef<'_>) -> usize {
         ValueRef::Int(number) => integer_length(number),
         ValueRef::Inline(text) => string_length(text.len()),
         ValueRef::Object(Object::Bytes(text)) => string_length(text.len()),
+        ValueRef::Object(object) => object.allocated(),
     }
 }
 
@@ -98,6 +99,9 @@ pub(super) fn value_table(call: &mut Call) -> CommandResult {
                 "ERR The value stored at the specified key is not represented using an hash table",
             ))
         }
+        ValueRef::Object(_) => Err(CommandError::text(
+            "ERR The value stored at the specified key is not represented using an hash table",
+        )),
     }
 }
 

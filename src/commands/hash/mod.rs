@@ -1,0 +1,5 @@
+//! Hashes. The commands stand in `table`.
+
+mod table;
+
+pub use table::COMMANDS;

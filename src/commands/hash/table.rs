@@ -1,0 +1,6 @@
+//! The family's commands.
+
+use crate::engine::Command;
+
+/// The family.
+pub const COMMANDS: &[Command] = &[];

@@ -1,0 +1,5 @@
+//! Sets. The commands stand in `table`.
+
+mod table;
+
+pub use table::COMMANDS;

@@ -1,0 +1,5 @@
+//! Sorted sets. The commands stand in `table`.
+
+mod table;
+
+pub use table::COMMANDS;

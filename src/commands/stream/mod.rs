@@ -1,0 +1,5 @@
+//! Streams. The commands stand in `table`.
+
+mod table;
+
+pub use table::COMMANDS;
