@@ -10,6 +10,7 @@ mod clients;
 mod clients_admin;
 mod command_table;
 mod config_commands;
+mod crowd;
 mod differential;
 mod expiry;
 mod keys;
