@@ -22,8 +22,8 @@ pub enum Caller {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetError {
     /// There is no directive of this name.
-    #[error("Unknown option or number of arguments for CONFIG SET - '{0}'")]
-    Unknown(String),
+    #[error("Unknown option or number of arguments for CONFIG SET - '{}'", String::from_utf8_lossy(.0))]
+    Unknown(Vec<u8>),
     /// The directive cannot be set, or not to this value.
     #[error("CONFIG SET failed (possibly related to argument '{name}') - {reason}")]
     Refused {
@@ -97,7 +97,7 @@ impl Config {
             let directive = std::str::from_utf8(name)
                 .ok()
                 .and_then(Directive::by_name)
-                .ok_or_else(|| SetError::Unknown(String::from_utf8_lossy(name).into_owned()))?;
+                .ok_or_else(|| SetError::Unknown(name.to_vec()))?;
             if directive.is_immutable() {
                 return Err(refused(name, "can't set immutable config"));
             }
