@@ -42,7 +42,7 @@ fn refused(name: &[u8], reason: impl Into<Reason>) -> SetError {
 }
 
 impl Config {
-    /// Names and values of the directives that any of the patterns describes, each name once. A
+    /// Names and values of the directives that any of the patterns describes, each name once in whatever case. A
     /// name without wildcards is answered as it was asked for, also if it is an alias or hidden
     /// from patterns.
     pub fn get<P: AsRef<[u8]>>(&self, patterns: &[P]) -> Vec<(String, String)> {
@@ -50,7 +50,7 @@ impl Config {
         let mut told = HashSet::new();
         for pattern in patterns.iter().map(AsRef::as_ref) {
             for (name, directive) in matching(pattern) {
-                if told.insert(name.clone()) {
+                if told.insert(name.to_ascii_lowercase()) {
                     found.push((name, directive.shown(self)));
                 }
             }

@@ -322,7 +322,6 @@ const MEMORY: &[Directive] = &[
 
 const SNAPSHOTS: &[Directive] = &[
     row!("save", save, Rule::Own, &["3600", "1", "300", "100", "60", "10000"])
-        .warning("snapshots are not written yet: use appendonly yes to keep the data")
         .doc("Take a snapshot after so many seconds if there were at least so many changes. Several lines, or several pairs, add up; an empty value switches snapshots off.")
         .words(Accumulated).always_written(),
     row!("stop-writes-on-bgsave-error", stop_writes_on_bgsave_error, Rule::Switch, &["yes"])
