@@ -281,9 +281,8 @@ impl Call<'_, '_> {
     /// When a wait ends that an argument limits, in seconds with fractions; 0 is for ever.
     pub fn seconds_from_now(&self, at: usize) -> Result<Option<i64>, CommandError> {
         let seconds = self.args.get(at).and_then(parse_f64);
-        let seconds = seconds.ok_or(CommandError::text(
-            "ERR timeout is not a float or out of range",
-        ))?;
+        let seconds = seconds
+            .ok_or_else(|| CommandError::text("ERR timeout is not a float or out of range"))?;
         let milliseconds = (seconds * 1000.0).ceil();
         // The bound is 2^63, which a double holds exactly.
         if milliseconds >= i64::MAX as f64 {
@@ -295,9 +294,11 @@ impl Call<'_, '_> {
     /// When a wait ends that an argument limits, in milliseconds; 0 is for ever.
     pub fn milliseconds_from_now(&self, at: usize) -> Result<Option<i64>, CommandError> {
         let milliseconds = self.args.get(at).and_then(parse_i64);
-        deadline(milliseconds.ok_or(CommandError::text(
-            "ERR timeout is not an integer or out of range",
-        ))?)
+        deadline(
+            milliseconds.ok_or_else(|| {
+                CommandError::text("ERR timeout is not an integer or out of range")
+            })?,
+        )
     }
 }
 
@@ -307,6 +308,6 @@ fn deadline(milliseconds: i64) -> Result<Option<i64>, CommandError> {
     }
     // Not the command's own time: that stands still while a batch runs.
     let until = unix_ms().checked_add(milliseconds);
-    let until = until.ok_or(CommandError::text("ERR timeout is out of range"))?;
+    let until = until.ok_or_else(|| CommandError::text("ERR timeout is out of range"))?;
     Ok((milliseconds > 0).then_some(until))
 }
