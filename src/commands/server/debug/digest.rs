@@ -5,12 +5,14 @@ use sha1::{Digest as _, Sha1};
 use crate::engine::{Call, CommandResult};
 use crate::keyspace::{Cursor, EntryRef, Key, ValueRef};
 use crate::structures::Object;
+use crate::structures::list::List;
 
 /// Entries looked at in one step of a walk.
 const STEP: usize = 1000;
 
 /// Numbers of types in Redis's snapshots and digests.
 const STRING: u32 = 0;
+const LIST: u32 = 1;
 
 /// A signature in the making.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,7 @@ impl Signature {
             ValueRef::Inline(text) => self.append_string(text),
             ValueRef::Object(Object::Bytes(text)) => self.append_string(text),
             ValueRef::Object(Object::Hash(_)) => {}
-            ValueRef::Object(Object::List(_)) => {}
+            ValueRef::Object(Object::List(list)) => self.append_list(list),
             ValueRef::Object(Object::Set(_)) => {}
             ValueRef::Object(Object::SortedSet(_)) => {}
             ValueRef::Object(Object::Stream(_)) => {}
@@ -50,6 +52,14 @@ impl Signature {
     fn append_string(&mut self, text: &[u8]) {
         self.append(&STRING.to_be_bytes());
         self.append(text);
+    }
+
+    fn append_list(&mut self, list: &List) {
+        self.append(&LIST.to_be_bytes());
+        let mut buffer = itoa::Buffer::new();
+        for item in list.iter() {
+            self.append(item.as_bytes(&mut buffer));
+        }
     }
 
     fn hex(self) -> String {
