@@ -6,6 +6,7 @@ pub mod list;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
+pub mod table;
 pub mod text;
 
 use bytes::Bytes;
