@@ -1,5 +1,7 @@
 //! A base: all data at one moment, as the commands that make it.
 
+mod collections;
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -67,7 +69,7 @@ impl Encoder {
             Object::Bytes(text) => self.set_shared(key, text),
             Object::Hash(_) => {}
             Object::List(list) => self.append(|out| list::write(out, key, list)),
-            Object::Set(_) => {}
+            Object::Set(set) => self.set(key, set),
             Object::SortedSet(_) => {}
             Object::Stream(_) => {}
         }

@@ -22,6 +22,7 @@ mod pubsub;
 mod redis_cli;
 mod scan;
 mod server_info;
+mod sets;
 mod string_options;
 mod strings;
 mod transactions;

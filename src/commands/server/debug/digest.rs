@@ -6,6 +6,7 @@ use crate::engine::{Call, CommandResult};
 use crate::keyspace::{Cursor, EntryRef, Key, ValueRef};
 use crate::structures::Object;
 use crate::structures::list::List;
+use crate::structures::set::Set;
 
 /// Entries looked at in one step of a walk.
 const STEP: usize = 1000;
@@ -13,6 +14,7 @@ const STEP: usize = 1000;
 /// Numbers of types in Redis's snapshots and digests.
 const STRING: u32 = 0;
 const LIST: u32 = 1;
+const SET: u32 = 2;
 
 /// A signature in the making.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +42,19 @@ impl Signature {
             ValueRef::Object(Object::Bytes(text)) => self.append_string(text),
             ValueRef::Object(Object::Hash(_)) => {}
             ValueRef::Object(Object::List(list)) => self.append_list(list),
-            ValueRef::Object(Object::Set(_)) => {}
+            ValueRef::Object(Object::Set(set)) => self.append_set(set),
             ValueRef::Object(Object::SortedSet(_)) => {}
             ValueRef::Object(Object::Stream(_)) => {}
         }
         if entry.expires_at().is_some() {
             self.add(b"!!expire!!");
+        }
+    }
+
+    fn append_set(&mut self, set: &Set) {
+        self.append(&SET.to_be_bytes());
+        for member in set.iter() {
+            self.add(member.as_bytes(&mut itoa::Buffer::new()));
         }
     }
 
