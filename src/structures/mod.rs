@@ -3,6 +3,7 @@
 pub mod hash;
 pub mod lcs;
 pub mod list;
+pub mod listpack;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
