@@ -274,7 +274,11 @@ impl Lookup {
 
     /// Bytes of its allocations.
     pub fn allocated(&self) -> usize {
-        let slots: usize = self.segments.iter().map(|segment| segment.slots.len()).sum();
+        let slots: usize = self
+            .segments
+            .iter()
+            .map(|segment| segment.slots.len())
+            .sum();
         slots * size_of::<u64>()
             + self.segments.capacity() * size_of::<Segment>()
             + self.directory.capacity() * size_of::<u32>()
@@ -310,7 +314,11 @@ impl Lookup {
             return;
         }
         if depth == self.depth {
-            self.directory = self.directory.iter().flat_map(|&number| [number; 2]).collect();
+            self.directory = self
+                .directory
+                .iter()
+                .flat_map(|&number| [number; 2])
+                .collect();
             self.depth += 1;
         }
         let half = 1u32 << (31 - depth);

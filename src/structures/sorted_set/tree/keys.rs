@@ -28,11 +28,6 @@ impl<const N: usize> Keys<N> {
     }
 
     #[inline]
-    pub fn is_full(&self) -> bool {
-        self.len() == N
-    }
-
-    #[inline]
     pub fn at(&self, at: usize) -> Key {
         (self.scores[at], self.ids[at])
     }

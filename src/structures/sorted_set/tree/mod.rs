@@ -143,7 +143,11 @@ mod tests {
             ("ascending", |n| n, 0.93),
             ("descending", |n| u32::MAX - n, 0.8),
             ("random", mixed, 0.8),
-            ("two ends", |n| if n % 2 == 0 { n } else { u32::MAX - n }, 0.8),
+            (
+                "two ends",
+                |n| if n % 2 == 0 { n } else { u32::MAX - n },
+                0.8,
+            ),
         ];
         for (name, order, least) in orders {
             let mut tree = Tree::default();

@@ -287,7 +287,8 @@ impl Inner {
     /// Makes room in a full child: neighbours take some of it, else it is split. There is room for one child more.
     fn make_room(&mut self, at: usize, key: Key, before: &impl Fn(Key) -> bool) {
         let most = self.children[at].most();
-        let has_room = |node: Option<&Node>| node.is_some_and(|node| node.width() + most / 8 < most);
+        let has_room =
+            |node: Option<&Node>| node.is_some_and(|node| node.width() + most / 16 < most);
         if has_room(self.children.get(at + 1)) {
             return self.even_out(at);
         }
@@ -353,9 +354,7 @@ impl Node {
     fn ends_before(&self, key: Key, before: &impl Fn(Key) -> bool) -> bool {
         match self {
             Self::Leaf(leaf) => leaf.count_before(before) == leaf.len(),
-            Self::Inner(inner) => {
-                inner.children[inner.last()].ends_before(key, before)
-            }
+            Self::Inner(inner) => inner.children[inner.last()].ends_before(key, before),
         }
     }
 
