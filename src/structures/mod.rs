@@ -7,6 +7,7 @@ pub mod listpack;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
+pub mod table;
 pub mod text;
 
 use bytes::Bytes;
