@@ -209,6 +209,14 @@ impl<'s, 'k> Db<'s, 'k> {
         Some(self.part(key).table.element(place))
     }
 
+    /// The entry of a key that has been found before, without a trace; several may be looked at beside each other.
+    pub fn view(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let part = self.scope.held(key.shard())?.get(self.index)?;
+        let entry = part.table.element(part.table.find(key.bits(), key.bytes)?);
+        let is_alive = entry.expires_at().is_none_or(|at| at >= self.moment.now);
+        (is_alive || self.moment.ignore_expiry).then_some(entry)
+    }
+
     /// Bytes that a key and its value take: their allocations, and their share of the table.
     pub fn footprint(&mut self, key: Key<'_>) -> Option<usize> {
         let place = self.find_to_read(key)?;

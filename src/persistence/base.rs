@@ -1,5 +1,7 @@
 //! A base: all data at one moment, as the commands that make it.
 
+mod sorted_sets;
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -67,7 +69,7 @@ impl Encoder {
             Object::Hash(_) => {}
             Object::List(_) => {}
             Object::Set(_) => {}
-            Object::SortedSet(_) => {}
+            Object::SortedSet(set) => self.sorted_set(key, set),
             Object::Stream(_) => {}
         }
     }

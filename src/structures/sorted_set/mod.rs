@@ -359,3 +359,22 @@ impl<'a> Iterator for Entries<'a> {
 }
 
 impl ExactSizeIterator for Entries<'_> {}
+
+impl<'a> Entries<'a> {
+    /// The next member whose score is `wanted`, with what was made of the score. Members that are not are not looked at.
+    #[inline]
+    pub fn next_wanted<T>(
+        &mut self,
+        mut wanted: impl FnMut(f64) -> Option<T>,
+    ) -> Option<(Item<'a>, T)> {
+        match &mut self.0 {
+            Source::Packed(pairs) => {
+                pairs.find_map(|(member, score)| wanted(score).map(|made| (member, made)))
+            }
+            Source::Indexed(indexed, walk) => {
+                let (id, made) = walk.find_map(|(score, id)| Some((id, wanted(score)?)))?;
+                Some((Item::Str(indexed.member(id)), made))
+            }
+        }
+    }
+}

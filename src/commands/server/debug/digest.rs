@@ -2,15 +2,18 @@
 
 use sha1::{Digest as _, Sha1};
 
+use crate::base::numbers::format_shortest;
 use crate::engine::{Call, CommandResult};
 use crate::keyspace::{Cursor, EntryRef, Key, ValueRef};
 use crate::structures::Object;
+use crate::structures::sorted_set::SortedSet;
 
 /// Entries looked at in one step of a walk.
 const STEP: usize = 1000;
 
 /// Numbers of types in Redis's snapshots and digests.
 const STRING: u32 = 0;
+const SORTED_SET: u32 = 3;
 
 /// A signature in the making.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +42,21 @@ impl Signature {
             ValueRef::Object(Object::Hash(_)) => {}
             ValueRef::Object(Object::List(_)) => {}
             ValueRef::Object(Object::Set(_)) => {}
-            ValueRef::Object(Object::SortedSet(_)) => {}
+            ValueRef::Object(Object::SortedSet(set)) => self.append_sorted_set(set),
             ValueRef::Object(Object::Stream(_)) => {}
         }
         if entry.expires_at().is_some() {
             self.add(b"!!expire!!");
+        }
+    }
+
+    fn append_sorted_set(&mut self, set: &SortedSet) {
+        self.append(&SORTED_SET.to_be_bytes());
+        for (member, score) in set.iter() {
+            let mut pair = Self::default();
+            pair.append(member.as_bytes(&mut itoa::Buffer::new()));
+            pair.append(&format_shortest(score));
+            self.add(&pair.0);
         }
     }
 
