@@ -1,5 +1,6 @@
 //! A base: all data at one moment, as the commands that make it.
 
+mod collections;
 mod sorted_sets;
 
 use std::fs::File;
@@ -68,8 +69,8 @@ impl Encoder {
             Object::Bytes(text) => self.set_shared(key, text),
             Object::Hash(_) => {}
             Object::List(_) => {}
-            Object::Set(_) => {}
             Object::SortedSet(set) => self.sorted_set(key, set),
+            Object::Set(set) => self.set(key, set),
             Object::Stream(_) => {}
         }
     }

@@ -6,6 +6,7 @@ use crate::base::numbers::format_shortest;
 use crate::engine::{Call, CommandResult};
 use crate::keyspace::{Cursor, EntryRef, Key, ValueRef};
 use crate::structures::Object;
+use crate::structures::set::Set;
 use crate::structures::sorted_set::SortedSet;
 
 /// Entries looked at in one step of a walk.
@@ -14,6 +15,7 @@ const STEP: usize = 1000;
 /// Numbers of types in Redis's snapshots and digests.
 const STRING: u32 = 0;
 const SORTED_SET: u32 = 3;
+const SET: u32 = 2;
 
 /// A signature in the making.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +43,8 @@ impl Signature {
             ValueRef::Object(Object::Bytes(text)) => self.append_string(text),
             ValueRef::Object(Object::Hash(_)) => {}
             ValueRef::Object(Object::List(_)) => {}
-            ValueRef::Object(Object::Set(_)) => {}
             ValueRef::Object(Object::SortedSet(set)) => self.append_sorted_set(set),
+            ValueRef::Object(Object::Set(set)) => self.append_set(set),
             ValueRef::Object(Object::Stream(_)) => {}
         }
         if entry.expires_at().is_some() {
@@ -57,6 +59,13 @@ impl Signature {
             pair.append(member.as_bytes(&mut itoa::Buffer::new()));
             pair.append(&format_shortest(score));
             self.add(&pair.0);
+        }
+    }
+
+    fn append_set(&mut self, set: &Set) {
+        self.append(&SET.to_be_bytes());
+        for member in set.iter() {
+            self.add(member.as_bytes(&mut itoa::Buffer::new()));
         }
     }
 
