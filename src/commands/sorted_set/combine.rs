@@ -4,6 +4,8 @@ use super::{Scores, limits, parse_score, reply_members, store_result};
 use crate::base::numbers::parse_i64;
 use crate::engine::{Call, CommandError, CommandResult, event};
 use crate::keyspace::{Db, Key};
+use crate::structures::listpack::Item;
+use crate::structures::set::Set;
 use crate::structures::sorted_set::{Gathering, SortedSet};
 
 /// How several become one.
@@ -107,29 +109,50 @@ fn parse_weights(call: &Call, at: usize, count: usize) -> Result<Vec<f64>, Comma
         .map_err(|_| CommandError::text("ERR weight value is not a float"))
 }
 
-/// An input: members with scores.
+/// An input: members with scores. Those of a plain set count as 1.
+#[derive(Clone, Copy)]
+enum Members<'a> {
+    None,
+    Scored(&'a SortedSet),
+    Plain(&'a Set),
+}
+
 #[derive(Clone, Copy)]
 struct Input<'a> {
     key: Key<'a>,
-    set: Option<&'a SortedSet>,
+    members: Members<'a>,
     weight: f64,
 }
 
 impl Input<'_> {
     fn len(&self) -> usize {
-        self.set.map_or(0, SortedSet::len)
+        match self.members {
+            Members::None => 0,
+            Members::Scored(set) => set.len(),
+            Members::Plain(set) => set.len(),
+        }
     }
 
     fn score(&self, member: &[u8]) -> Option<f64> {
-        self.set.and_then(|set| set.score(member))
+        match self.members {
+            Members::None => None,
+            Members::Scored(set) => set.score(member),
+            Members::Plain(set) => set.contains(member).then_some(1.0),
+        }
     }
 
+    /// Shows members for as long as that is wanted.
     fn for_each(&self, mut show: impl FnMut(&[u8], f64) -> bool) {
         let mut buffer = itoa::Buffer::new();
-        let entries = self.set.into_iter().flat_map(SortedSet::iter);
-        for (member, score) in entries {
-            if !show(member.as_bytes(&mut buffer), score) {
-                return;
+        let mut goes_on =
+            |(member, score): (Item<'_>, f64)| show(member.as_bytes(&mut buffer), score);
+        match self.members {
+            Members::None => {}
+            Members::Scored(set) => {
+                set.iter().all(&mut goes_on);
+            }
+            Members::Plain(set) => {
+                set.iter().all(|member| goes_on((member, 1.0)));
             }
         }
     }
@@ -139,18 +162,26 @@ impl Input<'_> {
 fn touch(call: &mut Call, keys: &[Key<'_>]) -> CommandResult {
     for &key in keys {
         call.note_miss(key);
-        call.db.read_as::<SortedSet>(key)?;
+        match call.db.read(key).map(|entry| entry.type_name()) {
+            None | Some("zset" | "set") => {}
+            Some(_) => return Err(CommandError::WrongType),
+        }
     }
     Ok(())
 }
 
 fn inputs<'a>(db: &'a Db<'_, '_>, keys: &[Key<'a>], weights: &[f64]) -> Vec<Input<'a>> {
+    let members = |key| match (db.view_as(key), db.view_as(key)) {
+        (Ok(Some(set)), _) => Members::Scored(set),
+        (_, Ok(Some(set))) => Members::Plain(set),
+        _ => Members::None,
+    };
     let weights = weights.iter().copied().chain(std::iter::repeat(1.0));
     keys.iter()
         .zip(weights)
         .map(|(&key, weight)| Input {
             key,
-            set: db.view_as(key).unwrap_or_default(),
+            members: members(key),
             weight,
         })
         .collect()

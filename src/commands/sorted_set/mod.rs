@@ -9,6 +9,7 @@ mod read;
 mod remove;
 mod scan;
 mod table;
+mod wait;
 
 pub use table::COMMANDS;
 

@@ -1,6 +1,6 @@
 //! The family's commands.
 
-use super::{add, combine, pop, random, range, read, remove, scan};
+use super::{add, combine, pop, random, range, read, remove, scan, wait};
 use crate::engine::{Begin, Command, Find, Group, KeySpec, flags::*, one_key};
 
 /// Read.
@@ -25,6 +25,16 @@ const fn counted(at: usize, flags: &'static [&'static str]) -> KeySpec {
     }
 }
 
+/// All keys but for the timeout behind them.
+const WAITED_FOR: &[KeySpec] = &[KeySpec {
+    begin: Begin::Index(1),
+    find: Find::Range {
+        last: -2,
+        step: 1,
+        limit: 0,
+    },
+    flags: &["RW", "access", "delete"],
+}];
 const INPUTS: &[KeySpec] = &[counted(1, &["RO", "access"])];
 const STORED_FROM_INPUTS: &[KeySpec] = &[STORED, counted(2, &["RO", "access"])];
 
@@ -135,6 +145,18 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[counted(1, &["RW", "access", "delete"])])
         .flags(WRITE | MOVABLE_KEYS)
         .docs("7.0.0", "O(K)+O(M*log(N)), K being the keys, N the members of the set and M those removed", "Removes members from the first sorted set that is there and gives them."),
+    command("BZPOPMIN", "key [key ...] timeout", wait::bzpopmin)
+        .keys(WAITED_FOR)
+        .flags(WRITE | BLOCKING | FAST)
+        .docs("5.0.0", "O(log(N)), N being the members of the set", "Removes the member with the lowest score and gives it; waits for one if there is none."),
+    command("BZPOPMAX", "key [key ...] timeout", wait::bzpopmax)
+        .keys(WAITED_FOR)
+        .flags(WRITE | BLOCKING | FAST)
+        .docs("5.0.0", "O(log(N)), N being the members of the set", "Removes the member with the highest score and gives it; waits for one if there is none."),
+    command("BZMPOP", "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]", wait::bzmpop)
+        .keys(&[counted(2, &["RW", "access", "delete"])])
+        .flags(WRITE | BLOCKING | MOVABLE_KEYS)
+        .docs("7.0.0", "O(K)+O(M*log(N)), K being the keys, N the members of the set and M those removed", "Removes members from the first sorted set that is there; waits for one if there is none."),
     command("ZRANDMEMBER", "key [count [WITHSCORES]]", random::zrandmember)
         .keys(READ)
         .flags(READONLY)
