@@ -59,6 +59,11 @@ impl<'r> ElementScan<'r> {
         Ok(scan)
     }
 
+    /// How many elements are to be looked at, about.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
     /// Whether an element fits the pattern.
     pub fn wants(&self, element: &[u8]) -> bool {
         self.pattern

@@ -1,6 +1,7 @@
 //! A base: all data at one moment, as the commands that make it.
 
 mod collections;
+mod sorted_sets;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -70,7 +71,7 @@ impl Encoder {
             Object::Hash(_) => {}
             Object::List(list) => self.append(|out| list::write(out, key, list)),
             Object::Set(set) => self.set(key, set),
-            Object::SortedSet(_) => {}
+            Object::SortedSet(set) => self.sorted_set(key, set),
             Object::Stream(_) => {}
         }
     }

@@ -1,5 +1,6 @@
 //! Values and their encodings: bytes and order. Nothing here knows a key, an expiry, a reply or a clock.
 
+pub mod geo;
 pub mod hash;
 pub mod lcs;
 pub mod list;
