@@ -68,7 +68,7 @@ impl Encoder {
             Object::List(_) => {}
             Object::Set(_) => {}
             Object::SortedSet(_) => {}
-            Object::Stream(_) => {}
+            Object::Stream(stream) => super::streams::encode(self, key, stream),
         }
     }
 
@@ -86,10 +86,16 @@ impl Encoder {
         self.bytes.extend_from_slice(b"\r\n");
     }
 
-    fn command(&mut self, args: &[&[u8]]) {
+    pub(super) fn command(&mut self, args: &[&[u8]]) {
         let before = self.bytes.len();
         write_command(&mut self.bytes, args.iter().copied());
         self.len += self.bytes.len() - before;
+    }
+
+    /// All that has been gathered.
+    #[cfg(test)]
+    pub(super) fn text(&mut self) -> Vec<u8> {
+        self.take().0.concat()
     }
 
     /// Takes what has been gathered.

@@ -5,12 +5,14 @@ use sha1::{Digest as _, Sha1};
 use crate::engine::{Call, CommandResult};
 use crate::keyspace::{Cursor, EntryRef, Key, ValueRef};
 use crate::structures::Object;
+use crate::structures::stream::{Id, Stream};
 
 /// Entries looked at in one step of a walk.
 const STEP: usize = 1000;
 
 /// Numbers of types in Redis's snapshots and digests.
 const STRING: u32 = 0;
+const STREAM: u32 = 6;
 
 /// A signature in the making.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +42,7 @@ impl Signature {
             ValueRef::Object(Object::List(_)) => {}
             ValueRef::Object(Object::Set(_)) => {}
             ValueRef::Object(Object::SortedSet(_)) => {}
-            ValueRef::Object(Object::Stream(_)) => {}
+            ValueRef::Object(Object::Stream(stream)) => self.append_stream(stream),
         }
         if entry.expires_at().is_some() {
             self.add(b"!!expire!!");
@@ -50,6 +52,18 @@ impl Signature {
     fn append_string(&mut self, text: &[u8]) {
         self.append(&STRING.to_be_bytes());
         self.append(text);
+    }
+
+    fn append_stream(&mut self, stream: &Stream) {
+        self.append(&STREAM.to_be_bytes());
+        let mut buffer = itoa::Buffer::new();
+        for entry in stream.log().range(Id::MIN, Id::MAX) {
+            self.append(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+            for (field, value) in entry.pairs() {
+                self.append(field.as_bytes(&mut buffer));
+                self.append(value.as_bytes(&mut buffer));
+            }
+        }
     }
 
     fn hex(self) -> String {
