@@ -332,10 +332,15 @@ impl<'s, 'k> Db<'s, 'k> {
         old
     }
 
-    /// Raises the flags of those who WATCH a key.
+    /// Raises the flags of those who WATCH a key; says whether somebody waits for it.
     #[inline]
-    pub fn touch(&mut self, key: Key<'_>) {
-        self.part(key).touch(key.bytes);
+    pub fn touch(&mut self, key: Key<'_>) -> bool {
+        self.part(key).touch(key.bytes)
+    }
+
+    /// Has a waiter told when the key changes.
+    pub fn wait(&mut self, key: Key<'_>, number: u64) {
+        self.part(key).wait(key.bytes, number);
     }
 
     /// Has `flag` raised when the key changes.

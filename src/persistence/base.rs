@@ -7,6 +7,7 @@ use std::path::Path;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::list;
 use crate::journal::write_command;
 use crate::keyspace::{EntryRef, Snapshot, ValueRef};
 use crate::structures::Object;
@@ -65,11 +66,18 @@ impl Encoder {
             Object::Bytes(text) if text.len() < SHARED => self.command(&[b"SET", key, text]),
             Object::Bytes(text) => self.set_shared(key, text),
             Object::Hash(_) => {}
-            Object::List(_) => {}
+            Object::List(list) => self.append(|out| list::write(out, key, list)),
             Object::Set(_) => {}
             Object::SortedSet(_) => {}
             Object::Stream(stream) => super::streams::encode(self, key, stream),
         }
+    }
+
+    /// Adds whole commands.
+    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.bytes.len();
+        write(&mut self.bytes);
+        self.len += self.bytes.len() - before;
     }
 
     fn set_shared(&mut self, key: &[u8], text: &Bytes) {

@@ -114,6 +114,10 @@ fn destroy(call: &mut Call) -> CommandResult {
     call.reply.integer(i64::from(is_gone));
     if is_gone {
         note_change(call, key, Some(event::stream("xgroup-destroy")));
+        // Those who wait for the group hear of its end.
+        if !call.engine.blocked.is_empty() {
+            call.effects.note_ready(call.db.index(), key.bytes);
+        }
     }
     Ok(())
 }

@@ -5,8 +5,9 @@ use smallvec::SmallVec;
 use super::replay::{Journal, Target};
 use super::{ids, no_key_or_group, reply_entry, reply_entry_parts, reply_id};
 use crate::base::numbers::parse_i64;
-use crate::engine::{Call, CommandError, CommandResult, event};
+use crate::engine::{Call, CommandError, CommandResult, Wait, Wants, event};
 use crate::keyspace::Key;
+use crate::resp::args::OwnedArgs;
 use crate::resp::reply::OpenHead;
 use crate::structures::stream::{ConsumerId, Id, Pending, Stream};
 
@@ -17,8 +18,8 @@ struct Request<'r> {
     reader: Option<(&'r [u8], &'r [u8])>,
     /// The most entries of a stream; 0 for all.
     count: u64,
-    /// How long to wait, in milliseconds; 0 for ever.
-    block: Option<i64>,
+    /// Until when to wait, if at all, in Unix milliseconds; `None` within for ever.
+    block: Option<Option<i64>>,
     /// Whether what is read does not become pending.
     is_acknowledged: bool,
     /// For how long entries must have been pending to be read again, in milliseconds.
@@ -62,8 +63,35 @@ fn read(call: &mut Call, is_group: bool) -> CommandResult {
         call.reply.close_map_of_pairs(head, served.streams);
         return Ok(());
     }
-    call.reply.null_array();
+    match request.block {
+        Some(deadline) => wait(call, &request, &starts, deadline),
+        None => call.reply.null_array(),
+    }
     Ok(())
+}
+
+/// Waits for entries. What is the end of a stream now is where it will be read from then.
+fn wait(call: &mut Call, request: &Request<'_>, starts: &[Start], deadline: Option<i64>) {
+    let first_id = request.keys_at + request.streams;
+    let has_open_end = call.args.from(first_id).any(|word| word == b"$");
+    let args = has_open_end.then(|| {
+        let mut args = OwnedArgs::copy(call.args.iter().take(first_id));
+        for (word, start) in call.args.from(first_id).zip(starts) {
+            match start {
+                Start::After(id) if word == b"$" => args.push(&id.text()),
+                _ => args.push(word),
+            }
+        }
+        args
+    });
+    let wants = match request.reader {
+        Some(_) => Wants::StreamOrLoss,
+        None => Wants::Stream,
+    };
+    call.block(Wait {
+        args,
+        ..Wait::on(wants, deadline)
+    });
 }
 
 // ---- Arguments
@@ -73,7 +101,7 @@ fn parse<'r>(call: &Call<'r, '_>, is_group: bool) -> Result<Request<'r>, Command
     while at < args.len() && request.keys_at == 0 {
         let more = args.len() - at - 1;
         if more > 0 && args.is(at, "BLOCK") {
-            request.block = Some(timeout(args.at(at + 1))?);
+            request.block = Some(call.milliseconds_from_now(at + 1)?);
             at += 1;
         } else if more > 0 && args.is(at, "COUNT") {
             request.count = call.integer(at + 1)?.max(0).unsigned_abs();
@@ -114,16 +142,6 @@ fn parse<'r>(call: &Call<'r, '_>, is_group: bool) -> Result<Request<'r>, Command
         ));
     }
     Ok(request)
-}
-
-fn timeout(word: &[u8]) -> Result<i64, CommandError> {
-    let timeout = parse_i64(word).ok_or(CommandError::text(
-        "ERR timeout is not an integer or out of range",
-    ))?;
-    if timeout < 0 {
-        return Err(CommandError::text("ERR timeout is negative"));
-    }
-    Ok(timeout)
 }
 
 fn min_idle_time(word: &[u8]) -> Result<i64, CommandError> {

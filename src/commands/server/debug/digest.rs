@@ -5,6 +5,7 @@ use sha1::{Digest as _, Sha1};
 use crate::engine::{Call, CommandResult};
 use crate::keyspace::{Cursor, EntryRef, Key, ValueRef};
 use crate::structures::Object;
+use crate::structures::list::List;
 use crate::structures::stream::{Id, Stream};
 
 /// Entries looked at in one step of a walk.
@@ -12,6 +13,7 @@ const STEP: usize = 1000;
 
 /// Numbers of types in Redis's snapshots and digests.
 const STRING: u32 = 0;
+const LIST: u32 = 1;
 const STREAM: u32 = 6;
 
 /// A signature in the making.
@@ -39,7 +41,7 @@ impl Signature {
             ValueRef::Inline(text) => self.append_string(text),
             ValueRef::Object(Object::Bytes(text)) => self.append_string(text),
             ValueRef::Object(Object::Hash(_)) => {}
-            ValueRef::Object(Object::List(_)) => {}
+            ValueRef::Object(Object::List(list)) => self.append_list(list),
             ValueRef::Object(Object::Set(_)) => {}
             ValueRef::Object(Object::SortedSet(_)) => {}
             ValueRef::Object(Object::Stream(stream)) => self.append_stream(stream),
@@ -63,6 +65,14 @@ impl Signature {
                 self.append(field.as_bytes(&mut buffer));
                 self.append(value.as_bytes(&mut buffer));
             }
+        }
+    }
+
+    fn append_list(&mut self, list: &List) {
+        self.append(&LIST.to_be_bytes());
+        let mut buffer = itoa::Buffer::new();
+        for item in list.iter() {
+            self.append(item.as_bytes(&mut buffer));
         }
     }
 
