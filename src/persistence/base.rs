@@ -66,7 +66,7 @@ impl Encoder {
         match object {
             Object::Bytes(text) if text.len() < SHARED => self.command(&[b"SET", key, text]),
             Object::Bytes(text) => self.set_shared(key, text),
-            Object::Hash(_) => {}
+            Object::Hash(hash) => self.hash(key, hash),
             Object::List(_) => {}
             Object::Set(set) => self.set(key, set),
             Object::SortedSet(_) => {}

@@ -5,6 +5,7 @@ use sha1::{Digest as _, Sha1};
 use crate::engine::{Call, CommandResult};
 use crate::keyspace::{Cursor, EntryRef, Key, ValueRef};
 use crate::structures::Object;
+use crate::structures::hash::{Hash, Seen};
 use crate::structures::set::Set;
 
 /// Entries looked at in one step of a walk.
@@ -13,6 +14,7 @@ const STEP: usize = 1000;
 /// Numbers of types in Redis's snapshots and digests.
 const STRING: u32 = 0;
 const SET: u32 = 2;
+const HASH: u32 = 4;
 
 /// A signature in the making.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +40,7 @@ impl Signature {
             ValueRef::Int(number) => self.append_string(number.to_string().as_bytes()),
             ValueRef::Inline(text) => self.append_string(text),
             ValueRef::Object(Object::Bytes(text)) => self.append_string(text),
-            ValueRef::Object(Object::Hash(_)) => {}
+            ValueRef::Object(Object::Hash(hash)) => self.append_hash(hash),
             ValueRef::Object(Object::List(_)) => {}
             ValueRef::Object(Object::Set(set)) => self.append_set(set),
             ValueRef::Object(Object::SortedSet(_)) => {}
@@ -53,6 +55,19 @@ impl Signature {
         self.append(&SET.to_be_bytes());
         for member in set.iter() {
             self.add(member.as_bytes(&mut itoa::Buffer::new()));
+        }
+    }
+
+    fn append_hash(&mut self, hash: &Hash) {
+        self.append(&HASH.to_be_bytes());
+        for field in hash.iter(Seen::ALL) {
+            let mut pair = Self::default();
+            pair.append(field.name.as_bytes(&mut itoa::Buffer::new()));
+            pair.append(field.value.as_bytes(&mut itoa::Buffer::new()));
+            self.add(&pair.0);
+            if field.expires_at.is_some() {
+                self.add(b"!!hexpire!!");
+            }
         }
     }
 
