@@ -13,6 +13,7 @@ mod connection;
 mod errors;
 mod expiry;
 mod generate;
+mod hashes;
 mod introspection;
 mod keys;
 mod pair;
@@ -48,6 +49,7 @@ const FAMILIES: &[(usize, Family)] = &[
     (40, Family::Single(strings::any)),
     (24, Family::Single(keys::any)),
     (16, Family::Single(expiry::any)),
+    (16, Family::Single(hashes::any)),
     (16, Family::Single(sets::any)),
     (3, Family::Single(types::any)),
     (3, Family::Single(connection::any)),
