@@ -6,6 +6,7 @@
 mod common;
 
 mod aof;
+mod blocking;
 mod clients;
 mod clients_admin;
 mod command_table;
@@ -14,12 +15,14 @@ mod differential;
 mod expiry;
 mod keys;
 mod keyspace;
+mod lists;
 mod order;
 mod protocol;
 mod pubsub;
 mod redis_cli;
 mod scan;
 mod server_info;
+mod sort;
 mod string_options;
 mod strings;
 mod transactions;

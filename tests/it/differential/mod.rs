@@ -15,6 +15,7 @@ mod expiry;
 mod generate;
 mod introspection;
 mod keys;
+mod lists;
 mod pair;
 mod pubsub;
 mod strings;
@@ -46,6 +47,7 @@ const MAX_INTERRUPTIONS: usize = 100;
 const FAMILIES: &[(usize, Family)] = &[
     (40, Family::Single(strings::any)),
     (24, Family::Single(keys::any)),
+    (24, Family::Single(lists::any)),
     (16, Family::Single(expiry::any)),
     (3, Family::Single(types::any)),
     (3, Family::Single(connection::any)),
