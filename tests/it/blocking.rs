@@ -194,7 +194,7 @@ fn waits_end() {
             "BLMPOP 0 0 list LEFT",
             "ERR numkeys should be greater than 0",
         ),
-        ("BLMPOP 0 1 list", "ERR syntax error"),
+        ("BLMPOP 0 2 list LEFT", "ERR syntax error"),
     ] {
         assert_eq!(raw.ask(line), error(text), "{line}");
     }
