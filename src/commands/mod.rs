@@ -6,6 +6,7 @@ mod bitmap;
 mod client;
 mod command;
 mod connection;
+mod element_scan;
 mod geo;
 mod hash;
 mod help;

@@ -1,5 +1,6 @@
 //! Values and their encodings: bytes and order. Nothing here knows a key, an expiry, a reply or a clock.
 
+pub mod geo;
 pub mod hash;
 pub mod lcs;
 pub mod list;
@@ -7,6 +8,7 @@ pub mod listpack;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
+pub mod table;
 pub mod text;
 
 use bytes::Bytes;

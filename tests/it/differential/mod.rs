@@ -18,6 +18,7 @@ mod keys;
 mod lists;
 mod pair;
 mod pubsub;
+mod sets;
 mod strings;
 mod transactions;
 mod types;
@@ -49,6 +50,7 @@ const FAMILIES: &[(usize, Family)] = &[
     (24, Family::Single(keys::any)),
     (24, Family::Single(lists::any)),
     (16, Family::Single(expiry::any)),
+    (16, Family::Single(sets::any)),
     (3, Family::Single(types::any)),
     (3, Family::Single(connection::any)),
     (2, Family::Single(introspection::any)),
