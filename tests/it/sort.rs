@@ -46,6 +46,26 @@ fn elements_in_order() {
 }
 
 #[test]
+fn sets_and_sorted_sets() {
+    let server = Server::start(&[]);
+    check(
+        &mut server.raw(),
+        &[
+            ("SADD set 3 1 2", integer(3)),
+            ("SORT set", bulks("1 2 3")),
+            ("SORT set BY nosort STORE list", integer(3)),
+            ("LRANGE list 0 -1", bulks("1 2 3")),
+            ("ZADD sorted 5 a 3 b 4 c", integer(3)),
+            ("SORT sorted ALPHA", bulks("a b c")),
+            ("SORT sorted BY nosort", bulks("b c a")),
+            ("SORT sorted BY nosort DESC LIMIT 0 2", bulks("a c")),
+            ("SORT sorted BY nosort DESC STORE list", integer(3)),
+            ("LRANGE list 0 -1", bulks("a c b")),
+        ],
+    );
+}
+
+#[test]
 fn weights_and_values_of_other_keys() {
     let server = Server::start(&[]);
     check(

@@ -97,23 +97,20 @@ fn lmpop(g: &mut Generator) -> Args {
     args
 }
 
+/// With BY and ALPHA together, and with BY that keeps the order of a set, any order would be right.
 fn sort(g: &mut Generator, name: &str) -> Args {
     let mut args = vec![g.word(name), g.key()];
-    for option in g.some(
-        &[
-            "ALPHA", "ALPHA", "DESC", "ASC", "LIMIT", "GET", "BY", "STORE",
-        ],
-        4,
-    ) {
+    let order = g.pick(&["ALPHA", "ALPHA", "ASC", "BY", "BY STORE"]);
+    match order {
+        "BY" => args.extend([g.word("BY"), g.pick(&["k*", "none*"]).into()]),
+        "BY STORE" => args.extend([g.word("BY"), b"nosort".to_vec(), g.word("STORE"), g.key()]),
+        order => args.push(g.word(order)),
+    }
+    for option in g.some(&["DESC", "LIMIT", "GET", "GET", "STORE"], 4) {
         args.push(g.word(option));
         match option {
             "LIMIT" => args.extend([g.index(), g.index()]),
-            "GET" => args.push(
-                g.pick(&["#", "k*", "*", "none", "k*->f"])
-                    .as_bytes()
-                    .to_vec(),
-            ),
-            "BY" => args.push(g.pick(&["nosort", "k*", "none*"]).as_bytes().to_vec()),
+            "GET" => args.push(g.pick(&["#", "k*", "*", "none"]).into()),
             "STORE" => args.push(g.key()),
             _ => {}
         }
