@@ -14,6 +14,7 @@ use crate::engine::{
     one_key,
 };
 use crate::keyspace::Key;
+use crate::resp::reply::Reply;
 use crate::structures::list::{End, Limit, List};
 
 const READ: KeySpec = one_key(1, &["RO", "access"]);
@@ -79,55 +80,77 @@ fn weigh(call: &mut Call, options: &Options<'_>, rows: &mut Rows) -> CommandResu
             false => rows.weigh_elements(),
         };
     };
+    let mut name = Vec::new();
     for at in 0..rows.len() {
-        let mut weight = None;
-        by.look_up(call, rows.element(at), |value| {
-            weight = Some(value.to_vec())
+        let Some(key) = by.key(rows.element(at), &mut name) else {
+            return Ok(());
+        };
+        call.note_miss(key);
+        let entry = call.db.read(key);
+        let mut result = Ok(());
+        let is_found = entry.is_some_and(|entry| {
+            by.show(entry.value(), |weight| {
+                result = rows.set_weight(at, weight, options.is_alpha);
+            })
         });
-        rows.set_weight(at, weight.as_deref(), options.is_alpha)?;
+        result?;
+        if !is_found {
+            rows.clear_weight(at);
+        }
     }
     Ok(())
 }
 
-fn reply(call: &mut Call, options: &Options<'_>, rows: &Rows, wanted: &[Row]) {
-    call.reply.array(wanted.len() * options.gets.len().max(1));
+/// Shows what each row gives: the element, or what GET finds, `None` where it finds nothing.
+fn give(
+    call: &mut Call,
+    options: &Options<'_>,
+    rows: &Rows,
+    wanted: &[Row],
+    mut show: impl FnMut(&mut Reply, Option<&[u8]>),
+) {
+    let mut name = Vec::new();
     for row in wanted {
         let element = rows.text(row);
         if options.gets.is_empty() {
-            call.reply.bulk(element);
+            show(call.reply, Some(element));
         }
         for get in &options.gets {
-            // Not into the reply at once: the call lends out its database.
-            match found(call, get, element) {
-                Some(value) => call.reply.bulk(&value),
-                None => call.reply.null(),
+            if matches!(get, Pattern::Element) {
+                show(call.reply, Some(element));
+                continue;
+            }
+            let key = get.key(element, &mut name);
+            if let Some(key) = key {
+                call.note_miss(key);
+            }
+            let entry = key.and_then(|key| call.db.read(key));
+            let reply = &mut *call.reply;
+            let is_found = entry
+                .is_some_and(|entry| get.show(entry.value(), |value| show(reply, Some(value))));
+            if !is_found {
+                show(call.reply, None);
             }
         }
     }
 }
 
-fn found(call: &mut Call, get: &Pattern<'_>, element: &[u8]) -> Option<Vec<u8>> {
-    let mut value = None;
-    get.look_up(call, element, |bytes| value = Some(bytes.to_vec()));
-    value
+fn reply(call: &mut Call, options: &Options<'_>, rows: &Rows, wanted: &[Row]) {
+    call.reply.array(wanted.len() * options.gets.len().max(1));
+    give(call, options, rows, wanted, |reply, value| match value {
+        Some(value) => reply.bulk(value),
+        None => reply.null(),
+    });
 }
 
 fn store(call: &mut Call, options: &Options<'_>, rows: &Rows, wanted: &[Row], target: Key<'_>) {
     let limit = Limit::of(i64::from(call.config.list_max_listpack_size));
     let mut list = List::default();
-    let mut push = |element: &[u8]| {
+    give(call, options, rows, wanted, |_, value| {
+        let element = value.unwrap_or_default();
         list.grow(limit, element.len(), 1);
         list.push(End::Tail, element, limit);
-    };
-    for row in wanted {
-        let element = rows.text(row);
-        if options.gets.is_empty() {
-            push(element);
-        }
-        for get in &options.gets {
-            push(&found(call, get, element).unwrap_or_default());
-        }
-    }
+    });
     call.reply.count(list.len());
     let old = call.db.remove(target);
     let was_there = old.is_some();

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::no_number;
 use super::options::Options;
-use crate::base::numbers::parse_f64;
+use crate::base::numbers::{parse_f64, parse_i64};
 use crate::engine::CommandError;
 use crate::structures::listpack::Item;
 
@@ -74,23 +74,26 @@ impl Rows {
         Ok(())
     }
 
-    /// Sets what an element is compared by; nothing counts as 0, or as less than any text.
+    /// Sets what an element is compared by.
     pub fn set_weight(
         &mut self,
         at: usize,
-        weight: Option<&[u8]>,
+        weight: &[u8],
         is_alpha: bool,
     ) -> Result<(), CommandError> {
         let row = &mut self.rows[at];
-        match weight {
-            None => row.score = 0.0,
-            Some(text) if is_alpha => {
-                row.weight = Some((self.bytes.len(), text.len()));
-                self.bytes.extend_from_slice(text);
-            }
-            Some(text) => row.score = number(text)?,
+        if is_alpha {
+            row.weight = Some((self.bytes.len(), weight.len()));
+            self.bytes.extend_from_slice(weight);
+        } else {
+            row.score = number(weight)?;
         }
         Ok(())
+    }
+
+    /// An element that nothing is known of counts as 0, or as less than any text.
+    pub fn clear_weight(&mut self, at: usize) {
+        self.rows[at].score = 0.0;
     }
 
     /// Puts those rows into their places that are wanted.
@@ -148,14 +151,14 @@ fn number(text: &[u8]) -> Result<f64, CommandError> {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
     let start = text.iter().take_while(|byte| is_space(byte)).count();
     let text = &text[start..];
+    if let Some(integer) = parse_i64(text) {
+        return Ok(integer as f64);
+    }
     let value = parse_f64(text).ok_or_else(no_number)?;
-    let digits = text
+    let mut digits = text
         .iter()
         .take_while(|byte| !byte.eq_ignore_ascii_case(&b'e'));
-    let is_lost = value.abs() < f64::MIN_POSITIVE && {
-        let mut digits = digits;
-        digits.any(|byte| matches!(byte, b'1'..=b'9'))
-    };
+    let is_lost = value.abs() < f64::MIN_POSITIVE && digits.any(|byte| matches!(byte, b'1'..=b'9'));
     match is_lost {
         true => Err(no_number()),
         false => Ok(value),

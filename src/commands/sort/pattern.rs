@@ -2,7 +2,6 @@
 
 use memchr::memmem;
 
-use crate::engine::Call;
 use crate::keyspace::{Key, ValueRef};
 use crate::structures::Object;
 
@@ -42,34 +41,32 @@ impl<'r> Pattern<'r> {
         }
     }
 
-    /// Shows what belongs to an element, if there is anything.
-    pub fn look_up(&self, call: &mut Call, element: &[u8], mut show: impl FnMut(&[u8])) {
-        let (before, after, field) = match *self {
-            Self::Element => return show(element),
-            Self::Nothing => return,
-            Self::Key {
-                before,
-                after,
-                field,
-            } => (before, after, field),
+    /// The key that belongs to an element, its name written into `name`. None where the pattern leads to no key.
+    pub fn key<'n>(&self, element: &[u8], name: &'n mut Vec<u8>) -> Option<Key<'n>> {
+        let Self::Key { before, after, .. } = self else {
+            return None;
         };
-        let name = [before, element, after].concat();
-        let key = Key::new(&name);
-        call.note_miss(key);
-        let Some(entry) = call.db.read(key) else {
-            return;
+        name.clear();
+        [before, element, after]
+            .iter()
+            .for_each(|part| name.extend_from_slice(part));
+        Some(Key::new(name))
+    }
+
+    /// Shows what the pattern means of the value found; false when that is nothing.
+    pub fn show(&self, value: ValueRef<'_>, show: impl FnOnce(&[u8])) -> bool {
+        let field = match self {
+            Self::Key { field, .. } => *field,
+            _ => None,
         };
-        match (entry.value(), field) {
+        match (value, field) {
             (ValueRef::Inline(text), None) => show(text),
-            (ValueRef::Int(number), None) => {
-                show(itoa::Buffer::new().format(number).as_bytes());
-            }
+            (ValueRef::Int(number), None) => show(itoa::Buffer::new().format(number).as_bytes()),
             (ValueRef::Object(Object::Bytes(text)), None) => show(text),
-            (ValueRef::Object(Object::Hash(hash)), Some(field)) => {
-                let _ = (hash, field);
-            }
-            _ => {}
+            (ValueRef::Object(Object::Hash(_)), Some(_)) => return false,
+            _ => return false,
         }
+        true
     }
 }
 

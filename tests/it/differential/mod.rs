@@ -16,6 +16,7 @@ mod generate;
 mod hashes;
 mod introspection;
 mod keys;
+mod lists;
 mod pair;
 mod pubsub;
 mod sets;
@@ -48,6 +49,7 @@ const MAX_INTERRUPTIONS: usize = 100;
 const FAMILIES: &[(usize, Family)] = &[
     (40, Family::Single(strings::any)),
     (24, Family::Single(keys::any)),
+    (24, Family::Single(lists::any)),
     (16, Family::Single(expiry::any)),
     (16, Family::Single(hashes::any)),
     (16, Family::Single(sets::any)),
