@@ -8,6 +8,7 @@
 //! `redis-server` the test is skipped with a word, but not where `CI` is set. Run the test itself against Redis with
 //! `OXIDIS_TEST_SERVER=redis-server`: it must find no difference.
 
+mod bitmaps;
 mod compare;
 mod connection;
 mod errors;
@@ -45,6 +46,7 @@ const MAX_INTERRUPTIONS: usize = 100;
 /// The commands that each family sends, with their weights: single commands, and sequences of them.
 const FAMILIES: &[(usize, Family)] = &[
     (40, Family::Single(strings::any)),
+    (10, Family::Single(bitmaps::any)),
     (24, Family::Single(keys::any)),
     (16, Family::Single(expiry::any)),
     (3, Family::Single(types::any)),
