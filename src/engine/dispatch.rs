@@ -692,7 +692,7 @@ impl Engine {
     }
 }
 
-/// Times commands: the clock is read once per run of equal fast commands, and for every other one.
+/// Times commands: the clock is read once per run of equal fast or brief commands, and for every other one.
 struct Timer<'e> {
     lane: &'e Lane,
     stats: &'e super::stats::LaneStats,
@@ -722,7 +722,7 @@ impl<'e> Timer<'e> {
         self.total += 1;
         match (self.running, spec) {
             (Some(running), Some(spec))
-                if running.id == spec.id && spec.flags & flags::FAST != 0 =>
+                if running.id == spec.id && spec.flags & (flags::FAST | flags::BRIEF) != 0 =>
             {
                 self.calls += 1
             }

@@ -127,6 +127,14 @@ impl Reply {
         self.shared_bytes = 0;
     }
 
+    /// Moves what `other` holds behind this reply, without a copy.
+    pub fn append(&mut self, other: &mut Reply) {
+        other.take_pieces(0, |piece| {
+            self.shared_bytes += piece.len();
+            self.shared.push((self.out.len(), piece));
+        });
+    }
+
     /// Adds bytes that are already in the protocol's form.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);

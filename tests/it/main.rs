@@ -11,6 +11,8 @@ mod clients;
 mod clients_admin;
 mod command_table;
 mod config_commands;
+mod crowd;
+mod daemon;
 mod differential;
 mod expiry;
 mod keys;
