@@ -46,8 +46,12 @@ pub struct Call<'r, 'k> {
     pub effects: &'r mut Effects,
     /// Whether it runs inside EXEC or a script, where nothing waits.
     pub is_nested: bool,
+    /// Whether it waited for a key and is run again because that key has changed; see [`super::blocking`].
+    pub is_retry: bool,
     /// What to wait for instead of a reply; see [`Call::park`].
     pub parked: Option<Box<dyn Parked>>,
+    /// Whether a command that is run again has to wait on.
+    pub(super) waits_on: bool,
 }
 
 impl<'r, 'k> Call<'r, 'k> {
@@ -118,7 +122,9 @@ impl<'r, 'k> Call<'r, 'k> {
     #[inline]
     pub fn changed(&mut self, key: Key<'_>, event: Event) {
         self.effects.dirty += 1;
-        self.db.touch(key);
+        if self.db.touch(key) {
+            self.effects.note_ready(self.db.index(), key.bytes);
+        }
         if !self.effects.listens.is_empty() {
             self.tell(self.db.index(), key, event);
         }
@@ -127,7 +133,9 @@ impl<'r, 'k> Call<'r, 'k> {
     /// [`Call::changed`] for a key of another database.
     pub fn changed_in(&mut self, database: usize, key: Key<'_>, event: Event) {
         self.effects.dirty += 1;
-        self.db.at(database).touch(key);
+        if self.db.at(database).touch(key) {
+            self.effects.note_ready(database, key.bytes);
+        }
         if !self.effects.listens.is_empty() {
             self.tell(database, key, event);
         }

@@ -1,5 +1,6 @@
 //! From parsed commands to replies: resolve and prefetch a batch, then check, lock, run and commit one by one.
 
+use super::blocking::Waiter;
 use super::call::{Call, KeyRef};
 use super::command::flags;
 use super::effects::Effects;
@@ -84,6 +85,10 @@ struct Round<'r, 'e> {
     is_outdated: bool,
     /// Whether the last command was run, and not queued, refused or put off.
     has_run: bool,
+    /// Whether a waiter's command is being run again.
+    is_retry: bool,
+    /// Whether it has to wait on.
+    waits_on: bool,
 }
 
 /// Complete commands and the bytes that they lie in.
@@ -154,6 +159,8 @@ impl Engine {
             parked: None,
             is_outdated: false,
             has_run: false,
+            is_retry: false,
+            waits_on: false,
         };
         session
             .client
@@ -324,6 +331,8 @@ impl Engine {
             parked: None,
             is_outdated: false,
             has_run: false,
+            is_retry: false,
+            waits_on: false,
         };
         let request = Request {
             args,
@@ -350,6 +359,12 @@ pub fn access_clock(config: &Config, now: i64) -> AccessClock {
     }
 }
 
+/// Whether a call of a command that may touch any key touches only those that it names.
+fn knows_its_keys(spec: &Spec, args: Args<'_>) -> bool {
+    let known_keys = spec.command.known_keys;
+    known_keys.is_some_and(|known_keys| known_keys(args, &mut |_| {}))
+}
+
 #[inline]
 fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
     let mut add = |at: usize| {
@@ -361,9 +376,10 @@ fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
     };
     match spec.locks {
         Locks::One(at) if at < args.len() => add(at),
-        Locks::Keys | Locks::Everything => {
-            spec.for_each_key(args, |at, _| add(at));
-        }
+        Locks::Keys | Locks::Everything => match spec.command.known_keys {
+            Some(known_keys) => drop(known_keys(args, &mut add)),
+            None => drop(spec.for_each_key(args, |at, _| add(at))),
+        },
         _ => {}
     }
 }
@@ -403,6 +419,9 @@ impl<'r, 'e> Round<'r, 'e> {
             self.count_failure(spec, &error);
             reply.cut_back(mark);
             reply.error(&error.line());
+        }
+        if !self.effects.ready.is_empty() {
+            self.serve_ready();
         }
         self.end(session, Some(spec), reply, mark)
     }
@@ -497,6 +516,9 @@ impl<'r, 'e> Round<'r, 'e> {
         let mut scope = match (spec.locks, request.keys) {
             (Locks::Nothing | Locks::Walk, _) => keyspace.nothing(),
             (Locks::Transaction, _) => return self.transaction(session, request, spec, reply),
+            (Locks::Everything, _) if knows_its_keys(spec, request.args) => {
+                keyspace.lock_some(hashes())
+            }
             (Locks::Everything, _) => {
                 self.passage = None;
                 let alone = keyspace.gate().alone();
@@ -541,10 +563,13 @@ impl<'r, 'e> Round<'r, 'e> {
             reply,
             effects: &mut self.effects,
             is_nested,
+            is_retry: self.is_retry,
             parked: None,
+            waits_on: false,
         };
         let result = (spec.command.handler)(&mut call);
         self.parked = call.parked.take();
+        self.waits_on = call.waits_on;
         if !self.notes.expired.is_empty() {
             self.engine
                 .tell_expired(self.lane, &mut self.notes, &mut self.effects);
@@ -577,6 +602,78 @@ impl<'r, 'e> Round<'r, 'e> {
         if self.engine.journal.is_open() {
             self.engine.append(self.lane, &mut self.effects);
         }
+    }
+
+    /// Serves clients that wait for keys that have changed, until nothing is ready: who is served may change keys, too.
+    #[cold]
+    fn serve_ready(&mut self) {
+        let parked = self.parked.take();
+        // What made the keys ready may have taken long.
+        self.moment.now = self.moment.now.max(unix_ms());
+        while !self.effects.ready.is_empty() {
+            for (database, key) in std::mem::take(&mut self.effects.ready) {
+                self.serve_waiters(database, Key::new(&key));
+            }
+        }
+        self.parked = parked;
+    }
+
+    /// Serves a key's waiters, the oldest first, for as long as there is something for them.
+    fn serve_waiters(&mut self, database: usize, key: Key<'_>) {
+        let keyspace = &self.engine.keyspace;
+        let mut last = 0;
+        loop {
+            let next = (keyspace.lock_one(key.shard())).next_waiter(database, key, last);
+            let Some(number) = next else { return };
+            last = number;
+            // Whoever is not in the list has been served or has gone.
+            if let Some(waiter) = self.engine.blocked.get(number)
+                && !self.serve(&waiter, key)
+            {
+                return;
+            }
+        }
+    }
+
+    /// Runs a waiter's command again, if the key now holds what it waits for. False when there is nothing left for others.
+    fn serve(&mut self, waiter: &Waiter, key: Key<'_>) -> bool {
+        let engine = self.engine;
+        let hashes = waiter.keys.iter().map(|key| key.hash);
+        let mut scope = engine.keyspace.lock_some(hashes);
+        if !engine.blocked.holds(waiter) {
+            return true;
+        }
+        let mut db = Db::new(&mut scope, &mut self.notes, waiter.database, self.moment);
+        let kind = db.peek(key).map(|entry| entry.type_name());
+        if !waiter.wants.is_met_by(kind) {
+            return kind.is_some();
+        }
+        let request = Request {
+            args: waiter.args.view(),
+            keys: &waiter.keys,
+            frame: None,
+        };
+        let spec = &engine.commands.all()[waiter.spec];
+        let mut reply = Reply::new();
+        reply.set_resp3(waiter.is_resp3);
+        let mark = reply.mark();
+        self.is_retry = true;
+        let mut session = waiter.session();
+        let result = self.work(&mut scope, &mut session, request, spec, &mut reply, false);
+        self.is_retry = false;
+        if let Err(error) = &result {
+            self.count_failure(spec, error);
+            reply.cut_back(mark);
+            reply.error(&error.line());
+        }
+        self.commit(&mut scope);
+        if result.is_err() || !std::mem::take(&mut self.waits_on) {
+            waiter.leave(&mut scope);
+            engine.blocked.remove(waiter);
+            drop(scope);
+            waiter.send(engine, self.lane, &mut reply);
+        }
+        true
     }
 
     /// EXEC: runs the queue under all its locks.

@@ -20,6 +20,8 @@ pub struct Effects {
     pub dirty: u64,
     /// Classes of events that somebody wants.
     pub listens: KeyEvents,
+    /// Databases and keys that have changed and that somebody waits for; see [`super::blocking`].
+    pub ready: Vec<(usize, Box<[u8]>)>,
     replay: Replay,
     /// What goes to the journal when the scope ends.
     record: Vec<u8>,
@@ -40,6 +42,15 @@ impl Effects {
             && !args.is_empty()
         {
             write_command(bytes, args.iter().copied());
+        }
+    }
+
+    /// Notes that a key has changed that somebody waits for.
+    #[cold]
+    pub fn note_ready(&mut self, database: usize, key: &[u8]) {
+        let is_known = |(last, known): &(usize, Box<[u8]>)| *last == database && **known == *key;
+        if !self.ready.last().is_some_and(is_known) {
+            self.ready.push((database, key.into()));
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{
     Ordering::{Acquire, Release},
 };
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -19,6 +20,15 @@ pub enum Unblock {
     Error,
 }
 
+/// What a blocking command has got.
+#[derive(Debug)]
+pub struct Served {
+    /// The reply, in pieces.
+    pub reply: Vec<Bytes>,
+    /// The number behind the record in the journal.
+    pub record: u64,
+}
+
 /// One message to a worker.
 #[derive(Debug)]
 pub enum Mail {
@@ -28,6 +38,8 @@ pub enum Mail {
     Kill(u64),
     /// Wake this client from its blocking command.
     Unblock(u64, Unblock),
+    /// This client's blocking command has been served: its reply, and the number behind the journal's record of it.
+    Served(u64, Box<Served>),
     /// Look again at the clients that wait for the disk.
     Durable,
     /// Look again at every client: a pause has ended, limits have changed.

@@ -2,6 +2,7 @@
 //!
 //! Knows no command by name, no socket and no file.
 
+pub mod blocking;
 mod call;
 mod categories;
 mod checks;
@@ -28,6 +29,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::R
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+pub use blocking::{Nothing, Wait, Wants};
 pub use call::{Call, KeyRef};
 pub use categories::{CATEGORIES, KeyRange};
 pub use checks::condition;
@@ -37,7 +39,7 @@ pub use dispatch::{BatchEnd, Flow, Lane, access_clock};
 pub use effects::Effects;
 pub use error::CommandError;
 pub use event::Event;
-pub use mailbox::{Mail, Mailbox, Unblock};
+pub use mailbox::{Mail, Mailbox, Served, Unblock};
 pub use parked::{Parked, Progress};
 pub use reclaim::Reclaimer;
 pub use session::{Session, Watched, state};
@@ -70,6 +72,8 @@ pub struct Engine {
     pub stats: Stats,
     /// One mailbox per worker.
     pub mailboxes: Box<[Mailbox]>,
+    /// Clients that wait for keys.
+    pub blocked: blocking::Blocked,
     /// Where memory is freed that takes long to free.
     pub reclaimer: Reclaimer,
     /// Facts about this process.
@@ -166,6 +170,7 @@ impl Engine {
             pubsub: PubSub::new(workers),
             clients: Clients::default(),
             mailboxes: (0..workers).map(|_| Mailbox::default()).collect(),
+            blocked: blocking::Blocked::default(),
             reclaimer: Reclaimer::default(),
             identity: Identity {
                 run_id: random::hex(40),

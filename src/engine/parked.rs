@@ -26,6 +26,12 @@ pub trait Parked: Send {
         None
     }
 
+    /// Before its wait is ended from outside, or its client is forgotten: false when it has just been served, so that its reply
+    /// is on its way. Called without a passage through the gate.
+    fn end_wait(&mut self, _engine: &Engine) -> bool {
+        true
+    }
+
     /// Its time is up, or somebody ended its wait: writes the reply.
     fn unblock(&mut self, engine: &Engine, session: &mut Session, how: Unblock, reply: &mut Reply);
 

@@ -132,7 +132,7 @@ impl<'s, 'k> Db<'s, 'k> {
         let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
         let table = &self.part(key).table;
         let place = table.find(key.bits(), key.bytes)?;
-        match table.entry(place).expires_at() {
+        match table.element(place).expires_at() {
             Some(at) if at < now && !ignore_expiry => {
                 self.expire(key, place);
                 None
@@ -155,7 +155,7 @@ impl<'s, 'k> Db<'s, 'k> {
         let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
         let table = &self.part(key).table;
         let place = table.find(key.bits(), key.bytes)?;
-        let expires_at = table.entry(place).expires_at();
+        let expires_at = table.element(place).expires_at();
         (ignore_expiry || expires_at.is_none_or(|at| at >= now)).then_some(place)
     }
 
@@ -179,11 +179,11 @@ impl<'s, 'k> Db<'s, 'k> {
                 let moment = self.moment;
                 let table = &mut self.part(key).table;
                 if !moment.no_touch {
-                    let mut entry = table.entry_mut(place);
+                    let mut entry = table.element_mut(place);
                     let field = entry.view().access();
                     entry.set_access(moment.access.touched(field));
                 }
-                Some(table.entry(place))
+                Some(table.element(place))
             }
             None => {
                 self.notes.misses += 1;
@@ -199,21 +199,29 @@ impl<'s, 'k> Db<'s, 'k> {
             return None;
         };
         self.notes.hits += 1;
-        Some(self.part(key).table.entry(place))
+        Some(self.part(key).table.element(place))
     }
 
     /// The entry of a key, without a trace.
     #[inline]
     pub fn peek(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
         let place = self.find_to_read(key)?;
-        Some(self.part(key).table.entry(place))
+        Some(self.part(key).table.element(place))
+    }
+
+    /// The entry of a key that has been found before, without a trace; several may be looked at beside each other.
+    pub fn view(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let part = self.scope.held(key.shard())?.get(self.index)?;
+        let entry = part.table.element(part.table.find(key.bits(), key.bytes)?);
+        let is_alive = entry.expires_at().is_none_or(|at| at >= self.moment.now);
+        (is_alive || self.moment.ignore_expiry).then_some(entry)
     }
 
     /// Bytes that a key and its value take: their allocations, and their share of the table.
     pub fn footprint(&mut self, key: Key<'_>) -> Option<usize> {
         let place = self.find_to_read(key)?;
         let table = &self.part(key).table;
-        let entry = table.entry(place);
+        let entry = table.element(place);
         let value = match entry.value() {
             ValueRef::Object(object) => object.allocated(),
             ValueRef::Int(_) | ValueRef::Inline(_) => 0,
@@ -226,7 +234,7 @@ impl<'s, 'k> Db<'s, 'k> {
     pub fn change(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         let place = self.find(key)?;
         let access = self.moment.access;
-        let mut entry = self.table_to_change(key).entry_mut(place);
+        let mut entry = self.table_to_change(key).element_mut(place);
         let field = entry.view().access();
         entry.set_access(access.touched(field));
         Some(entry)
@@ -248,7 +256,7 @@ impl<'s, 'k> Db<'s, 'k> {
             );
             return true;
         };
-        let mut entry = self.table_to_change(key).entry_mut(place);
+        let mut entry = self.table_to_change(key).element_mut(place);
         let known = entry.view().expires_at();
         let expires_at = match expiry {
             Expiry::Keep => known,
@@ -293,10 +301,10 @@ impl<'s, 'k> Db<'s, 'k> {
         let Some(place) = self.find(key) else { return };
         let table = self.table_to_change(key);
         if let Some(at) = expires_at {
-            if table.entry_mut(place).move_expiry(at) {
+            if table.element_mut(place).move_expiry(at) {
                 return self.arm(key, place, at);
             }
-        } else if table.entry(place).expires_at().is_none() {
+        } else if table.element(place).expires_at().is_none() {
             return;
         }
         table.replace(place, |entry| entry.rebuilt(key.bytes, expires_at));
@@ -332,10 +340,15 @@ impl<'s, 'k> Db<'s, 'k> {
         old
     }
 
-    /// Raises the flags of those who WATCH a key.
+    /// Raises the flags of those who WATCH a key; says whether somebody waits for it.
     #[inline]
-    pub fn touch(&mut self, key: Key<'_>) {
-        self.part(key).touch(key.bytes);
+    pub fn touch(&mut self, key: Key<'_>) -> bool {
+        self.part(key).touch(key.bytes)
+    }
+
+    /// Has a waiter told when the key changes.
+    pub fn wait(&mut self, key: Key<'_>, number: u64) {
+        self.part(key).wait(key.bytes, number);
     }
 
     /// Has `flag` raised when the key changes.

@@ -233,6 +233,15 @@ impl<'k> Scope<'k> {
         }
     }
 
+    /// A shard of this scope to be read, where it has been locked: in a scope over everything, by asking for it before.
+    #[inline]
+    pub(super) fn held(&self, index: usize) -> Option<&Shard> {
+        let held = self.first.iter().chain(&self.others);
+        held.into_iter()
+            .find(|held| held.index == index)
+            .map(|held| &*held.shard)
+    }
+
     /// A shard whether or not it can be looked at by key: for walks over the whole keyspace. A scope over everything keeps
     /// only this one locked afterwards, so that a long walk costs no list of locks.
     pub(super) fn walk_to(&mut self, index: usize) -> &mut Shard {

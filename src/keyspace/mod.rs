@@ -10,7 +10,6 @@ mod gate;
 mod hint;
 mod kind;
 mod lock;
-mod segment;
 mod shard;
 mod snapshot;
 mod sweep;

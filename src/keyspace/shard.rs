@@ -1,5 +1,6 @@
-//! One shard: for each database a table, and who watches its keys.
+//! One shard: for each database a table, who watches its keys, and who waits for them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -23,7 +24,11 @@ pub(super) struct ShardDatabase {
     pub debt: Option<Box<Debt>>,
     /// Watched keys; empty for nearly everybody, which is what makes telling them cheap.
     watchers: HashMap<Box<[u8]>, SmallVec<[WatchFlag; 1]>, foldhash::fast::RandomState>,
+    /// Numbers of the clients that wait for a key, oldest first. Numbers only grow, and are given under the shard's lock.
+    waiters: Option<Box<Waiters>>,
 }
+
+type Waiters = HashMap<Box<[u8]>, VecDeque<u64>, foldhash::fast::RandomState>;
 
 impl ShardDatabase {
     /// Before a key changes: shows it to a copy in progress.
@@ -34,12 +39,56 @@ impl ShardDatabase {
         }
     }
 
-    /// Raises the flags of a key's watchers.
+    /// Raises the flags of a key's watchers; says whether somebody waits for the key.
     #[inline]
-    pub fn touch(&self, key: &[u8]) {
+    pub fn touch(&self, key: &[u8]) -> bool {
         if !self.watchers.is_empty() {
             self.raise(key);
         }
+        match &self.waiters {
+            None => false,
+            Some(waiters) => waiters.contains_key(key),
+        }
+    }
+
+    /// Puts a waiter behind those who wait for a key already.
+    pub fn wait(&mut self, key: &[u8], number: u64) {
+        let queue = self.waiters.get_or_insert_default();
+        let queue = queue.entry_ref(key).or_default();
+        if queue.back() != Some(&number) {
+            queue.push_back(number);
+        }
+    }
+
+    /// Undoes [`ShardDatabase::wait`].
+    pub fn stop_waiting(&mut self, key: &[u8], number: u64) {
+        let Some(waiters) = &mut self.waiters else {
+            return;
+        };
+        if let Some(queue) = waiters.get_mut(key) {
+            if let Ok(at) = queue.binary_search(&number) {
+                queue.remove(at);
+            }
+            if queue.is_empty() {
+                waiters.remove(key);
+            }
+        }
+        if waiters.is_empty() {
+            self.waiters = None;
+        }
+    }
+
+    /// The oldest waiter for a key that came after another.
+    pub fn next_waiter(&self, key: &[u8], after: u64) -> Option<u64> {
+        let queue = self.waiters.as_ref()?.get(key)?;
+        let at = queue.partition_point(|&number| number <= after);
+        queue.get(at).copied()
+    }
+
+    /// Keys that somebody waits for.
+    pub fn waited_for(&self) -> impl Iterator<Item = &[u8]> {
+        let waiters = self.waiters.iter().flat_map(|waiters| waiters.keys());
+        waiters.map(|key| &**key)
     }
 
     #[cold]
@@ -77,7 +126,7 @@ impl ShardDatabase {
     /// Whether a key is there and not past its time.
     pub fn is_alive(&self, key: &[u8], now: i64) -> bool {
         let place = self.table.find(hash_bits(key), key);
-        let expires_at = place.map(|place| self.table.entry(place).expires_at());
+        let expires_at = place.map(|place| self.table.element(place).expires_at());
         expires_at.is_some_and(|at| at.is_none_or(|at| at >= now))
     }
 }

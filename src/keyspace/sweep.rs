@@ -68,6 +68,30 @@ impl<'k> Scope<'k> {
             .unwatch(key.bytes, flag);
     }
 
+    /// Undoes [`Db::wait`](super::Db::wait).
+    pub fn stop_waiting(&mut self, database: usize, key: Key<'_>, number: u64) {
+        self.shard(key.shard())
+            .database(database)
+            .stop_waiting(key.bytes, number);
+    }
+
+    /// The oldest waiter for a key whose number is above another.
+    pub fn next_waiter(&mut self, database: usize, key: Key<'_>, after: u64) -> Option<u64> {
+        let part = self.shard(key.shard()).get(database)?;
+        part.next_waiter(key.bytes, after)
+    }
+
+    /// Keys of a database that somebody waits for. The scope must be over everything.
+    pub fn waited_for(&mut self, database: usize) -> Vec<Box<[u8]>> {
+        let mut keys = Vec::new();
+        for shard in 0..SHARDS {
+            if let Some(part) = self.walk_to(shard).get(database) {
+                keys.extend(part.waited_for().map(Box::from));
+            }
+        }
+        keys
+    }
+
     /// Whether a key is there and not past its time.
     pub fn is_alive(&mut self, database: usize, key: Key<'_>, now: i64) -> bool {
         let part = self.shard(key.shard()).get(database);

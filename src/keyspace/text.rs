@@ -35,7 +35,7 @@ impl Db<'_, '_> {
             self.insert(key, changed_in_place(key, text, None, access));
             return Before::Missing;
         };
-        let mut entry = self.table_to_change(key).entry_mut(place);
+        let mut entry = self.table_to_change(key).element_mut(place);
         if entry.lengthen(len) {
             entry.set_raw();
             if let ValueMut::Inline(text) = entry.value() {

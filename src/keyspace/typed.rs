@@ -22,6 +22,11 @@ impl Db<'_, '_> {
         self.peek(key).map(view).transpose()
     }
 
+    /// A value looked at beside others, which have all been found before, with [`Db::read_as`] or the like.
+    pub fn view_as<T: Structure>(&self, key: Key<'_>) -> Result<Option<&T>, WrongType> {
+        self.view(key).map(view).transpose()
+    }
+
     /// A value to be changed in place, marked as used. One that has become empty must be removed.
     #[inline]
     pub fn change_as<T: Structure>(&mut self, key: Key<'_>) -> Result<Option<&mut T>, WrongType> {

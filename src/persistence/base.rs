@@ -1,5 +1,8 @@
 //! A base: all data at one moment, as the commands that make it.
 
+mod collections;
+mod sorted_sets;
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,6 +10,7 @@ use std::path::Path;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::list;
 use crate::journal::write_command;
 use crate::keyspace::{EntryRef, Snapshot, ValueRef};
 use crate::structures::Object;
@@ -65,11 +69,18 @@ impl Encoder {
             Object::Bytes(text) if text.len() < SHARED => self.command(&[b"SET", key, text]),
             Object::Bytes(text) => self.set_shared(key, text),
             Object::Hash(_) => {}
-            Object::List(_) => {}
-            Object::Set(_) => {}
-            Object::SortedSet(_) => {}
+            Object::SortedSet(set) => self.sorted_set(key, set),
+            Object::Set(set) => self.set(key, set),
+            Object::List(list) => self.append(|out| list::write(out, key, list)),
             Object::Stream(_) => {}
         }
+    }
+
+    /// Adds whole commands.
+    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.bytes.len();
+        write(&mut self.bytes);
+        self.len += self.bytes.len() - before;
     }
 
     fn set_shared(&mut self, key: &[u8], text: &Bytes) {

@@ -5,6 +5,7 @@
 
 mod base;
 mod file;
+mod list;
 mod load;
 mod manifest;
 mod reader;

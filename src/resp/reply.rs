@@ -254,8 +254,7 @@ impl Reply {
 
     /// A double; a bulk string in RESP2.
     pub fn double(&mut self, value: f64) {
-        let mut text = Vec::with_capacity(24);
-        format_f64(value, &mut text);
+        let text = format_f64(value);
         match self.is_resp3 {
             true => {
                 self.out.push(b',');
@@ -263,6 +262,22 @@ impl Reply {
                 self.out.extend_from_slice(b"\r\n");
             }
             false => self.bulk(&text),
+        }
+    }
+
+    /// A double in fixed notation, as many digits as its decimal expansion has, but 17 behind the point at most; a bulk
+    /// string in RESP2.
+    pub fn fixed_double(&mut self, value: f64) {
+        let text = format!("{value:.17}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        let text = if text == "-0" { "0" } else { text };
+        match self.is_resp3 {
+            true => {
+                self.out.push(b',');
+                self.out.extend_from_slice(text.as_bytes());
+                self.out.extend_from_slice(b"\r\n");
+            }
+            false => self.bulk(text.as_bytes()),
         }
     }
 

@@ -18,13 +18,15 @@ use bytes::{Buf, BytesMut};
 use tokio::time::Sleep;
 
 use super::outbox::Outbox;
-use super::signals::Signals;
+use super::signals::{Inbox, Signals};
 use super::stream::Stream;
 use super::worker::collect_mail;
 use super::{Server, holders, signals};
 use crate::base::clock::unix_ms;
 use crate::config::{AppendFsync, Config};
-use crate::engine::{Engine, Flow, Lane, Mail, Parked, Progress, Session, Unblock, flag, state};
+use crate::engine::{
+    Engine, Flow, Lane, Mail, Parked, Progress, Served, Session, Unblock, flag, state,
+};
 use crate::journal::write_command;
 use crate::resp::parser::{Batch, Limits, Parser};
 use crate::resp::reply::Reply;
@@ -132,6 +134,9 @@ impl Connection {
         self.postpone(false);
         let engine = &self.server.engine;
         signals::unregister(self.session.client.id);
+        if let Some(waiting) = &mut self.waiting {
+            waiting.parked.end_wait(engine);
+        }
         with_lane(|lane| engine.forget_client(lane, &mut self.session, self.waiting.is_some()));
         self.server.connections[self.session.client.worker].fetch_sub(1, Relaxed);
     }
@@ -143,7 +148,11 @@ impl Connection {
                 return Poll::Ready(Ok(()));
             }
             if self.signals.wants_attention() {
+                let has_waited = self.waiting.is_some();
                 self.open_letterbox();
+                if has_waited && self.waiting.is_none() {
+                    self.run_pending(context)?;
+                }
             }
             self.flush(context)?;
             if !self.is_ending && matches!(self.take_turn(context)?, Turn::Again) {
@@ -511,7 +520,13 @@ impl Connection {
             .alarm
             .as_mut()
             .is_some_and(|alarm| alarm.as_mut().poll(context).is_ready());
+        if is_late {
+            waiting.alarm = None;
+        }
         let progress = if is_late {
+            if !waiting.parked.end_wait(engine) {
+                return Progress::Waiting;
+            }
             waiting
                 .parked
                 .unblock(engine, session, Unblock::Timeout, &mut reply);
@@ -550,10 +565,19 @@ impl Connection {
 
     /// Takes what others have left for this connection.
     fn open_letterbox(&mut self) {
-        let (pushes, unblock) = self.signals.take();
+        let Inbox {
+            pushes,
+            unblock,
+            served,
+            ..
+        } = self.signals.take();
         pushes.into_iter().for_each(|push| self.outbox.push(push));
+        if let Some(served) = served {
+            self.take_served(*served);
+        }
         if let (Some(how), Some(waiting)) = (unblock, &mut self.waiting)
             && waiting.parked.is_blocked()
+            && waiting.parked.end_wait(&self.server.engine)
         {
             let mut reply = Reply::new();
             reply.set_resp3(self.session.is_resp3);
@@ -562,6 +586,18 @@ impl Connection {
                 .unblock(&self.server.engine, &mut self.session, how, &mut reply);
             self.end_waiting(&mut reply);
         }
+    }
+
+    /// The end of a wait for keys: somebody else has run the command and left its reply here.
+    fn take_served(&mut self, served: Served) {
+        let engine = &self.server.engine;
+        self.session.last_record = self.session.last_record.max(Some(served.record));
+        if engine.config.load().appendfsync == AppendFsync::Always && engine.journal.is_open() {
+            self.held_until = self.held_until.max(served.record);
+        }
+        let mut reply = Reply::new();
+        served.reply.iter().for_each(|piece| reply.raw(piece));
+        self.end_waiting(&mut reply);
     }
 
     /// Sends a reply, or what the socket takes of it; the rest waits in the outbox.

@@ -9,7 +9,7 @@ use std::task::Waker;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::engine::{Client, Unblock};
+use crate::engine::{Client, Served, Unblock};
 
 /// One connection's letterbox. Only its own worker's thread uses it, so its lock is never waited for.
 pub(super) struct Signals {
@@ -25,6 +25,8 @@ pub(super) struct Inbox {
     pub pushes: Vec<Bytes>,
     /// The end of a blocking command.
     pub unblock: Option<Unblock>,
+    /// What a blocking command has got.
+    pub served: Option<Box<Served>>,
     waker: Option<Waker>,
 }
 
@@ -43,10 +45,15 @@ impl Signals {
     }
 
     /// Empties the letterbox.
-    pub fn take(&self) -> (Vec<Bytes>, Option<Unblock>) {
+    pub fn take(&self) -> Inbox {
         self.attention.store(false, Relaxed);
         let mut inbox = self.inbox.lock();
-        (std::mem::take(&mut inbox.pushes), inbox.unblock.take())
+        Inbox {
+            pushes: std::mem::take(&mut inbox.pushes),
+            unblock: inbox.unblock.take(),
+            served: inbox.served.take(),
+            waker: None,
+        }
     }
 
     /// Remembers how to wake the task.

@@ -64,6 +64,11 @@ pub(super) fn collect_mail(server: &Arc<Server>, index: usize) -> bool {
                     signals.post(|inbox| inbox.unblock = Some(how));
                 }
             }
+            Mail::Served(id, served) => {
+                if let Some(signals) = signals::get(id) {
+                    signals.post(|inbox| inbox.served = Some(served));
+                }
+            }
             Mail::Durable => holders::release(server, index),
             Mail::Recheck => signals::all()
                 .iter()

@@ -2,12 +2,15 @@
 
 pub mod bitfield;
 pub mod bits;
+pub mod geo;
 pub mod hash;
 pub mod lcs;
 pub mod list;
+pub mod listpack;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
+pub mod table;
 pub mod text;
 
 use bytes::Bytes;

@@ -27,7 +27,8 @@ fn flush(call: &mut Call, databases: Range<usize>) -> CommandResult {
         .map(|database| keyspace.len(database))
         .sum();
     let now = call.db.now();
-    let dropped = call.db.scope().flush(databases, now);
+    let dropped = call.db.scope().flush(databases.clone(), now);
+    databases.for_each(|database| call.wake_all(database));
     call.engine.reclaimer.free_flushed(dropped, keys as u64);
     // Written to the journal even when there was nothing to flush, as Redis does.
     call.effects.dirty += keys.max(1) as u64;
@@ -48,6 +49,8 @@ pub(super) fn swap_databases(call: &mut Call) -> CommandResult {
     if first != second {
         let now = call.db.now();
         call.db.scope().swap(first, second, now);
+        call.wake_all(first);
+        call.wake_all(second);
     }
     call.effects.dirty += 1;
     call.reply.ok();

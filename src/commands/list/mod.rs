@@ -1,5 +1,77 @@
-//! Lists. The commands stand in `table`.
+//! Lists. The commands stand in `table`; start with `ends`.
 
+mod change;
+mod ends;
+mod moving;
+mod position;
+mod range;
 mod table;
+mod wait;
 
 pub use table::COMMANDS;
+
+use crate::engine::{Call, CommandError, event};
+use crate::keyspace::Key;
+use crate::resp::reply::Reply;
+use crate::structures::list::{End, Limit};
+use crate::structures::listpack::Item;
+
+/// How much one node of a list may hold.
+#[inline]
+fn limit(call: &Call) -> Limit {
+    Limit::of(i64::from(call.config.list_max_listpack_size))
+}
+
+/// Writes an element.
+#[inline]
+fn reply_item(reply: &mut Reply, item: Item<'_>) {
+    match item {
+        Item::Int(number) => reply.bulk_integer(number),
+        Item::Str(bytes) => reply.bulk(bytes),
+    }
+}
+
+/// An argument that names an end of a list.
+fn end_at(call: &Call, at: usize) -> Result<End, CommandError> {
+    if call.args.is(at, "LEFT") {
+        Ok(End::Head)
+    } else if call.args.is(at, "RIGHT") {
+        Ok(End::Tail)
+    } else {
+        Err(CommandError::Syntax)
+    }
+}
+
+/// Says that elements have gone from an end.
+#[inline]
+fn popped(call: &mut Call, key: Key<'_>, end: End, is_empty: bool) {
+    let name = match end {
+        End::Head => "lpop",
+        End::Tail => "rpop",
+    };
+    call.changed(key, event::list(name));
+    if is_empty {
+        remove_empty(call, key);
+    }
+}
+
+/// Says that elements have come to an end.
+#[inline]
+fn pushed(call: &mut Call, key: Key<'_>, end: End, is_new: bool) {
+    if is_new {
+        call.created(key);
+    }
+    let name = match end {
+        End::Head => "lpush",
+        End::Tail => "rpush",
+    };
+    call.changed(key, event::list(name));
+}
+
+/// Removes a key whose list has become empty.
+fn remove_empty(call: &mut Call, key: Key<'_>) {
+    if let Some(entry) = call.db.remove(key) {
+        call.engine.reclaimer.free(entry);
+    }
+    call.changed(key, event::generic("del"));
+}

@@ -16,8 +16,10 @@ mod expiry;
 mod generate;
 mod introspection;
 mod keys;
+mod lists;
 mod pair;
 mod pubsub;
+mod sets;
 mod strings;
 mod transactions;
 mod types;
@@ -48,7 +50,9 @@ const FAMILIES: &[(usize, Family)] = &[
     (40, Family::Single(strings::any)),
     (10, Family::Single(bitmaps::any)),
     (24, Family::Single(keys::any)),
+    (24, Family::Single(lists::any)),
     (16, Family::Single(expiry::any)),
+    (16, Family::Single(sets::any)),
     (3, Family::Single(types::any)),
     (3, Family::Single(connection::any)),
     (2, Family::Single(introspection::any)),

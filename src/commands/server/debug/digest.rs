@@ -2,15 +2,22 @@
 
 use sha1::{Digest as _, Sha1};
 
+use crate::base::numbers::format_shortest;
 use crate::engine::{Call, CommandResult};
 use crate::keyspace::{Cursor, EntryRef, Key, ValueRef};
 use crate::structures::Object;
+use crate::structures::list::List;
+use crate::structures::set::Set;
+use crate::structures::sorted_set::SortedSet;
 
 /// Entries looked at in one step of a walk.
 const STEP: usize = 1000;
 
 /// Numbers of types in Redis's snapshots and digests.
 const STRING: u32 = 0;
+const SORTED_SET: u32 = 3;
+const SET: u32 = 2;
+const LIST: u32 = 1;
 
 /// A signature in the making.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +44,9 @@ impl Signature {
             ValueRef::Inline(text) => self.append_string(text),
             ValueRef::Object(Object::Bytes(text)) => self.append_string(text),
             ValueRef::Object(Object::Hash(_)) => {}
-            ValueRef::Object(Object::List(_)) => {}
-            ValueRef::Object(Object::Set(_)) => {}
-            ValueRef::Object(Object::SortedSet(_)) => {}
+            ValueRef::Object(Object::SortedSet(set)) => self.append_sorted_set(set),
+            ValueRef::Object(Object::Set(set)) => self.append_set(set),
+            ValueRef::Object(Object::List(list)) => self.append_list(list),
             ValueRef::Object(Object::Stream(_)) => {}
         }
         if entry.expires_at().is_some() {
@@ -47,9 +54,34 @@ impl Signature {
         }
     }
 
+    fn append_sorted_set(&mut self, set: &SortedSet) {
+        self.append(&SORTED_SET.to_be_bytes());
+        for (member, score) in set.iter() {
+            let mut pair = Self::default();
+            pair.append(member.as_bytes(&mut itoa::Buffer::new()));
+            pair.append(&format_shortest(score));
+            self.add(&pair.0);
+        }
+    }
+
+    fn append_set(&mut self, set: &Set) {
+        self.append(&SET.to_be_bytes());
+        for member in set.iter() {
+            self.add(member.as_bytes(&mut itoa::Buffer::new()));
+        }
+    }
+
     fn append_string(&mut self, text: &[u8]) {
         self.append(&STRING.to_be_bytes());
         self.append(text);
+    }
+
+    fn append_list(&mut self, list: &List) {
+        self.append(&LIST.to_be_bytes());
+        let mut buffer = itoa::Buffer::new();
+        for item in list.iter() {
+            self.append(item.as_bytes(&mut buffer));
+        }
     }
 
     fn hex(self) -> String {

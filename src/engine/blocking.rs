@@ -1,0 +1,313 @@
+//! Commands that wait for a key: BLPOP, BZPOPMIN, XREAD BLOCK and their like.
+//!
+//! # How a command waits
+//! A handler looks for what it wants as its plain sibling does. When it finds nothing, its last act is
+//! `call.block(Wait { .. })`. That is all: the same handler is *run again*, with the same arguments and `call.is_retry` set,
+//! when one of the keys has changed and holds the wanted type. It then replies, or calls [`Call::block`] once more and waits
+//! on in its old place. Inside EXEC, in scripts and while a file is loaded, [`Call::block`] writes the reply of a wait whose
+//! time is up. What a served command did is journaled by `call.replay_as`, which it must call whenever it changes anything,
+//! on the first run too: BLPOP as `LPOP key`, XREADGROUP as its XCLAIMs. An error from a second run is the reply.
+//!
+//! ```text
+//! let deadline = call.seconds_from_now(call.args.len() - 1)?;       // XREAD: milliseconds_from_now
+//! for key in call.all_keys() { if pop_and_reply(call, key)? { return Ok(()); } }
+//! call.block(Wait::on(Wants::List, deadline));
+//! ```
+//!
+//! A command whose arguments mean something else later (XREAD's `$`) gives itself other ones, with the keys at the same
+//! places: `Wait { args: Some(..), ..Wait::on(..) }`. One that waits for only some of its keys says for how many:
+//! `Wait { keys: 1, ..}`. One that must also hear when its key is deleted or changes its type waits for
+//! [`Wants::StreamOrLoss`]; its handler then finds the loss and returns the error.
+//!
+//! # Who wakes it
+//! Whatever says [`Call::changed`]. The shard knows for which of its keys somebody waits; `changed` notes such a key in
+//! [`Effects::ready`](super::Effects). When the command, or the whole EXEC, has been committed and its locks released, the
+//! same worker serves the ready keys before its client's next command: it locks all keys of the oldest waiter's command,
+//! runs it, and so on until nothing is ready; who is served may make other keys ready.
+//!
+//! # Why no element is lost or given twice
+//! - A waiter enters the queues of its keys under the locks under which its command found nothing: no change slips between.
+//! - A waiter is *in the list* ([`Blocked`]) exactly as long as it is in the queues of its keys. It leaves both under the
+//!   locks of all its keys, by whoever comes first: a worker that serves it, or its own connection when its time is up, when
+//!   it is unblocked, killed or has gone. Each looks, under these locks, whether it is still in the list.
+//! - Once out of the list it is served at most that once, and its connection does nothing but wait for the reply
+//!   ([`Mail::Served`]), which is posted after the locks are released.
+//! - Numbers of waiters grow under the lock of each queue that they enter, so queues are sorted by age.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use dashmap::DashMap;
+
+use super::call::{Call, KeyRef};
+use super::client::Client;
+use super::error::CommandError;
+use super::mailbox::{Mail, Served, Unblock};
+use super::parked::{Parked, Progress};
+use super::session::Session;
+use super::{Engine, flags};
+use crate::base::clock::unix_ms;
+use crate::base::numbers::{parse_f64, parse_i64};
+use crate::keyspace::{Key, Scope};
+use crate::resp::args::OwnedArgs;
+use crate::resp::reply::Reply;
+
+/// What a waiter hopes to find under its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Wants {
+    List,
+    SortedSet,
+    Stream,
+    /// A stream; that the key is no stream any longer matters, too.
+    StreamOrLoss,
+}
+
+impl Wants {
+    /// Whether a key of this type, or one that is not there, is worth looking at.
+    pub(super) fn is_met_by(self, type_name: Option<&str>) -> bool {
+        match self {
+            Self::List => type_name == Some("list"),
+            Self::SortedSet => type_name == Some("zset"),
+            Self::Stream => type_name == Some("stream"),
+            Self::StreamOrLoss => true,
+        }
+    }
+}
+
+/// The reply when the time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nothing {
+    /// A null array.
+    Array,
+    /// A plain null.
+    Plain,
+}
+
+impl Nothing {
+    fn write(self, reply: &mut Reply) {
+        match self {
+            Self::Array => reply.null_array(),
+            Self::Plain => reply.null(),
+        }
+    }
+}
+
+/// How a command waits.
+#[derive(Debug)]
+pub struct Wait {
+    /// For what.
+    pub wants: Wants,
+    /// Until when, in Unix milliseconds; `None` for ever.
+    pub deadline: Option<i64>,
+    /// How many of the declared keys it waits for: the first ones.
+    pub keys: usize,
+    /// What it replies where nobody may wait.
+    pub nested: Nothing,
+    /// With which arguments it is run again; its own if `None`.
+    pub args: Option<OwnedArgs>,
+}
+
+impl Wait {
+    /// The common case: for all keys, with the same arguments, and a null array if there is nothing.
+    pub fn on(wants: Wants, deadline: Option<i64>) -> Self {
+        Self {
+            wants,
+            deadline,
+            keys: usize::MAX,
+            nested: Nothing::Array,
+            args: None,
+        }
+    }
+}
+
+/// A command that waits.
+pub struct Waiter {
+    number: u64,
+    client: Arc<Client>,
+    no_touch: bool,
+    /// How many of the keys it waits for.
+    waits_for: usize,
+    pub(super) database: usize,
+    pub(super) is_resp3: bool,
+    pub(super) spec: usize,
+    pub(super) args: OwnedArgs,
+    pub(super) keys: Vec<KeyRef>,
+    pub(super) wants: Wants,
+}
+
+impl Waiter {
+    /// A session to run it in: its client's, as far as a blocking command can tell.
+    pub(super) fn session(&self) -> Session {
+        let mut session = Session::new(self.client.clone(), false);
+        session.database = self.database;
+        session.is_resp3 = self.is_resp3;
+        session.no_touch = self.no_touch;
+        session
+    }
+
+    /// Takes it out of the queues of its keys, which are all locked.
+    pub(super) fn leave(&self, scope: &mut Scope<'_>) {
+        let args = self.args.view();
+        for key in self.keys.iter().take(self.waits_for) {
+            let key = Key {
+                bytes: args.at(key.arg as usize),
+                hash: key.hash,
+            };
+            scope.stop_waiting(self.database, key, self.number);
+        }
+    }
+
+    /// Sends its reply to its connection.
+    pub(super) fn send(&self, engine: &Engine, lane: usize, reply: &mut Reply) {
+        let mut pieces = Vec::new();
+        reply.take_pieces(0, |piece| pieces.push(piece));
+        let served = Served {
+            reply: pieces,
+            record: engine.last_record(lane),
+        };
+        let mail = Mail::Served(self.client.id, Box::new(served));
+        engine.mailboxes[self.client.worker].post(mail);
+    }
+}
+
+/// The list of those who wait.
+#[derive(Default)]
+pub struct Blocked {
+    by_number: DashMap<u64, Arc<Waiter>>,
+    last: AtomicU64,
+}
+
+impl Blocked {
+    /// Whether nobody waits, as of about now.
+    pub fn is_empty(&self) -> bool {
+        self.by_number.is_empty()
+    }
+
+    pub(super) fn get(&self, number: u64) -> Option<Arc<Waiter>> {
+        self.by_number
+            .get(&number)
+            .map(|waiter| waiter.value().clone())
+    }
+
+    /// Whether a waiter still waits. Certain only under the locks of its keys.
+    pub(super) fn holds(&self, waiter: &Waiter) -> bool {
+        self.by_number.contains_key(&waiter.number)
+    }
+
+    /// Under the locks of its keys. False when it was not in the list.
+    pub(super) fn remove(&self, waiter: &Waiter) -> bool {
+        self.by_number.remove(&waiter.number).is_some()
+    }
+}
+
+/// A connection's view of its waiting command.
+struct WaitForKeys {
+    waiter: Arc<Waiter>,
+    deadline: Option<i64>,
+}
+
+impl Parked for WaitForKeys {
+    fn resume(&mut self, _: &Engine, _: &mut Session, _: &mut Reply) -> Progress {
+        Progress::Waiting
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        self.deadline
+    }
+
+    fn end_wait(&mut self, engine: &Engine) -> bool {
+        let _passage = engine.keyspace.gate().pass(self.waiter.client.worker);
+        let hashes = self.waiter.keys.iter().map(|key| key.hash);
+        let mut scope = engine.keyspace.lock_some(hashes);
+        self.waiter.leave(&mut scope);
+        engine.blocked.remove(&self.waiter)
+    }
+
+    fn unblock(&mut self, _: &Engine, _: &mut Session, how: Unblock, reply: &mut Reply) {
+        match how {
+            Unblock::Timeout => reply.null_array(),
+            Unblock::Error => reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+        }
+    }
+}
+
+impl Call<'_, '_> {
+    /// Waits for the command's keys, as the module describes. A handler's last act.
+    pub fn block(&mut self, wait: Wait) {
+        debug_assert!(self.spec.has(flags::BLOCKING));
+        if self.is_nested || self.engine.is_loading() {
+            return wait.nested.write(self.reply);
+        }
+        if self.is_retry {
+            self.waits_on = true;
+            return;
+        }
+        let blocked = &self.engine.blocked;
+        let number = blocked.last.fetch_add(1, Relaxed) + 1;
+        for key in self.all_keys().take(wait.keys) {
+            self.db.wait(key, number);
+        }
+        let waiter = Arc::new(Waiter {
+            number,
+            client: self.session.client.clone(),
+            no_touch: self.session.no_touch,
+            waits_for: wait.keys,
+            database: self.db.index(),
+            is_resp3: self.session.is_resp3,
+            spec: self.spec.id,
+            args: wait
+                .args
+                .unwrap_or_else(|| OwnedArgs::copy(self.args.iter())),
+            keys: self.keys.to_vec(),
+            wants: wait.wants,
+        });
+        blocked.by_number.insert(number, waiter.clone());
+        self.park(WaitForKeys {
+            waiter,
+            deadline: wait.deadline,
+        });
+    }
+
+    /// Looks again at everybody who waits for a key of a database: all of them may have changed.
+    pub fn wake_all(&mut self, database: usize) {
+        if !self.engine.blocked.is_empty() {
+            for key in self.db.scope().waited_for(database) {
+                self.effects.note_ready(database, &key);
+            }
+        }
+    }
+
+    /// When a wait ends that an argument limits, in seconds with fractions; 0 is for ever.
+    pub fn seconds_from_now(&self, at: usize) -> Result<Option<i64>, CommandError> {
+        let seconds = self.args.get(at).and_then(parse_f64);
+        let seconds = seconds
+            .ok_or_else(|| CommandError::text("ERR timeout is not a float or out of range"))?;
+        let milliseconds = (seconds * 1000.0).ceil();
+        // The bound is 2^63, which a double holds exactly.
+        if milliseconds >= i64::MAX as f64 {
+            return Err(CommandError::text("ERR timeout is out of range"));
+        }
+        deadline(milliseconds as i64)
+    }
+
+    /// When a wait ends that an argument limits, in milliseconds; 0 is for ever.
+    pub fn milliseconds_from_now(&self, at: usize) -> Result<Option<i64>, CommandError> {
+        let milliseconds = self.args.get(at).and_then(parse_i64);
+        deadline(
+            milliseconds.ok_or_else(|| {
+                CommandError::text("ERR timeout is not an integer or out of range")
+            })?,
+        )
+    }
+}
+
+fn deadline(milliseconds: i64) -> Result<Option<i64>, CommandError> {
+    if milliseconds < 0 {
+        return Err(CommandError::text("ERR timeout is negative"));
+    }
+    // Not the command's own time: that stands still while a batch runs.
+    let until = unix_ms().checked_add(milliseconds);
+    let until = until.ok_or_else(|| CommandError::text("ERR timeout is out of range"))?;
+    Ok((milliseconds > 0).then_some(until))
+}
