@@ -17,6 +17,7 @@ mod introspection;
 mod keys;
 mod pair;
 mod pubsub;
+mod streams;
 mod strings;
 mod transactions;
 mod types;
@@ -47,6 +48,8 @@ const FAMILIES: &[(usize, Family)] = &[
     (40, Family::Single(strings::any)),
     (24, Family::Single(keys::any)),
     (16, Family::Single(expiry::any)),
+    (14, Family::Single(streams::any)),
+    (5, Family::Sequence(streams::consuming)),
     (3, Family::Single(types::any)),
     (3, Family::Single(connection::any)),
     (2, Family::Single(introspection::any)),
