@@ -179,6 +179,9 @@ const FLOATS: &[&str] = &[
 pub fn is_known_key(key: &[u8]) -> bool {
     let mut known = KEYS.iter().chain(BIG_KEYS).chain(PLAIN_WORDS);
     known.any(|known| *known == key) || super::sets::is_key(key)
+    let known = KEYS.iter().chain(BIG_KEYS).chain(PLAIN_WORDS);
+    let mut known = known.chain(super::streams::KEYS);
+    known.any(|known| *known == key)
 }
 
 pub struct Generator {

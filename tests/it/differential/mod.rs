@@ -20,6 +20,7 @@ mod lists;
 mod pair;
 mod pubsub;
 mod sets;
+mod streams;
 mod strings;
 mod transactions;
 mod types;
@@ -53,6 +54,8 @@ const FAMILIES: &[(usize, Family)] = &[
     (24, Family::Single(lists::any)),
     (16, Family::Single(expiry::any)),
     (16, Family::Single(sets::any)),
+    (14, Family::Single(streams::any)),
+    (5, Family::Sequence(streams::consuming)),
     (3, Family::Single(types::any)),
     (3, Family::Single(connection::any)),
     (2, Family::Single(introspection::any)),

@@ -9,6 +9,7 @@ use crate::structures::Object;
 use crate::structures::list::List;
 use crate::structures::set::Set;
 use crate::structures::sorted_set::SortedSet;
+use crate::structures::stream::{Id, Stream};
 
 /// Entries looked at in one step of a walk.
 const STEP: usize = 1000;
@@ -18,6 +19,7 @@ const STRING: u32 = 0;
 const SORTED_SET: u32 = 3;
 const SET: u32 = 2;
 const LIST: u32 = 1;
+const STREAM: u32 = 6;
 
 /// A signature in the making.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,9 @@ impl Signature {
             ValueRef::Object(Object::Set(set)) => self.append_set(set),
             ValueRef::Object(Object::List(list)) => self.append_list(list),
             ValueRef::Object(Object::Stream(_)) => {}
+            ValueRef::Object(Object::Set(_)) => {}
+            ValueRef::Object(Object::SortedSet(_)) => {}
+            ValueRef::Object(Object::Stream(stream)) => self.append_stream(stream),
         }
         if entry.expires_at().is_some() {
             self.add(b"!!expire!!");
@@ -74,6 +79,18 @@ impl Signature {
     fn append_string(&mut self, text: &[u8]) {
         self.append(&STRING.to_be_bytes());
         self.append(text);
+    }
+
+    fn append_stream(&mut self, stream: &Stream) {
+        self.append(&STREAM.to_be_bytes());
+        let mut buffer = itoa::Buffer::new();
+        for entry in stream.log().range(Id::MIN, Id::MAX) {
+            self.append(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+            for (field, value) in entry.pairs() {
+                self.append(field.as_bytes(&mut buffer));
+                self.append(value.as_bytes(&mut buffer));
+            }
+        }
     }
 
     fn append_list(&mut self, list: &List) {
