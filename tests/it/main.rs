@@ -6,6 +6,7 @@
 mod common;
 
 mod aof;
+mod bitmaps;
 mod blocking;
 mod clients;
 mod clients_admin;

@@ -183,6 +183,9 @@ pub fn is_known_key(key: &[u8]) -> bool {
         || super::sets::is_key(key)
         || super::sorted_sets::is_key(key)
         || super::geo::is_key(key)
+    known.any(|known| *known == key) || super::sets::is_key(key)
+    let known = KEYS.iter().chain(BIG_KEYS).chain(PLAIN_WORDS);
+    let mut known = known.chain(super::streams::KEYS);
 }
 
 pub struct Generator {
