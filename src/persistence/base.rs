@@ -72,7 +72,6 @@ impl Encoder {
             Object::Hash(hash) => self.hash(key, hash),
             Object::Set(set) => self.set(key, set),
             Object::SortedSet(set) => self.sorted_set(key, set),
-            Object::Stream(_) => {}
             Object::Stream(stream) => super::streams::encode(self, key, stream),
         }
     }

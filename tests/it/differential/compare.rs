@@ -244,9 +244,10 @@ const ACCEPTED: &[(&str, Allowed, &str)] = &[
         "no order is promised, and 7.0 prints all 17 digits of a score",
     ),
     ("ZRANDMEMBER", Allowed::Values, "chance"),
+    (
         "XPENDING",
-        Allowed::IdleTimes,
-        "the two servers get a command at different times",
+    Allowed::IdleTimes,
+    "the two servers get a command at different times",
     ("TIME", Allowed::Values, "the clock"),
     (
         "HELLO",

@@ -51,7 +51,6 @@ impl Signature {
             ValueRef::Object(Object::Hash(hash)) => self.append_hash(hash),
             ValueRef::Object(Object::Set(set)) => self.append_set(set),
             ValueRef::Object(Object::SortedSet(set)) => self.append_sorted_set(set),
-            ValueRef::Object(Object::Stream(_)) => {}
             ValueRef::Object(Object::Stream(stream)) => self.append_stream(stream),
         }
         if entry.expires_at().is_some() {
