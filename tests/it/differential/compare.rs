@@ -246,8 +246,9 @@ const ACCEPTED: &[(&str, Allowed, &str)] = &[
     ("ZRANDMEMBER", Allowed::Values, "chance"),
     (
         "XPENDING",
-    Allowed::IdleTimes,
-    "the two servers get a command at different times",
+        Allowed::IdleTimes,
+        "the two servers get a command at different times",
+    ),
     ("TIME", Allowed::Values, "the clock"),
     (
         "HELLO",
