@@ -37,7 +37,7 @@ pub(super) fn zpopmax(call: &mut Call) -> CommandResult {
 fn pop_one_key(call: &mut Call, end: End) -> CommandResult {
     let (count, shape) = match call.args.len() {
         2 => (1, Shape::Flat),
-        3 => (call.integer(2)?, Shape::Pairs),
+        3 => (parse_i64(call.args.at(2)).unwrap_or(-1), Shape::Pairs),
         _ => return Err(CommandError::Syntax),
     };
     let count = usize::try_from(count).map_err(|_| CommandError::NotPositive)?;

@@ -13,12 +13,14 @@ mod connection;
 mod errors;
 mod expiry;
 mod generate;
+mod geo;
 mod introspection;
 mod keys;
 mod lists;
 mod pair;
 mod pubsub;
 mod sets;
+mod sorted_sets;
 mod strings;
 mod transactions;
 mod types;
@@ -51,6 +53,8 @@ const FAMILIES: &[(usize, Family)] = &[
     (24, Family::Single(lists::any)),
     (16, Family::Single(expiry::any)),
     (16, Family::Single(sets::any)),
+    (24, Family::Single(sorted_sets::any)),
+    (12, Family::Single(geo::any)),
     (3, Family::Single(types::any)),
     (3, Family::Single(connection::any)),
     (2, Family::Single(introspection::any)),
