@@ -15,6 +15,7 @@ mod crowd;
 mod daemon;
 mod differential;
 mod expiry;
+mod hashes;
 mod keys;
 mod keyspace;
 mod lists;

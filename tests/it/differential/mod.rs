@@ -14,6 +14,7 @@ mod errors;
 mod expiry;
 mod generate;
 mod geo;
+mod hashes;
 mod introspection;
 mod keys;
 mod lists;
@@ -52,6 +53,7 @@ const FAMILIES: &[(usize, Family)] = &[
     (24, Family::Single(keys::any)),
     (24, Family::Single(lists::any)),
     (16, Family::Single(expiry::any)),
+    (16, Family::Single(hashes::any)),
     (16, Family::Single(sets::any)),
     (24, Family::Single(sorted_sets::any)),
     (12, Family::Single(geo::any)),
