@@ -89,6 +89,20 @@ fn weights_and_values_of_other_keys() {
                 ]),
             ),
             ("SORT list BY o_* ALPHA LIMIT 2 2", bulks("a c")),
+            ("HSET h_a weight 1 name first", integer(2)),
+            ("HSET h_b weight 0", integer(1)),
+            (
+                "SORT list BY h_*->weight DESC LIMIT 0 1 GET h_*->name",
+                bulks("first"),
+            ),
+            (
+                "SORT list LIMIT 1 1 ALPHA GET h_*->name",
+                array([Reply::NullBulk]),
+            ),
+            (
+                "SORT list BY h_*->name LIMIT 0 0",
+                error("ERR One or more scores can't be converted into double"),
+            ),
             (
                 "SORT list BY o_*",
                 error("ERR One or more scores can't be converted into double"),

@@ -80,7 +80,7 @@ fn weigh(call: &mut Call, options: &Options<'_>, rows: &mut Rows) -> CommandResu
             false => rows.weigh_elements(),
         };
     };
-    let mut name = Vec::new();
+    let (mut name, now) = (Vec::new(), call.db.now());
     for at in 0..rows.len() {
         let Some(key) = by.key(rows.element(at), &mut name) else {
             return Ok(());
@@ -89,7 +89,7 @@ fn weigh(call: &mut Call, options: &Options<'_>, rows: &mut Rows) -> CommandResu
         let entry = call.db.read(key);
         let mut result = Ok(());
         let is_found = entry.is_some_and(|entry| {
-            by.show(entry.value(), |weight| {
+            by.show(entry.value(), now, |weight| {
                 result = rows.set_weight(at, weight, options.is_alpha);
             })
         });
@@ -109,7 +109,7 @@ fn give(
     wanted: &[Row],
     mut show: impl FnMut(&mut Reply, Option<&[u8]>),
 ) {
-    let mut name = Vec::new();
+    let (mut name, now) = (Vec::new(), call.db.now());
     for row in wanted {
         let element = rows.text(row);
         if options.gets.is_empty() {
@@ -126,8 +126,9 @@ fn give(
             }
             let entry = key.and_then(|key| call.db.read(key));
             let reply = &mut *call.reply;
-            let is_found = entry
-                .is_some_and(|entry| get.show(entry.value(), |value| show(reply, Some(value))));
+            let is_found = entry.is_some_and(|entry| {
+                get.show(entry.value(), now, |value| show(reply, Some(value)))
+            });
             if !is_found {
                 show(call.reply, None);
             }

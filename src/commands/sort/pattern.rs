@@ -4,6 +4,7 @@ use memchr::memmem;
 
 use crate::keyspace::{Key, ValueRef};
 use crate::structures::Object;
+use crate::structures::hash::Seen;
 
 /// A pattern, taken apart.
 pub(super) enum Pattern<'r> {
@@ -53,8 +54,8 @@ impl<'r> Pattern<'r> {
         Some(Key::new(name))
     }
 
-    /// Shows what the pattern means of the value found; false when that is nothing.
-    pub fn show(&self, value: ValueRef<'_>, show: impl FnOnce(&[u8])) -> bool {
+    /// Shows what the pattern means of the value found, at a moment; false when that is nothing.
+    pub fn show(&self, value: ValueRef<'_>, now: i64, show: impl FnOnce(&[u8])) -> bool {
         let field = match self {
             Self::Key { field, .. } => *field,
             _ => None,
@@ -63,7 +64,12 @@ impl<'r> Pattern<'r> {
             (ValueRef::Inline(text), None) => show(text),
             (ValueRef::Int(number), None) => show(itoa::Buffer::new().format(number).as_bytes()),
             (ValueRef::Object(Object::Bytes(text)), None) => show(text),
-            (ValueRef::Object(Object::Hash(_)), Some(_)) => return false,
+            (ValueRef::Object(Object::Hash(hash)), Some(field)) => {
+                match hash.get(field, Seen::at(now)) {
+                    Some(value) => show(value.as_bytes(&mut itoa::Buffer::new())),
+                    None => return false,
+                }
+            }
             _ => return false,
         }
         true

@@ -110,7 +110,7 @@ fn sort(g: &mut Generator, name: &str) -> Args {
         args.push(g.word(option));
         match option {
             "LIMIT" => args.extend([g.index(), g.index()]),
-            "GET" => args.push(g.pick(&["#", "k*", "*", "none"]).into()),
+            "GET" => args.push(g.pick(&["#", "k*", "*", "none", "k*->a"]).into()),
             "STORE" => args.push(g.key()),
             _ => {}
         }
