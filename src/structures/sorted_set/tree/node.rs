@@ -273,7 +273,7 @@ impl Inner {
     fn insert(&mut self, key: Key, before: &impl Fn(Key) -> bool) {
         let mut at = self.keys.count_before(before).saturating_sub(1);
         if self.children[at].is_full() {
-            self.make_room(at, key, before);
+            self.make_room(at, before);
             at = self.keys.count_before(before).saturating_sub(1);
         }
         self.children[at].insert(key, before);
@@ -285,7 +285,7 @@ impl Inner {
     }
 
     /// Makes room in a full child: neighbours take some of it, else it is split. There is room for one child more.
-    fn make_room(&mut self, at: usize, key: Key, before: &impl Fn(Key) -> bool) {
+    fn make_room(&mut self, at: usize, before: &impl Fn(Key) -> bool) {
         let most = self.children[at].most();
         let has_room =
             |node: Option<&Node>| node.is_some_and(|node| node.width() + most / 16 < most);
@@ -296,7 +296,7 @@ impl Inner {
             return self.even_out(at - 1);
         }
         // What comes at the very end goes on coming there: nodes that are left behind stay full.
-        let is_end = at == self.last() && self.children[at].ends_before(key, before);
+        let is_end = at == self.last() && self.children[at].ends_before(before);
         let given = if is_end { 1 } else { most / 2 };
         let mut right = self.children[at].same_kind();
         self.children[at].give_right(&mut right, given);
@@ -350,11 +350,11 @@ impl Inner {
 }
 
 impl Node {
-    /// Whether a key comes behind the last one here.
-    fn ends_before(&self, key: Key, before: &impl Fn(Key) -> bool) -> bool {
+    /// Whether even the last key here is `before`.
+    fn ends_before(&self, before: &impl Fn(Key) -> bool) -> bool {
         match self {
             Self::Leaf(leaf) => leaf.count_before(before) == leaf.len(),
-            Self::Inner(inner) => inner.children[inner.last()].ends_before(key, before),
+            Self::Inner(inner) => inner.children[inner.last()].ends_before(before),
         }
     }
 
