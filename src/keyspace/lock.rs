@@ -205,7 +205,7 @@ pub struct Scope<'k> {
     keyspace: &'k Keyspace,
     /// Most commands have one key, and need no list.
     first: Option<Held<'k>>,
-    /// In ascending order and above the first, unless this is everything.
+    /// In ascending order, and above the first.
     others: Vec<Held<'k>>,
     is_everything: bool,
 }
@@ -259,16 +259,12 @@ fn other_shard<'s, 'k>(
     index: usize,
 ) -> &'s mut Shard {
     let at = if is_everything {
-        others
-            .iter()
-            .position(|held| held.index == index)
-            .unwrap_or_else(|| {
-                others.push(Held {
-                    index,
-                    shard: keyspace.shards[index].lock(),
-                });
-                others.len() - 1
-            })
+        let known = others.binary_search_by_key(&index, |held| held.index);
+        known.unwrap_or_else(|at| {
+            let shard = keyspace.shards[index].lock();
+            others.insert(at, Held { index, shard });
+            at
+        })
     } else {
         others
             .binary_search_by_key(&index, |held| held.index)

@@ -148,7 +148,11 @@ impl Connection {
                 return Poll::Ready(Ok(()));
             }
             if self.signals.wants_attention() {
+                let has_waited = self.waiting.is_some();
                 self.open_letterbox();
+                if has_waited && self.waiting.is_none() {
+                    self.run_pending(context)?;
+                }
             }
             self.flush(context)?;
             if !self.is_ending && matches!(self.take_turn(context)?, Turn::Again) {

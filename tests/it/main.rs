@@ -6,6 +6,7 @@
 mod common;
 
 mod aof;
+mod blocking;
 mod clients;
 mod clients_admin;
 mod command_table;
@@ -14,8 +15,10 @@ mod crowd;
 mod daemon;
 mod differential;
 mod expiry;
+mod hashes;
 mod keys;
 mod keyspace;
+mod lists;
 mod order;
 mod protocol;
 mod pubsub;
@@ -23,6 +26,7 @@ mod redis_cli;
 mod scan;
 mod server_info;
 mod sets;
+mod sort;
 mod string_options;
 mod strings;
 mod transactions;

@@ -182,6 +182,7 @@ pub fn is_known_key(key: &[u8]) -> bool {
         || super::sets::is_key(key)
         || super::sorted_sets::is_key(key)
         || super::geo::is_key(key)
+        || super::hashes::is_key(key)
 }
 
 pub struct Generator {

@@ -14,8 +14,10 @@ mod errors;
 mod expiry;
 mod generate;
 mod geo;
+mod hashes;
 mod introspection;
 mod keys;
+mod lists;
 mod pair;
 mod pubsub;
 mod sets;
@@ -49,7 +51,9 @@ const MAX_INTERRUPTIONS: usize = 100;
 const FAMILIES: &[(usize, Family)] = &[
     (40, Family::Single(strings::any)),
     (24, Family::Single(keys::any)),
+    (24, Family::Single(lists::any)),
     (16, Family::Single(expiry::any)),
+    (16, Family::Single(hashes::any)),
     (16, Family::Single(sets::any)),
     (24, Family::Single(sorted_sets::any)),
     (12, Family::Single(geo::any)),
