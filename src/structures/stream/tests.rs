@@ -41,7 +41,7 @@ fn a_node_has_the_bytes_of_redis() {
     let (&base, node) = stream.log().nodes().first_key_value().unwrap();
     assert_eq!(base, Id::new(1, 1));
     let expected: &[u8] = &[
-        46, 0, 0, 0, 18, 0, // bytes, elements
+        46, 0, 0, 0, 17, 0, // bytes, elements
         2, 1, 0, 1, 1, 1, 0x81, b'f', 2, 0, 1, // two entries, none deleted, one field, `f`, 0
         2, 1, 0, 1, 0, 1, 0x81, b'v', 2, 4,
         1, // the master's fields, +0-0, `v`, four elements
