@@ -61,7 +61,7 @@ fn add_group(encoder: &mut Encoder, key: &[u8], name: &[u8], group: &Group) {
 }
 
 fn add_pending(encoder: &mut Encoder, [key, name]: [&[u8]; 2], group: &Group, consumer: &Consumer) {
-    for id in consumer.pending() {
+    for (id, ()) in consumer.pending().iter() {
         let Some(pending) = group.pending().get(id) else {
             continue;
         };

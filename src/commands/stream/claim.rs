@@ -173,7 +173,7 @@ impl Claims<'_> {
     /// Gives one entry to the consumer, if it may have it, and replies with it.
     fn one(&mut self, id: Id, reply: &mut Reply) -> Outcome {
         let options = self.options;
-        let old = self.group.pending().get(&id).copied();
+        let old = self.group.pending().get(id).copied();
         let Some(entry) = self.log.get(id) else {
             return match old {
                 Some(old) => {
@@ -310,8 +310,8 @@ fn run(mut claims: Claims<'_>, search: &Search, reply: &mut Reply, new_consumer:
     let (mut count, mut attempts) = (search.count, search.count.saturating_mul(ATTEMPTS));
     let mut next = Some(search.start);
     let following = |claims: &Claims<'_>, next: Option<Id>| {
-        let (id, _) = claims.group.pending().range(next?..).next()?;
-        Some(*id)
+        let (id, _) = claims.group.pending().range(next?, Id::MAX).next()?;
+        Some(id)
     };
     while count > 0
         && attempts > 0

@@ -146,7 +146,7 @@ fn reply_group(reply: &mut Reply, name: &[u8], group: &Group, (log, count): (&Lo
     reply.array(shown);
     for (id, pending) in pending.iter().take(shown) {
         reply.array(4);
-        reply_id(reply, *id);
+        reply_id(reply, id);
         reply.bulk(group.consumer(pending.consumer).name());
         reply.integer(pending.delivered_at);
         reply.integer(pending.deliveries);
@@ -179,10 +179,10 @@ fn reply_consumer(reply: &mut Reply, group: &Group, consumer: &Consumer, count: 
     reply.bulk(b"pending");
     let shown = shown(consumer.pending().len(), count);
     reply.array(shown);
-    for id in consumer.pending().iter().take(shown) {
+    for (id, ()) in consumer.pending().iter().take(shown) {
         let pending = group.pending().get(id);
         reply.array(3);
-        reply_id(reply, *id);
+        reply_id(reply, id);
         reply.integer(pending.map_or(0, |pending| pending.delivered_at));
         reply.integer(pending.map_or(0, |pending| pending.deliveries));
     }

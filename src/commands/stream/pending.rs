@@ -67,33 +67,30 @@ pub(super) fn xpending(call: &mut Call) -> CommandResult {
     };
     let head = call.reply.open();
     let mut len = 0;
-    let mut show = |(id, pending): (&Id, &Pending)| {
+    let mut show = |(id, pending): (Id, &Pending)| {
         call.reply.array(4);
-        reply_id(call.reply, *id);
+        reply_id(call.reply, id);
         call.reply.bulk(group.consumer(pending.consumer).name());
         let elapsed = now.saturating_sub(pending.delivered_at);
         call.reply.integer(elapsed.max(0));
         call.reply.integer(pending.deliveries);
         len += 1;
     };
-    if filter.start <= filter.end {
-        let all = group.pending();
-        let range = filter.start..=filter.end;
-        match consumer {
-            Some(consumer) => group
-                .consumer(consumer)
-                .pending()
-                .range(range)
-                .filter_map(|id| all.get(id).map(|pending| (id, pending)))
-                .filter(|(_, pending)| is_idle(pending))
-                .take(filter.count)
-                .for_each(&mut show),
-            None => all
-                .range(range)
-                .filter(|(_, pending)| is_idle(pending))
-                .take(filter.count)
-                .for_each(&mut show),
-        }
+    let (all, start, end) = (group.pending(), filter.start, filter.end);
+    match consumer {
+        Some(consumer) => group
+            .consumer(consumer)
+            .pending()
+            .range(start, end)
+            .filter_map(|(id, ())| all.get(id).map(|pending| (id, pending)))
+            .filter(|(_, pending)| is_idle(pending))
+            .take(filter.count)
+            .for_each(&mut show),
+        None => all
+            .range(start, end)
+            .filter(|(_, pending)| is_idle(pending))
+            .take(filter.count)
+            .for_each(&mut show),
     }
     call.reply.close_array(head, len);
     Ok(())
@@ -130,15 +127,15 @@ fn summary(reply: &mut crate::resp::reply::Reply, group: &Group) {
     let pending = group.pending();
     reply.array(4);
     reply.count(pending.len());
-    let ends = pending.keys().next().zip(pending.keys().next_back());
+    let ends = pending.first_id().zip(pending.last_id());
     let Some((first, last)) = ends else {
         reply.null();
         reply.null();
         reply.null_array();
         return;
     };
-    reply_id(reply, *first);
-    reply_id(reply, *last);
+    reply_id(reply, first);
+    reply_id(reply, last);
     let busy = || {
         let consumers = group.consumers().map(|(_, consumer)| consumer);
         consumers.filter(|consumer| !consumer.pending().is_empty())

@@ -341,9 +341,9 @@ fn history(
         Some(start) => group
             .consumer(consumer)
             .pending()
-            .range(start..)
+            .range(start, Id::MAX)
             .take(most)
-            .copied()
+            .map(|(id, ())| id)
             .collect(),
         None => Vec::new(),
     };
@@ -384,7 +384,7 @@ fn deliver(
     let how = (request.count, now, !request.is_acknowledged);
     let len = stream.deliver(target.group, consumer, how, |entry, group| {
         reply_entry(reply, entry);
-        if let Some(pending) = group.pending().get(&entry.id).filter(|_| how.2) {
+        if let Some(pending) = group.pending().get(entry.id).filter(|_| how.2) {
             journal.claimed(group, entry.id, pending);
         }
     });
@@ -411,7 +411,7 @@ fn claimable(
     let mut found: Vec<(i64, Id)> = group
         .pending()
         .iter()
-        .map(|(id, pending)| (pending.delivered_at, *id))
+        .map(|(id, pending)| (pending.delivered_at, id))
         .filter(|(at, id)| {
             now.saturating_sub(*at) >= min_idle
                 && stream.is_some_and(|stream| stream.log().get(*id).is_some())
@@ -444,7 +444,7 @@ fn claim(
         return Ok(());
     };
     for (_, id) in claimable {
-        let Some((entry, old)) = log.get(id).zip(group.pending().get(&id).copied()) else {
+        let Some((entry, old)) = log.get(id).zip(group.pending().get(id).copied()) else {
             continue;
         };
         let pending = Pending {
@@ -469,7 +469,7 @@ fn claim(
             reply_entry_parts(reply, entry);
             reply.integer(0);
             reply.integer(0);
-            if let Some(pending) = group.pending().get(&entry.id).filter(|_| how.2) {
+            if let Some(pending) = group.pending().get(entry.id).filter(|_| how.2) {
                 journal.claimed(group, entry.id, pending);
             }
         });

@@ -132,7 +132,10 @@ impl Listpack {
 
     /// Gives back room that is not used.
     pub fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
+        // A copy: allocators leave a block that is shortened by less than half where it is, as long as it was.
+        if self.bytes.capacity() - self.bytes.len() > self.bytes.len() / 8 {
+            self.bytes = self.bytes.as_slice().to_vec();
+        }
     }
 
     /// Adds an element at the end.

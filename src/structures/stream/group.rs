@@ -1,8 +1,7 @@
 //! Consumer groups: how far a group has read, what its consumers have been given and not acknowledged yet.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::id::Id;
+use super::id_map::IdMap;
 use super::log::Counters;
 use super::range::Place;
 
@@ -28,7 +27,7 @@ pub struct Consumer {
     pub seen_at: i64,
     /// When it last got something, in Unix milliseconds.
     pub active_at: Option<i64>,
-    pending: BTreeSet<Id>,
+    pending: IdMap<()>,
 }
 
 impl Consumer {
@@ -38,7 +37,7 @@ impl Consumer {
     }
 
     /// The entries that it has not acknowledged.
-    pub fn pending(&self) -> &BTreeSet<Id> {
+    pub fn pending(&self) -> &IdMap<()> {
         &self.pending
     }
 }
@@ -52,16 +51,12 @@ pub struct Group {
     pub entries_read: Option<u64>,
     /// Where the last entry that was given stands, as long as it does.
     pub(super) place: Option<Place>,
-    pending: BTreeMap<Id, Pending>,
+    pending: IdMap<Pending>,
     /// By number; places of consumers that are gone are used again.
     consumers: Vec<Option<Consumer>>,
     /// Numbers of consumers in the order of their names.
     order: Vec<ConsumerId>,
 }
-
-/// Bytes that one pending entry takes in the group's tree and in its consumer's, about.
-const BYTES_PER_PENDING: usize =
-    3 * (2 * size_of::<Id>() + size_of::<Pending>()) / 2 + 2 * size_of::<usize>();
 
 impl Group {
     /// A group that goes on behind an entry.
@@ -76,8 +71,11 @@ impl Group {
     pub(super) fn allocated(&self) -> usize {
         let slots = self.consumers.capacity() * size_of::<Option<Consumer>>()
             + self.order.capacity() * size_of::<ConsumerId>();
-        let names: usize = self.consumers().map(|(_, one)| one.name.len()).sum();
-        slots + names + self.pending.len() * BYTES_PER_PENDING
+        let consumers = self.consumers();
+        let consumers: usize = consumers
+            .map(|(_, one)| one.name.len() + one.pending.allocated())
+            .sum();
+        slots + consumers + self.pending.allocated()
     }
 
     // ---- Consumers
@@ -122,7 +120,7 @@ impl Group {
             name: name.into(),
             seen_at: now,
             active_at: None,
-            pending: BTreeSet::new(),
+            pending: IdMap::default(),
         });
         let free = (self.order.len() < self.consumers.len())
             .then(|| self.consumers.iter().position(Option::is_none))
@@ -141,7 +139,7 @@ impl Group {
         let place = self.place(name).ok()?;
         let id = self.order.remove(place);
         let consumer = self.consumers.get_mut(id as usize)?.take()?;
-        for id in &consumer.pending {
+        for (id, ()) in consumer.pending.iter() {
             self.pending.remove(id);
         }
         Some(consumer.pending.len())
@@ -150,13 +148,13 @@ impl Group {
     // ---- Pending entries
 
     /// All entries that have been given and not acknowledged.
-    pub fn pending(&self) -> &BTreeMap<Id, Pending> {
+    pub fn pending(&self) -> &IdMap<Pending> {
         &self.pending
     }
 
     /// A pending entry, to be given again to the consumer that has it.
     pub fn pending_mut(&mut self, id: Id) -> Option<&mut Pending> {
-        self.pending.get_mut(&id)
+        self.pending.get_mut(id)
     }
 
     /// Makes an entry pending, or moves it to another consumer.
@@ -166,17 +164,17 @@ impl Group {
         if let Some(old) = old
             && old.consumer != pending.consumer
         {
-            self.consumer_mut(old.consumer).pending.remove(&id);
+            self.consumer_mut(old.consumer).pending.remove(id);
         }
         if old.is_none_or(|old| old.consumer != pending.consumer) {
-            self.consumer_mut(pending.consumer).pending.insert(id);
+            self.consumer_mut(pending.consumer).pending.insert(id, ());
         }
     }
 
     /// Ends the wait for an entry's acknowledgement. `None` if there was none.
     pub fn acknowledge(&mut self, id: Id) -> Option<Pending> {
-        let pending = self.pending.remove(&id)?;
-        self.consumer_mut(pending.consumer).pending.remove(&id);
+        let pending = self.pending.remove(id)?;
+        self.consumer_mut(pending.consumer).pending.remove(id);
         Some(pending)
     }
 

@@ -291,7 +291,8 @@ impl Log {
                 break;
             }
             removed += self.trim_node(base, trim.to, &mut may_go);
-            if !is_whole {
+            // An entry that had to stay may have left something to do for the next node.
+            if !is_whole && (may_go.is_none() || matches!(trim.to, TrimTo::Id(_))) {
                 break;
             }
             behind = Some(base);

@@ -6,6 +6,7 @@
 mod entry;
 mod group;
 mod id;
+mod id_map;
 mod log;
 mod node;
 mod range;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 pub use entry::{Entry, Pairs};
 pub use group::{Consumer, ConsumerId, Group, Pending};
 pub use id::{Id, IdText};
+pub use id_map::IdMap;
 pub use log::{Counters, Log, MOST_BYTES, NodeLimits, Trim, TrimTo};
 pub use node::Node;
 pub use range::Range;
@@ -76,7 +78,7 @@ impl Stream {
     /// About how many small allocations freeing takes.
     pub fn free_effort(&self) -> usize {
         let groups = self.groups().values();
-        let groups: usize = groups.map(|group| 1 + group.pending().len() / 4).sum();
+        let groups: usize = groups.map(|group| 1 + group.pending().len() / 32).sum();
         1 + self.log().nodes().len() + groups
     }
 
@@ -196,7 +198,7 @@ impl Stream {
 fn is_referenced(groups: &BTreeMap<Box<[u8]>, Group>, id: Id) -> bool {
     groups
         .values()
-        .any(|group| group.last_id < id || group.pending().contains_key(&id))
+        .any(|group| group.last_id < id || group.pending().contains(id))
 }
 
 fn forget(groups: &mut BTreeMap<Box<[u8]>, Group>, id: Id) -> bool {
