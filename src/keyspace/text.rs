@@ -70,7 +70,7 @@ impl Db<'_, '_> {
         }
         let is_new = self.set(key, Value::Str(&text), expiry);
         if let Some(place) = self.find(key) {
-            self.table_to_change(key).entry_mut(place).set_raw();
+            self.table_to_change(key).element_mut(place).set_raw();
         }
         is_new
     }

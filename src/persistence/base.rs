@@ -72,9 +72,6 @@ impl Encoder {
             Object::SortedSet(set) => self.sorted_set(key, set),
             Object::Set(set) => self.set(key, set),
             Object::List(list) => self.append(|out| list::write(out, key, list)),
-            Object::Stream(_) => {}
-            Object::Set(_) => {}
-            Object::SortedSet(_) => {}
             Object::Stream(stream) => super::streams::encode(self, key, stream),
         }
     }

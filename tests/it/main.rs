@@ -16,6 +16,7 @@ mod crowd;
 mod daemon;
 mod differential;
 mod expiry;
+mod hyperloglogs;
 mod keys;
 mod keyspace;
 mod lists;

@@ -177,11 +177,9 @@ const FLOATS: &[&str] = &[
 ];
 
 pub fn is_known_key(key: &[u8]) -> bool {
-    let mut known = KEYS.iter().chain(BIG_KEYS).chain(PLAIN_WORDS);
-    known.any(|known| *known == key) || super::sets::is_key(key)
     let known = KEYS.iter().chain(BIG_KEYS).chain(PLAIN_WORDS);
     let mut known = known.chain(super::streams::KEYS);
-    known.any(|known| *known == key)
+    known.any(|known| *known == key) || super::sets::is_key(key) || super::hyperloglogs::is_key(key)
 }
 
 pub struct Generator {

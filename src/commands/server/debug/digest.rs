@@ -49,9 +49,6 @@ impl Signature {
             ValueRef::Object(Object::SortedSet(set)) => self.append_sorted_set(set),
             ValueRef::Object(Object::Set(set)) => self.append_set(set),
             ValueRef::Object(Object::List(list)) => self.append_list(list),
-            ValueRef::Object(Object::Stream(_)) => {}
-            ValueRef::Object(Object::Set(_)) => {}
-            ValueRef::Object(Object::SortedSet(_)) => {}
             ValueRef::Object(Object::Stream(stream)) => self.append_stream(stream),
         }
         if entry.expires_at().is_some() {
