@@ -1,11 +1,11 @@
 //! One database as a command sees it: keys found, changed and removed under the locks of its scope; expired keys never seen.
 
 use super::access::AccessClock;
-use super::deadline::Deadlines;
 use super::entry::{Entry, EntryMut, EntryRef, Value, ValueRef};
 use super::lock::{Key, Scope};
 use super::shard::{ShardDatabase, WatchFlag};
 use super::table::{Place, Table};
+use crate::base::deadline::Deadlines;
 
 /// What a write does to the expiry that a key may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,6 +240,12 @@ impl<'s, 'k> Db<'s, 'k> {
         Some(entry)
     }
 
+    /// [`Db::change`] without a mark of use.
+    pub fn amend(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+        let place = self.find(key)?;
+        Some(self.table_to_change(key).element_mut(place))
+    }
+
     /// Stores a value under a key, whatever was there. True when the key is new.
     #[inline]
     pub fn set(&mut self, key: Key<'_>, value: Value<'_>, expiry: Expiry) -> bool {
@@ -271,7 +277,11 @@ impl<'s, 'k> Db<'s, 'k> {
             }
         } else {
             let entry = Entry::new(key.bytes, value, expires_at, access.touched(field));
+            let has_due_parts = entry.view().parts_deadline().is_some();
             self.part(key).table.replace(place, |_| entry);
+            if has_due_parts {
+                self.arm_parts(key);
+            }
         }
         if let Expiry::At(at) = expiry {
             self.arm(key, place, at);
@@ -281,9 +291,12 @@ impl<'s, 'k> Db<'s, 'k> {
 
     /// Adds an entry whose key is not there.
     pub(super) fn insert(&mut self, key: Key<'_>, entry: Entry) {
-        let expires_at = entry.view().expires_at();
+        let (expires_at, parts) = (entry.view().expires_at(), entry.view().parts_deadline());
         let hint = self.scope.keyspace().hint(self.index, key.shard());
         let place = self.table_to_change(key).insert(key.bits(), entry, hint);
+        if let Some(deadline) = parts {
+            self.part(key).table.set_deadline(place, deadline, hint);
+        }
         if let Some(at) = expires_at {
             self.arm(key, place, at);
         }
@@ -294,6 +307,28 @@ impl<'s, 'k> Db<'s, 'k> {
         self.part(key)
             .table
             .set_deadline(place, Deadlines::of(at), hint);
+    }
+
+    /// Notes that something within a key's value has got a deadline.
+    pub fn arm_parts(&mut self, key: Key<'_>) {
+        let hint = self.scope.keyspace().hint(self.index, key.shard());
+        let table = &mut self.part(key).table;
+        if let Some(place) = table.find(key.bits(), key.bytes)
+            && let Some(deadline) = table.element(place).parts_deadline()
+        {
+            table.set_deadline(place, deadline, hint);
+        }
+    }
+
+    /// Whether values in a key's shard may have parts whose time has passed. Never while a file is loaded: what it says next
+    /// may give them more.
+    #[inline]
+    pub fn may_have_due_parts(&self, key: Key<'_>) -> bool {
+        let keyspace = self.scope.keyspace();
+        let hint = keyspace.hints(self.index).get(key.shard());
+        hint.is_some_and(|hint| {
+            hint.deadline() != u32::MAX && hint.deadline() <= Deadlines::of(self.moment.now)
+        }) && !self.moment.ignore_expiry
     }
 
     /// Gives a key an expiry, or takes it away. The key must be there.
@@ -322,6 +357,7 @@ impl<'s, 'k> Db<'s, 'k> {
     /// Puts an entry taken elsewhere under a key; gives back what was there.
     pub fn put(&mut self, key: Key<'_>, mut entry: Entry) -> Option<Entry> {
         let expires_at = entry.view().expires_at();
+        let has_due_parts = entry.view().parts_deadline().is_some();
         if entry.view().key() != key.bytes {
             entry = entry.rebuilt(key.bytes, expires_at);
         }
@@ -336,6 +372,9 @@ impl<'s, 'k> Db<'s, 'k> {
         });
         if let Some(at) = expires_at {
             self.arm(key, place, at);
+        }
+        if has_due_parts {
+            self.arm_parts(key);
         }
         old
     }

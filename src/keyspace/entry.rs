@@ -276,6 +276,11 @@ unsafe impl Element for Entry {
     fn is_volatile(entry: EntryRef<'_>) -> bool {
         entry.expires_at().is_some()
     }
+
+    #[inline]
+    fn has_volatile_parts(entry: EntryRef<'_>) -> bool {
+        entry.parts_deadline().is_some()
+    }
 }
 
 impl Drop for Entry {
@@ -380,6 +385,18 @@ impl<'a> EntryRef<'a> {
         // SAFETY: the flag says that the expiry follows the header.
         (self.header().flags & FLAG_EXPIRES != 0)
             .then(|| unsafe { self.pointer.as_ptr().add(HEADER).cast::<i64>().read() })
+    }
+
+    /// The deadline before which nothing within the value goes; `None` when nothing does.
+    #[inline]
+    pub fn parts_deadline(self) -> Option<u32> {
+        if self.header().kind != KIND_OBJECT {
+            return None;
+        }
+        match self.value() {
+            ValueRef::Object(object) => object.next_deadline(),
+            _ => None,
+        }
     }
 
     /// The 24-bit access field.

@@ -33,6 +33,11 @@ impl Db<'_, '_> {
         self.change(key).map(exclusive).transpose()
     }
 
+    /// A value to be changed in place, not marked as used.
+    pub fn amend_as<T: Structure>(&mut self, key: Key<'_>) -> Result<Option<&mut T>, WrongType> {
+        self.amend(key).map(exclusive).transpose()
+    }
+
     /// Like [`Db::change_as`], but a missing value is made, empty. True when it was.
     #[inline]
     pub fn make_as<T: Structure>(&mut self, key: Key<'_>) -> Result<(&mut T, bool), WrongType> {

@@ -68,8 +68,8 @@ impl Encoder {
         match object {
             Object::Bytes(text) if text.len() < SHARED => self.command(&[b"SET", key, text]),
             Object::Bytes(text) => self.set_shared(key, text),
-            Object::Hash(_) => {}
             Object::SortedSet(set) => self.sorted_set(key, set),
+            Object::Hash(hash) => self.hash(key, hash),
             Object::Set(set) => self.set(key, set),
             Object::List(list) => self.append(|out| list::write(out, key, list)),
             Object::Stream(stream) => super::streams::encode(self, key, stream),

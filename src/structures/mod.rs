@@ -106,6 +106,16 @@ impl Object {
     }
 }
 
+impl Object {
+    /// The deadline before which no part of the value goes; `None` when none does.
+    pub fn next_deadline(&self) -> Option<u32> {
+        match self {
+            Self::Hash(hash) => hash.next_deadline(),
+            _ => None,
+        }
+    }
+}
+
 /// A type of value other than strings: how it is told apart.
 pub trait Structure: Default {
     /// The structure, if this is one.

@@ -17,6 +17,7 @@ mod daemon;
 mod differential;
 mod expiry;
 mod hyperloglogs;
+mod hashes;
 mod keys;
 mod keyspace;
 mod lists;

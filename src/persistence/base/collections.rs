@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Encoder;
+use crate::structures::hash::{Hash, Seen};
 use crate::structures::listpack::Item;
 use crate::structures::set::Set;
 
@@ -25,6 +26,31 @@ impl Encoder {
             let mut args: Vec<&[u8]> = vec![b"SADD", key];
             args.extend(batch.iter().map(AsRef::as_ref));
             self.command(&args);
+        }
+    }
+
+    pub(super) fn hash(&mut self, key: &[u8], hash: &Hash) {
+        let mut fields = hash.iter(Seen::ALL).peekable();
+        while fields.peek().is_some() {
+            let batch: Vec<Cow<'_, [u8]>> = (fields.by_ref().take(BATCH))
+                .flat_map(|field| [text(field.name), text(field.value)])
+                .collect();
+            let mut args: Vec<&[u8]> = vec![b"HSET", key];
+            args.extend(batch.iter().map(AsRef::as_ref));
+            self.command(&args);
+        }
+        if hash.has_expiring() {
+            self.moments(key, hash);
+        }
+    }
+
+    /// When fields go.
+    fn moments(&mut self, key: &[u8], hash: &Hash) {
+        for field in hash.iter(Seen::ALL) {
+            if let Some(at) = field.expires_at {
+                let (name, at) = (text(field.name), at.to_string());
+                self.command(&[b"HPEXPIREAT", key, at.as_bytes(), b"FIELDS", b"1", &name]);
+            }
         }
     }
 }

@@ -49,6 +49,12 @@ pub unsafe trait Element: Sized + Send {
 
     /// Whether it may become due: only such elements are looked at when the table is asked for what is due.
     fn is_volatile(element: Self::Ref<'_>) -> bool;
+
+    /// Whether something in it may become due though it does not itself.
+    #[inline]
+    fn has_volatile_parts(_element: Self::Ref<'_>) -> bool {
+        false
+    }
 }
 
 /// Compares short texts word by word: keys are mostly too short for a call of the general comparison to pay.

@@ -18,7 +18,12 @@ pub(super) const SLOTS: usize = 8;
 pub(super) const NO_DEADLINE: u32 = u32::MAX;
 
 const ADDRESS: u64 = (1 << 48) - 8;
+/// The element has a deadline of its own.
 const VOLATILE: u64 = 1;
+/// Something in the element has a deadline.
+const PARTLY: u64 = 2;
+/// Whether the element is looked at when its bucket is due.
+const DUE: u64 = VOLATILE | PARTLY;
 
 /// One cache line of slots, filled from the first; zero is empty. Words are atomic because prefetching looks at them
 /// without the shard's lock.
@@ -96,13 +101,18 @@ fn pointer_of(word: u64) -> NonNull<u8> {
 fn word_of<E: Element>(position: u16, element: E) -> u64 {
     let pointer = element.into_raw();
     // SAFETY: the element has just been given up, and is alive and untouched.
-    let is_volatile = E::is_volatile(unsafe { E::view(pointer) });
+    let view = unsafe { E::view(pointer) };
+    let flags = match E::is_volatile(view) {
+        true => VOLATILE,
+        false if E::has_volatile_parts(view) => PARTLY,
+        false => 0,
+    };
     let address = pointer.as_ptr().expose_provenance() as u64;
     assert!(
         address & !ADDRESS == 0,
         "element addresses fit 48 bits and are aligned"
     );
-    u64::from(position) << 48 | address | u64::from(is_volatile)
+    u64::from(position) << 48 | address | flags
 }
 
 /// Bucket counts worth having: the steps in which allocators round sizes up, four to a doubling, less the bucket that they
@@ -299,7 +309,7 @@ impl<E: Element> Segment<E> {
             if let Some(slot) = self.slot_that_may_move(hole, bucket) {
                 let word = self.buckets[bucket].word(slot);
                 self.buckets[hole].0[SLOTS - 1].store(word, Relaxed);
-                if word & VOLATILE != 0 && !self.deadlines.is_empty() {
+                if word & DUE != 0 && !self.deadlines.is_empty() {
                     self.deadlines[hole] = self.deadlines[hole].min(self.deadlines[bucket]);
                 }
                 if !self.close_gap(bucket, slot) {
@@ -332,6 +342,10 @@ impl<E: Element> Segment<E> {
 
     /// Notes that the element at a place is due at `deadline`; [`Segment::take_due`] will look at it then.
     pub(super) fn set_deadline(&mut self, place: Place, deadline: u32) {
+        let word = self.word_at(place);
+        if word & DUE == 0 {
+            self.buckets[place.bucket()].0[place.slot()].store(word | PARTLY, Relaxed);
+        }
         if self.deadlines.is_empty() {
             self.deadlines = vec![NO_DEADLINE; self.buckets.len()].into_boxed_slice();
         }
@@ -360,7 +374,7 @@ impl<E: Element> Segment<E> {
             let mut slot = 0;
             while slot < SLOTS && self.buckets[bucket].word(slot) != 0 {
                 let word = self.buckets[bucket].word(slot);
-                if word & VOLATILE != 0 {
+                if word & DUE != 0 {
                     *limit = limit.saturating_sub(1);
                     match deadline_of(self.view(word)) {
                         Some(deadline) => earliest = earliest.min(deadline),
@@ -404,7 +418,7 @@ impl<E: Element> Segment<E> {
     /// Puts a slot's word in, with the deadline of the bucket that it comes from.
     fn adopt(&mut self, word: u64, deadline: Option<u32>) {
         let place = self.put(word);
-        if let Some(deadline) = deadline.filter(|_| word & VOLATILE != 0) {
+        if let Some(deadline) = deadline.filter(|_| word & DUE != 0) {
             self.set_deadline(place, deadline);
         }
     }

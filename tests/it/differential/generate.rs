@@ -179,7 +179,8 @@ const FLOATS: &[&str] = &[
 pub fn is_known_key(key: &[u8]) -> bool {
     let known = KEYS.iter().chain(BIG_KEYS).chain(PLAIN_WORDS);
     let mut known = known.chain(super::streams::KEYS);
-    known.any(|known| *known == key) || super::sets::is_key(key) || super::hyperloglogs::is_key(key)
+    let is_family_key = super::sets::is_key(key) || super::hashes::is_key(key);
+    known.any(|known| *known == key) || is_family_key || super::hyperloglogs::is_key(key)
 }
 
 pub struct Generator {

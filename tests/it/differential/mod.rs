@@ -15,6 +15,7 @@ mod errors;
 mod expiry;
 mod generate;
 mod hyperloglogs;
+mod hashes;
 mod introspection;
 mod keys;
 mod lists;
@@ -55,6 +56,7 @@ const FAMILIES: &[(usize, Family)] = &[
     (24, Family::Single(keys::any)),
     (24, Family::Single(lists::any)),
     (16, Family::Single(expiry::any)),
+    (16, Family::Single(hashes::any)),
     (16, Family::Single(sets::any)),
     (14, Family::Single(streams::any)),
     (5, Family::Sequence(streams::consuming)),

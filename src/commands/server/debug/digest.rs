@@ -7,6 +7,7 @@ use crate::engine::{Call, CommandResult};
 use crate::keyspace::{Cursor, EntryRef, Key, ValueRef};
 use crate::structures::Object;
 use crate::structures::list::List;
+use crate::structures::hash::{Hash, Seen};
 use crate::structures::set::Set;
 use crate::structures::sorted_set::SortedSet;
 use crate::structures::stream::{Id, Stream};
@@ -20,6 +21,7 @@ const SORTED_SET: u32 = 3;
 const SET: u32 = 2;
 const LIST: u32 = 1;
 const STREAM: u32 = 6;
+const HASH: u32 = 4;
 
 /// A signature in the making.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +47,8 @@ impl Signature {
             ValueRef::Int(number) => self.append_string(number.to_string().as_bytes()),
             ValueRef::Inline(text) => self.append_string(text),
             ValueRef::Object(Object::Bytes(text)) => self.append_string(text),
-            ValueRef::Object(Object::Hash(_)) => {}
             ValueRef::Object(Object::SortedSet(set)) => self.append_sorted_set(set),
+            ValueRef::Object(Object::Hash(hash)) => self.append_hash(hash),
             ValueRef::Object(Object::Set(set)) => self.append_set(set),
             ValueRef::Object(Object::List(list)) => self.append_list(list),
             ValueRef::Object(Object::Stream(stream)) => self.append_stream(stream),
@@ -70,6 +72,19 @@ impl Signature {
         self.append(&SET.to_be_bytes());
         for member in set.iter() {
             self.add(member.as_bytes(&mut itoa::Buffer::new()));
+        }
+    }
+
+    fn append_hash(&mut self, hash: &Hash) {
+        self.append(&HASH.to_be_bytes());
+        for field in hash.iter(Seen::ALL) {
+            let mut pair = Self::default();
+            pair.append(field.name.as_bytes(&mut itoa::Buffer::new()));
+            pair.append(field.value.as_bytes(&mut itoa::Buffer::new()));
+            self.add(&pair.0);
+            if field.expires_at.is_some() {
+                self.add(b"!!hexpire!!");
+            }
         }
     }
 
