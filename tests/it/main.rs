@@ -17,6 +17,7 @@ mod daemon;
 mod differential;
 mod expiry;
 mod hashes;
+mod hyperloglogs;
 mod keys;
 mod keyspace;
 mod lists;

@@ -183,6 +183,7 @@ pub fn is_known_key(key: &[u8]) -> bool {
         || super::hashes::is_key(key)
         || super::sorted_sets::is_key(key)
         || super::geo::is_key(key)
+        || super::hyperloglogs::is_key(key)
 }
 
 pub struct Generator {

@@ -16,6 +16,7 @@ mod expiry;
 mod generate;
 mod geo;
 mod hashes;
+mod hyperloglogs;
 mod introspection;
 mod keys;
 mod lists;
@@ -53,6 +54,7 @@ const MAX_INTERRUPTIONS: usize = 100;
 const FAMILIES: &[(usize, Family)] = &[
     (40, Family::Single(strings::any)),
     (10, Family::Single(bitmaps::any)),
+    (6, Family::Single(hyperloglogs::any)),
     (24, Family::Single(keys::any)),
     (24, Family::Single(lists::any)),
     (16, Family::Single(expiry::any)),
