@@ -100,6 +100,11 @@ impl Fields {
         self.0.next_deadline()
     }
 
+    /// Bytes of the table's buckets.
+    pub fn buckets(&self) -> usize {
+        self.0.buckets()
+    }
+
     /// Bytes of all allocations.
     pub fn allocated(&self) -> usize {
         let fields: usize = self.0.iter().map(|field| field.allocated()).sum();
