@@ -9,7 +9,7 @@ use std::sync::atomic::{
 
 use super::entry::{Entry, EntryRef};
 use super::lock::hash_bits;
-use crate::structures::table::{Bucket, Owner, locate};
+use crate::structures::table::{Bucket, Owner, locate, prefetch};
 
 /// One shard and database's hint.
 pub struct Hint {
@@ -192,16 +192,4 @@ impl Drop for Hint {
             drop(unsafe { Box::from_raw(directory) });
         }
     }
-}
-
-/// Asks for a cache line; whatever the address, nothing is read.
-#[inline]
-pub(super) fn prefetch(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: prefetching touches no memory that the program can see, whatever the address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }

@@ -14,10 +14,11 @@ use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use super::gate::Gate;
-use super::hint::{self, Hint};
+use super::hint::Hint;
 use super::shard::Shard;
 use super::snapshot::Detached;
 use crate::base::hash::hash;
+use crate::structures::table::prefetch;
 
 const SHARD_BITS: u32 = 10;
 /// Shards of the keyspace.
@@ -128,7 +129,7 @@ impl Keyspace {
     /// Brings the shard of a hash into the cache.
     #[inline]
     pub fn prefetch_shard(&self, hash: u64) {
-        hint::prefetch(std::ptr::from_ref(&self.shards[shard_of(hash)]).cast());
+        prefetch(std::ptr::from_ref(&self.shards[shard_of(hash)]).cast());
     }
 
     /// Keys in a database, as of about now.

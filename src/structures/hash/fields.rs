@@ -100,6 +100,11 @@ impl Fields {
         self.0.next_deadline()
     }
 
+    /// Bytes of the table's buckets.
+    pub fn buckets(&self) -> usize {
+        self.0.buckets()
+    }
+
     /// Bytes of all allocations.
     pub fn allocated(&self) -> usize {
         let fields: usize = self.0.iter().map(|field| field.allocated()).sum();
@@ -156,16 +161,25 @@ impl Fields {
 
     /// Takes out fields that have passed, looking at no more than about `limit`; gives their names.
     pub fn take_due(&mut self, now: i64, limit: usize) -> Vec<Box<[u8]>> {
-        // What is due later in this very step is not taken, and looked at again one step later.
+        // What goes later in this very step is looked at once, and armed again afterwards.
         let next = Deadlines::of(now).saturating_add(1);
+        let mut soon: Vec<(Box<[u8]>, u32)> = Vec::new();
         let (taken, _) = self.0.take_due(next, limit, |known| {
-            let moment = FieldRef(known).expires_at();
-            match moment {
-                Some(at) if at < now => None,
-                Some(at) => Some(Deadlines::of(at).max(next)),
-                None => Some(u32::MAX),
+            let deadline = match FieldRef(known).expires_at() {
+                Some(at) if at < now => return None,
+                Some(at) => Deadlines::of(at),
+                None => u32::MAX,
+            };
+            if deadline < next {
+                soon.push((known.key().into(), deadline));
             }
+            Some(deadline.max(next))
         });
+        for (name, deadline) in soon {
+            if let Some(at) = self.0.find(&name) {
+                self.0.set_deadline(at, deadline);
+            }
+        }
         let names = taken.iter().map(|field| {
             let field = crate::structures::table::Element::borrowed(field);
             field.key().into()

@@ -245,7 +245,7 @@ impl Hash {
             self.make_expiring();
         }
         let is_new = self.put(name, value, lifetime);
-        if is_new && self.count() > limits.entries {
+        if is_new && !matches!(self, Self::Table(_)) && self.count() > limits.entries {
             self.make_table();
         }
         is_new

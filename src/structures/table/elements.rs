@@ -55,6 +55,11 @@ impl<E: Element> Elements<E> {
         size_of::<Self>() + self.table.allocated()
     }
 
+    /// Bytes of the buckets.
+    pub fn buckets(&self) -> usize {
+        self.table.allocated()
+    }
+
     /// Finds a key.
     #[inline]
     pub fn find(&self, key: &[u8]) -> Option<Place> {

@@ -23,7 +23,7 @@ pub use self::element::{Element, same_key};
 pub use self::elements::Elements;
 pub use self::owner::Owner;
 pub use self::record::{Head, Record, RecordMut, RecordRef};
-pub use self::segment::Bucket;
+pub use self::segment::{Bucket, prefetch};
 use self::segment::{NO_DEADLINE, Place as SegmentPlace, Segment};
 
 /// Elements per segment, on average, above which the next segment is split.

@@ -512,6 +512,9 @@ impl<E: Element> Segment<E> {
     pub(super) fn next_from(&self, slot: &mut usize) -> Option<E::Ref<'_>> {
         while let Some(bucket) = self.buckets.get(*slot / SLOTS) {
             let word = bucket.word(*slot % SLOTS);
+            if (*slot).is_multiple_of(SLOTS) {
+                self.prefetch_elements(*slot / SLOTS + 1);
+            }
             if word != 0 {
                 *slot += 1;
                 return Some(self.view(word));
@@ -520,6 +523,15 @@ impl<E: Element> Segment<E> {
             *slot = (*slot / SLOTS + 1) * SLOTS;
         }
         None
+    }
+
+    /// Asks for the elements of a bucket that is about to be gone through.
+    #[inline]
+    fn prefetch_elements(&self, bucket: usize) {
+        for word in self.buckets.get(bucket).iter().flat_map(|bucket| &bucket.0) {
+            let address = (word.load(Relaxed) & ADDRESS) as usize;
+            prefetch(std::ptr::without_provenance(address));
+        }
     }
 
     /// A segment of the same shape with copies of all elements.
@@ -545,6 +557,18 @@ impl<E: Element> Segment<E> {
         let word = self.buckets[bucket].word(random as usize % SLOTS);
         (word != 0).then(|| self.view(word))
     }
+}
+
+/// Asks for a cache line; whatever the address, nothing is read.
+#[inline]
+pub fn prefetch(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: prefetching touches no memory that the program can see, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
 }
 
 fn new_buckets(count: usize) -> Box<[Bucket]> {

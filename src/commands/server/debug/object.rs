@@ -3,6 +3,8 @@
 use crate::engine::{Call, CommandError, CommandResult};
 use crate::keyspace::{EntryRef, Key, ValueRef};
 use crate::structures::Object;
+use crate::structures::hash::Hash;
+use crate::structures::set::Set;
 
 /// OBJECT.
 pub(super) fn describe(call: &mut Call) -> CommandResult {
@@ -93,16 +95,20 @@ pub(super) fn value_table(call: &mut Call) -> CommandResult {
         .db
         .peek(Key::new(call.args.at(2)))
         .ok_or(CommandError::NoSuchKey)?;
-    match entry.value() {
-        ValueRef::Int(_) | ValueRef::Inline(_) | ValueRef::Object(Object::Bytes(_)) => {
-            Err(CommandError::text(
-                "ERR The value stored at the specified key is not represented using an hash table",
-            ))
-        }
-        ValueRef::Object(_) => Err(CommandError::text(
+    let table = match entry.value() {
+        ValueRef::Object(Object::Set(Set::Table(table))) => Some((table.buckets(), table.len())),
+        ValueRef::Object(Object::Hash(Hash::Table(table))) => Some((table.buckets(), table.len())),
+        _ => None,
+    };
+    let Some((buckets, elements)) = table else {
+        return Err(CommandError::text(
             "ERR The value stored at the specified key is not represented using an hash table",
-        )),
-    }
+        ));
+    };
+    let slots = buckets / size_of::<u64>();
+    call.reply
+        .verbatim("txt", figures(slots, elements).as_bytes());
+    Ok(())
 }
 
 #[cfg(test)]
