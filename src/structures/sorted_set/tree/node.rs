@@ -273,7 +273,7 @@ impl Inner {
     fn insert(&mut self, key: Key, before: &impl Fn(Key) -> bool) {
         let mut at = self.keys.count_before(before).saturating_sub(1);
         if self.children[at].is_full() {
-            self.make_room(at, key, before);
+            self.make_room(at, before);
             at = self.keys.count_before(before).saturating_sub(1);
         }
         self.children[at].insert(key, before);
@@ -285,23 +285,45 @@ impl Inner {
     }
 
     /// Makes room in a full child: neighbours take some of it, else it is split. There is room for one child more.
-    fn make_room(&mut self, at: usize, key: Key, before: &impl Fn(Key) -> bool) {
+    fn make_room(&mut self, at: usize, before: &impl Fn(Key) -> bool) {
         let most = self.children[at].most();
         let has_room =
-            |node: Option<&Node>| node.is_some_and(|node| node.width() + most / 16 < most);
+            |node: Option<&Node>| node.is_some_and(|node| node.width() + most / 8 < most);
+        // What comes at either end goes on coming there: nodes that are left behind stay full.
+        let is_start = at == 0 && !before(self.keys.at(0));
+        let is_end = at == self.last() && self.children[at].ends_before(before);
+        if is_start || is_end {
+            return self.split(at, if is_end { 1 } else { most - 1 });
+        }
         if has_room(self.children.get(at + 1)) {
             return self.even_out(at);
         }
         if at > 0 && has_room(self.children.get(at - 1)) {
             return self.even_out(at - 1);
         }
-        // What comes at the very end goes on coming there: nodes that are left behind stay full.
-        let is_end = at == self.last() && self.children[at].ends_before(key, before);
-        let given = if is_end { 1 } else { most / 2 };
+        match at.min(self.last().saturating_sub(1)) {
+            left if left < self.last() => self.split_two(left),
+            _ => self.split(at, most / 2),
+        }
+    }
+
+    /// Moves the last keys of a child to a new one.
+    fn split(&mut self, at: usize, given: usize) {
         let mut right = self.children[at].same_kind();
         self.children[at].give_right(&mut right, given);
         self.refresh(at);
         self.add(at + 1, right);
+    }
+
+    /// Makes three of two full neighbours: each is two thirds full then, and not only a half.
+    fn split_two(&mut self, at: usize) {
+        let widths = [at, at + 1].map(|at| self.children[at].width());
+        let third = (widths[0] + widths[1]) / 3;
+        self.split(at, widths[0] - third);
+        let (left, right) = self.children.split_at_mut(at + 2);
+        left[at + 1].take_from(&mut right[0], widths[1] - third);
+        self.refresh(at + 1);
+        self.refresh(at + 2);
     }
 
     /// Gives two neighbours the same share.
@@ -350,11 +372,11 @@ impl Inner {
 }
 
 impl Node {
-    /// Whether a key comes behind the last one here.
-    fn ends_before(&self, key: Key, before: &impl Fn(Key) -> bool) -> bool {
+    /// Whether even the last key here is `before`.
+    fn ends_before(&self, before: &impl Fn(Key) -> bool) -> bool {
         match self {
             Self::Leaf(leaf) => leaf.count_before(before) == leaf.len(),
-            Self::Inner(inner) => inner.children[inner.last()].ends_before(key, before),
+            Self::Inner(inner) => inner.children[inner.last()].ends_before(before),
         }
     }
 
