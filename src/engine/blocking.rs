@@ -137,6 +137,10 @@ pub struct Waiter {
 }
 
 impl Waiter {
+    fn minds_loss(&self) -> u64 {
+        u64::from(self.wants == Wants::StreamOrLoss)
+    }
+
     /// A session to run it in: its client's, as far as a blocking command can tell.
     pub(super) fn session(&self) -> Session {
         let mut session = Session::new(self.client.clone(), false);
@@ -176,6 +180,8 @@ impl Waiter {
 pub struct Blocked {
     by_number: DashMap<u64, Arc<Waiter>>,
     last: AtomicU64,
+    /// How many of them wait for [`Wants::StreamOrLoss`].
+    minding_loss: AtomicU64,
 }
 
 impl Blocked {
@@ -195,9 +201,23 @@ impl Blocked {
         self.by_number.contains_key(&waiter.number)
     }
 
+    /// Whether anybody must hear of keys that are there no more, as of about now.
+    pub(super) fn mind_loss(&self) -> bool {
+        self.minding_loss.load(Relaxed) > 0
+    }
+
+    fn add(&self, waiter: Arc<Waiter>) {
+        self.minding_loss.fetch_add(waiter.minds_loss(), Relaxed);
+        self.by_number.insert(waiter.number, waiter);
+    }
+
     /// Under the locks of its keys. False when it was not in the list.
     pub(super) fn remove(&self, waiter: &Waiter) -> bool {
-        self.by_number.remove(&waiter.number).is_some()
+        let was_there = self.by_number.remove(&waiter.number).is_some();
+        if was_there {
+            self.minding_loss.fetch_sub(waiter.minds_loss(), Relaxed);
+        }
+        was_there
     }
 }
 
@@ -262,7 +282,7 @@ impl Call<'_, '_> {
             keys: self.keys.to_vec(),
             wants: wait.wants,
         });
-        blocked.by_number.insert(number, waiter.clone());
+        blocked.add(waiter.clone());
         self.park(WaitForKeys {
             waiter,
             deadline: wait.deadline,

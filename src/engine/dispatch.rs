@@ -646,7 +646,8 @@ impl<'r, 'e> Round<'r, 'e> {
         let mut db = Db::new(&mut scope, &mut self.notes, waiter.database, self.moment);
         let kind = db.peek(key).map(|entry| entry.type_name());
         if !waiter.wants.is_met_by(kind) {
-            return kind.is_some();
+            // Of a key that is gone only those need to hear who mind.
+            return kind.is_some() || engine.blocked.mind_loss();
         }
         let request = Request {
             args: waiter.args.view(),

@@ -162,6 +162,17 @@ impl List {
         if count == 0 {
             return true;
         }
+        // Numbers as strings are not found when they are looked for: they become what they should be.
+        let is_foreign = |item: Item<'_>| matches!(item, Item::Str(text) if Item::of(text) != item);
+        if iter::items(entries).any(is_foreign) {
+            for item in iter::items(entries) {
+                let mut buffer = itoa::Buffer::new();
+                let bytes = item.as_bytes(&mut buffer);
+                self.grow(limit, bytes.len(), 1);
+                self.push(End::Tail, bytes, limit);
+            }
+            return true;
+        }
         let node = Node::of_entries(entries, count);
         match &mut self.shape {
             Shape::Packed(own) if own.count() == 0 => *own = node,

@@ -149,6 +149,17 @@ proptest! {
 }
 
 #[test]
+fn numbers_from_outside_are_found() {
+    // The string 5, which Redis itself would store as a number.
+    let (mut list, limit) = (List::default(), Limit::of(-2));
+    assert!(list.add_run(&[0x81, b'5', 2, 7, 1], limit));
+    assert_eq!(list.remove_matching(b"5", 9, End::Head), 1);
+    assert_eq!(contents(list.iter()), [b"7"]);
+    assert!(!list.add_run(&[0x82, b'5', 2], limit));
+    assert_eq!(list.len(), 1);
+}
+
+#[test]
 fn a_queue_keeps_its_allocation() {
     let (mut list, limit) = (List::default(), Limit::of(-2));
     for round in 0..10_000 {
