@@ -132,7 +132,7 @@ pub mod flags {
     /// Ends a transaction by running what it has queued.
     pub const RUNS_QUEUE: u32 = 1 << 27;
     /// Over as soon as a fast one, though Redis does not call it fast: not worth a look at the clock of its own.
-    pub const BRIEF: u32 = 1 << 28;
+    pub const BRIEF: u32 = 1 << 31;
     /// In the `connection` category though not of the connection family.
     pub const CONNECTION: u32 = 1 << 28;
     /// May be called without any key.

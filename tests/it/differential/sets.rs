@@ -75,7 +75,7 @@ fn sadd(g: &mut Generator) -> Args {
 
 /// Enough members to leave a small encoding.
 fn many(g: &mut Generator) -> Args {
-    let (from, count) = (g.below(1000), g.pick(&[100, 127, 128, 129, 500, 512, 513]));
+    let (from, count) = (g.below(1000), g.pick(&[100, 127, 128, 129, 500, 511, 600]));
     let numbers = (from..from + count).map(|number| number.to_string().into_bytes());
     let mut args: Args = vec![g.word("SADD"), key(g)];
     args.extend(numbers);
