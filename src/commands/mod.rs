@@ -95,7 +95,7 @@ mod tests {
                 .iter()
                 .all(|key| key.flags.contains(&"RO") || !key.is_key());
             assert!(
-                has(flags::WRITE) || reads_only,
+                has(flags::WRITE) || has(flags::MAY_REPLICATE) || reads_only,
                 "{name} changes keys but is no write"
             );
         }

@@ -9,8 +9,8 @@ enum Replay {
     /// The command as sent.
     #[default]
     AsSent,
-    /// These bytes, RESP commands already; empty for nothing.
-    Instead(Vec<u8>),
+    /// These bytes, RESP commands already, and how many; none for nothing.
+    Instead(Vec<u8>, usize),
 }
 
 /// A command's effects.
@@ -35,13 +35,14 @@ impl Effects {
     /// Has other commands written to the journal than the one sent: its result depends on chance, clock or waiting. May be
     /// called several times; a call without arguments just keeps the command itself out.
     pub fn replay_as(&mut self, args: &[&[u8]]) {
-        if !matches!(self.replay, Replay::Instead(_)) {
-            self.replay = Replay::Instead(Vec::new());
+        if !matches!(self.replay, Replay::Instead(..)) {
+            self.replay = Replay::Instead(Vec::new(), 0);
         }
-        if let Replay::Instead(bytes) = &mut self.replay
+        if let Replay::Instead(bytes, commands) = &mut self.replay
             && !args.is_empty()
         {
             write_command(bytes, args.iter().copied());
+            *commands += 1;
         }
     }
 
@@ -59,8 +60,11 @@ impl Effects {
         match std::mem::take(&mut self.replay) {
             _ if self.dirty == 0 => {}
             Replay::AsSent => self.add(database, sent),
-            Replay::Instead(bytes) if bytes.is_empty() => {}
-            Replay::Instead(bytes) => self.add(database, |out| out.extend_from_slice(&bytes)),
+            Replay::Instead(_, 0) => {}
+            Replay::Instead(bytes, commands) => {
+                self.add(database, |out| out.extend_from_slice(&bytes));
+                self.commands += commands - 1;
+            }
         }
         self.dirty = 0;
     }

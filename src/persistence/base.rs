@@ -68,11 +68,11 @@ impl Encoder {
         match object {
             Object::Bytes(text) if text.len() < SHARED => self.command(&[b"SET", key, text]),
             Object::Bytes(text) => self.set_shared(key, text),
-            Object::SortedSet(set) => self.sorted_set(key, set),
+            Object::List(list) => self.append(|out| list::write(out, key, list)),
             Object::Hash(hash) => self.hash(key, hash),
             Object::Set(set) => self.set(key, set),
-            Object::List(list) => self.append(|out| list::write(out, key, list)),
-            Object::Stream(_) => {}
+            Object::SortedSet(set) => self.sorted_set(key, set),
+            Object::Stream(stream) => super::streams::encode(self, key, stream),
         }
     }
 
@@ -97,10 +97,16 @@ impl Encoder {
         self.bytes.extend_from_slice(b"\r\n");
     }
 
-    fn command(&mut self, args: &[&[u8]]) {
+    pub(super) fn command(&mut self, args: &[&[u8]]) {
         let before = self.bytes.len();
         write_command(&mut self.bytes, args.iter().copied());
         self.len += self.bytes.len() - before;
+    }
+
+    /// All that has been gathered.
+    #[cfg(test)]
+    pub(super) fn text(&mut self) -> Vec<u8> {
+        self.take().0.concat()
     }
 
     /// Takes what has been gathered.

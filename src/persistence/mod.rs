@@ -10,6 +10,7 @@ mod load;
 mod manifest;
 mod reader;
 mod status;
+mod streams;
 mod writer;
 
 pub use base::{Encoder, write_base};

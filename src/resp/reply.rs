@@ -24,6 +24,11 @@ pub struct Mark {
     shared: usize,
 }
 
+/// The head of an array or a map whose length is told when it has been written.
+#[derive(Debug)]
+#[must_use]
+pub struct OpenHead(Mark);
+
 impl Reply {
     /// An empty reply in RESP2.
     pub fn new() -> Self {
@@ -239,6 +244,35 @@ impl Reply {
         match self.is_resp3 {
             true => self.header(b'%', pairs as i64),
             false => self.header(b'*', pairs as i64 * 2),
+        }
+    }
+
+    /// Begins an array or a map of a length that is not known yet.
+    pub fn open(&mut self) -> OpenHead {
+        let mark = self.mark();
+        // Most lengths have one digit.
+        self.out.extend_from_slice(b"*0\r\n");
+        OpenHead(mark)
+    }
+
+    /// Ends an array of `len` elements.
+    pub fn close_array(&mut self, head: OpenHead, len: usize) {
+        self.close(head, b'*', len);
+    }
+
+    /// Ends a map of `pairs` pairs; in RESP2 an array of pairs, each an array of two.
+    pub fn close_map_of_pairs(&mut self, head: OpenHead, pairs: usize) {
+        self.close(head, if self.is_resp3 { b'%' } else { b'*' }, pairs);
+    }
+
+    fn close(&mut self, OpenHead(mark): OpenHead, kind: u8, len: usize) {
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(len).as_bytes();
+        self.out[mark.out] = kind;
+        self.out
+            .splice(mark.out + 1..mark.out + 2, digits.iter().copied());
+        for (at, _) in &mut self.shared[mark.shared..] {
+            *at += digits.len() - 1;
         }
     }
 

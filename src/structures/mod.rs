@@ -1,7 +1,10 @@
 //! Values and their encodings: bytes and order. Nothing here knows a key, an expiry, a reply or a clock.
 
+pub mod bitfield;
+pub mod bits;
 pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod lcs;
 pub mod list;
 pub mod listpack;

@@ -6,6 +6,7 @@
 mod common;
 
 mod aof;
+mod bitmaps;
 mod blocking;
 mod clients;
 mod clients_admin;
@@ -17,6 +18,7 @@ mod differential;
 mod expiry;
 mod geo;
 mod hashes;
+mod hyperloglogs;
 mod keys;
 mod keyspace;
 mod lists;

@@ -25,6 +25,13 @@ const MOST_BYTES: usize = 1 << 30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(usize);
 
+impl Cursor {
+    /// The element that begins at this byte of the whole.
+    pub(in crate::structures) fn at(byte: usize) -> Self {
+        Self(byte)
+    }
+}
+
 /// Elements one after the other in one allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listpack {
@@ -117,6 +124,19 @@ impl Listpack {
     }
 
     // ---- Changing
+
+    /// Makes room for entries of so many bytes, and for some more, so that adding time and again does not copy each time.
+    pub fn reserve(&mut self, entries: usize) {
+        self.bytes.reserve(entries);
+    }
+
+    /// Gives back room that is not used.
+    pub fn shrink(&mut self) {
+        // A copy: allocators leave a block that is shortened by less than half where it is, as long as it was.
+        if self.bytes.capacity() - self.bytes.len() > self.bytes.len() / 8 {
+            self.bytes = self.bytes.as_slice().to_vec();
+        }
+    }
 
     /// Adds an element at the end.
     #[inline]

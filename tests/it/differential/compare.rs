@@ -27,6 +27,8 @@ enum Allowed {
     Digits,
     /// The same numbers in other digits, and same pairs in another order behind a cursor.
     DigitsBehindCursor,
+    /// Pending entries whose third column is a time.
+    IdleTimes,
     /// An encoding that later versions choose.
     LaterEncoding,
     /// The elements of an entry from the eighth on, and the order within sets.
@@ -242,6 +244,11 @@ const ACCEPTED: &[(&str, Allowed, &str)] = &[
         "no order is promised, and 7.0 prints all 17 digits of a score",
     ),
     ("ZRANDMEMBER", Allowed::Values, "chance"),
+    (
+        "XPENDING",
+        Allowed::IdleTimes,
+        "the two servers get a command at different times",
+    ),
     ("TIME", Allowed::Values, "the clock"),
     (
         "HELLO",
@@ -362,6 +369,7 @@ impl Allowed {
             },
             Allowed::Value => true,
             Allowed::Values => same_places(ours, reference),
+            Allowed::IdleTimes => without_times(ours) == without_times(reference),
             Allowed::KnownKey => is_known_key(&ours.text),
             Allowed::LaterEncoding => LATER_ENCODINGS
                 .iter()
@@ -428,6 +436,16 @@ fn same_places(ours: &Tree, reference: &Tree) -> bool {
             (b'%', 0) => a == b,
             _ => same_places(a, b),
         })
+}
+
+/// The cells of XPENDING's rows but the idle time; what is no such row as it is.
+fn without_times(tree: &Tree) -> Vec<Vec<&Tree>> {
+    let cells = |entry: &'_ Tree| entry.items.len() == 4;
+    let rows = tree.items.iter().map(|entry| match cells(entry) {
+        true => [0, 1, 3].map(|at| &entry.items[at]).to_vec(),
+        false => vec![entry],
+    });
+    rows.collect()
 }
 
 /// Name, arity, flags, first key, last key, step and categories of each entry.

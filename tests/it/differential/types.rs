@@ -35,6 +35,7 @@ pub fn reader(type_name: &[u8], key: &[u8]) -> Option<Args> {
         b"set" => "SMEMBERS KEY",
         b"hash" => "HGETALL KEY",
         b"zset" => "ZRANGE KEY 0 -1 WITHSCORES",
+        b"stream" => "XRANGE KEY - +",
         _ => return None,
     };
     let word = |word: &str| {

@@ -10,15 +10,17 @@ use crate::structures::hash::{Hash, Seen};
 use crate::structures::list::List;
 use crate::structures::set::Set;
 use crate::structures::sorted_set::SortedSet;
+use crate::structures::stream::{Id, Stream};
 
 /// Entries looked at in one step of a walk.
 const STEP: usize = 1000;
 
 /// Numbers of types in Redis's snapshots and digests.
 const STRING: u32 = 0;
-const SORTED_SET: u32 = 3;
-const SET: u32 = 2;
 const LIST: u32 = 1;
+const SET: u32 = 2;
+const SORTED_SET: u32 = 3;
+const STREAM: u32 = 6;
 const HASH: u32 = 4;
 
 /// A signature in the making.
@@ -45,11 +47,11 @@ impl Signature {
             ValueRef::Int(number) => self.append_string(number.to_string().as_bytes()),
             ValueRef::Inline(text) => self.append_string(text),
             ValueRef::Object(Object::Bytes(text)) => self.append_string(text),
-            ValueRef::Object(Object::SortedSet(set)) => self.append_sorted_set(set),
+            ValueRef::Object(Object::List(list)) => self.append_list(list),
             ValueRef::Object(Object::Hash(hash)) => self.append_hash(hash),
             ValueRef::Object(Object::Set(set)) => self.append_set(set),
-            ValueRef::Object(Object::List(list)) => self.append_list(list),
-            ValueRef::Object(Object::Stream(_)) => {}
+            ValueRef::Object(Object::SortedSet(set)) => self.append_sorted_set(set),
+            ValueRef::Object(Object::Stream(stream)) => self.append_stream(stream),
         }
         if entry.expires_at().is_some() {
             self.add(b"!!expire!!");
@@ -89,6 +91,18 @@ impl Signature {
     fn append_string(&mut self, text: &[u8]) {
         self.append(&STRING.to_be_bytes());
         self.append(text);
+    }
+
+    fn append_stream(&mut self, stream: &Stream) {
+        self.append(&STREAM.to_be_bytes());
+        let mut buffer = itoa::Buffer::new();
+        for entry in stream.log().range(Id::MIN, Id::MAX) {
+            self.append(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+            for (field, value) in entry.pairs() {
+                self.append(field.as_bytes(&mut buffer));
+                self.append(value.as_bytes(&mut buffer));
+            }
+        }
     }
 
     fn append_list(&mut self, list: &List) {

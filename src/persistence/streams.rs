@@ -1,0 +1,145 @@
+//! The commands that make a stream.
+
+use super::base::Encoder;
+use crate::resp::args::OwnedArgs;
+use crate::structures::listpack::Item;
+use crate::structures::stream::{Consumer, Entry, Group, Id, Stream};
+
+/// Shows the commands that make a stream. Entries that are pending though they have been deleted are lost, as in Redis.
+pub(super) fn encode(encoder: &mut Encoder, key: &[u8], stream: &Stream) {
+    let (log, counters) = (stream.log(), stream.log().counters());
+    if log.is_empty() {
+        // The way to an empty stream.
+        encoder.command(&[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
+    }
+    for entry in log.range(Id::MIN, Id::MAX) {
+        add(encoder, key, &entry);
+    }
+    encoder.command(&[
+        b"XSETID",
+        key,
+        &counters.last_id.text(),
+        b"ENTRIESADDED",
+        counters.entries_added.to_string().as_bytes(),
+        b"MAXDELETEDID",
+        &counters.max_deleted_id.text(),
+    ]);
+    for (name, group) in stream.groups() {
+        add_group(encoder, key, name, group);
+    }
+}
+
+fn add(encoder: &mut Encoder, key: &[u8], entry: &Entry<'_>) {
+    let mut words = OwnedArgs::copy([&b"XADD"[..], key, &entry.id.text()]);
+    let mut buffer = itoa::Buffer::new();
+    let mut push = |item: Item<'_>| words.push(item.as_bytes(&mut buffer));
+    for (field, value) in entry.pairs() {
+        push(field);
+        push(value);
+    }
+    let words: Vec<&[u8]> = words.view().iter().collect();
+    encoder.command(&words);
+}
+
+fn add_group(encoder: &mut Encoder, key: &[u8], name: &[u8], group: &Group) {
+    let read = group.entries_read.map_or(-1, u64::cast_signed);
+    encoder.command(&[
+        b"XGROUP",
+        b"CREATE",
+        key,
+        name,
+        &group.last_id.text(),
+        b"ENTRIESREAD",
+        read.to_string().as_bytes(),
+    ]);
+    for (_, consumer) in group.consumers() {
+        if consumer.pending().is_empty() {
+            encoder.command(&[b"XGROUP", b"CREATECONSUMER", key, name, consumer.name()]);
+        }
+        add_pending(encoder, [key, name], group, consumer);
+    }
+}
+
+fn add_pending(encoder: &mut Encoder, [key, name]: [&[u8]; 2], group: &Group, consumer: &Consumer) {
+    for (id, ()) in consumer.pending().iter() {
+        let Some(pending) = group.pending().get(id) else {
+            continue;
+        };
+        encoder.command(&[
+            b"XCLAIM",
+            key,
+            name,
+            consumer.name(),
+            b"0",
+            &id.text(),
+            b"TIME",
+            pending.delivered_at.to_string().as_bytes(),
+            b"RETRYCOUNT",
+            pending.deliveries.to_string().as_bytes(),
+            b"JUSTID",
+            b"FORCE",
+        ]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::{Entry, Value};
+    use crate::structures::stream::{NodeLimits, Pending};
+    use crate::structures::{Object, Structure};
+
+    fn encoded(stream: Stream) -> String {
+        let object = Value::Object(Box::new(stream.into_object()));
+        let mut encoder = Encoder::default();
+        encoder.add(0, Entry::new(b"s", object, None, 0).view());
+        String::from_utf8(encoder.text()).unwrap()
+    }
+
+    fn words(text: &str) -> String {
+        let lines = text.split("\r\n");
+        let words = lines.filter(|line| !line.starts_with(['*', '$']));
+        words.collect::<Vec<_>>().join(" ").trim_end().to_owned()
+    }
+
+    #[test]
+    fn a_stream_becomes_commands() {
+        let mut stream = Stream::default();
+        let limits = NodeLimits {
+            bytes: 4096,
+            entries: 100,
+        };
+        for n in 1..=3 {
+            let pairs: [(&[u8], &[u8]); 1] = [(b"n", b"7")];
+            stream
+                .log_mut()
+                .append(Id::new(n, 0), pairs.into_iter(), limits);
+        }
+        stream.log_mut().delete(Id::new(2, 0));
+        let mut group = Group::new(Id::new(1, 0), Some(1));
+        let (alice, _) = group.find_or_make(b"alice", 5);
+        group.find_or_make(b"bob", 5);
+        let pending = Pending {
+            delivered_at: 9,
+            deliveries: 4,
+            consumer: alice,
+        };
+        group.assign(Id::new(1, 0), pending);
+        stream.groups_mut().insert((*b"g").into(), group);
+        assert_eq!(
+            words(&encoded(stream)),
+            "SELECT 0 XADD s 1-0 n 7 XADD s 3-0 n 7 XSETID s 3-0 ENTRIESADDED 3 MAXDELETEDID 2-0 \
+             XGROUP CREATE s g 1-0 ENTRIESREAD 1 \
+             XCLAIM s g alice 0 1-0 TIME 9 RETRYCOUNT 4 JUSTID FORCE XGROUP CREATECONSUMER s g bob"
+        );
+    }
+
+    #[test]
+    fn an_empty_stream_becomes_commands() {
+        assert!(matches!(Stream::default().into_object(), Object::Stream(_)));
+        assert_eq!(
+            words(&encoded(Stream::default())),
+            "SELECT 0 XADD s MAXLEN 0 0-1 x y XSETID s 0-0 ENTRIESADDED 0 MAXDELETEDID 0-0"
+        );
+    }
+}
