@@ -172,7 +172,6 @@ impl Indexed {
 pub struct Gathering {
     members: Members,
     lookup: Lookup,
-    longest: usize,
 }
 
 impl Gathering {
@@ -186,11 +185,6 @@ impl Gathering {
         self.len() == 0
     }
 
-    /// The longest member, in bytes.
-    pub fn longest(&self) -> usize {
-        self.longest
-    }
-
     /// Gives a member a score, or joins it with the one that it has.
     pub fn add(&mut self, member: &[u8], score: f64, join: impl FnOnce(f64, f64) -> f64) {
         let hash = hash_member(member);
@@ -202,7 +196,6 @@ impl Gathering {
             None => {
                 let id = self.members.insert(member, score);
                 self.lookup.insert(hash, id);
-                self.longest = self.longest.max(member.len());
             }
         }
     }
@@ -218,9 +211,7 @@ impl Gathering {
 
     /// The members, sorted.
     pub(super) fn sorted(self) -> Indexed {
-        let Self {
-            members, lookup, ..
-        } = self;
+        let Self { members, lookup } = self;
         let mut keys: Vec<Key> = Vec::with_capacity(lookup.len());
         lookup.scan(0, usize::MAX, |id| keys.push((members.score(id), id)));
         keys.sort_unstable_by(|a, b| {

@@ -77,11 +77,11 @@ impl SortedSet {
 
     /// Members gathered in any order.
     pub fn of_gathered(gathered: Gathering, limits: Limits) -> Self {
-        let longest = gathered.longest();
         let mut set = Self {
             form: Form::Indexed(Box::new(gathered.sorted())),
         };
-        if set.len() <= limits.entries && longest <= limits.value {
+        let is_short = |(member, _): (Item<'_>, f64)| member.len() <= limits.value;
+        if set.len() <= limits.entries && set.iter().all(is_short) {
             set.pack();
         }
         set
