@@ -20,6 +20,7 @@ mod pubsub;
 mod redis_cli;
 mod scan;
 mod server_info;
+mod streams;
 mod string_options;
 mod strings;
 mod transactions;
