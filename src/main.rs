@@ -1,6 +1,7 @@
 //! The `oxidis` program: arguments, start, exit code.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use oxidis::cli::{self, Launch};
@@ -27,6 +28,10 @@ fn start() -> anyhow::Result<i32> {
 }
 
 fn serve(config: Config) -> anyhow::Result<i32> {
+    // Before there is any other thread: only this one goes on in the background.
+    if config.daemonize {
+        nix::unistd::daemon(true, false).context("can't run in the background")?;
+    }
     let directory = config.dir.path();
     std::env::set_current_dir(directory)
         .with_context(|| format!("can't enter the directory '{}'", directory.display()))?;
@@ -34,7 +39,26 @@ fn serve(config: Config) -> anyhow::Result<i32> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    server::run(config)
+    let file = pid_file(&config);
+    if let Some(path) = &file
+        && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
+    {
+        tracing::warn!("Failed to write PID file '{}': {error}", path.display());
+    }
+    let status = server::run(config);
+    if let Some(path) = &file {
+        // It may be gone already, or belong to somebody else.
+        let _ = std::fs::remove_file(path);
+    }
+    status
+}
+
+/// Where the process id is left: where asked for, and by a daemon in any case.
+fn pid_file(config: &Config) -> Option<PathBuf> {
+    match config.pidfile.as_str() {
+        "" => config.daemonize.then(|| "/var/run/redis.pid".into()),
+        file => Some(config.dir.file(file)),
+    }
 }
 
 fn open_log(config: &Config) -> anyhow::Result<()> {

@@ -111,6 +111,19 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 }
 
+/// What is handed out for a size: steps of 8 bytes up to 64, of 16 up to 128, then quarters of a power of two.
+#[inline]
+pub fn size_class(size: usize) -> usize {
+    if size <= 64 {
+        return (size + 7) & !7;
+    }
+    if size <= 128 {
+        return (size + 15) & !15;
+    }
+    let step = 1usize << (usize::BITS - 1 - (size - 1).leading_zeros() - 2);
+    (size + step - 1) & !(step - 1)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -1,5 +1,7 @@
 //! Numbers as the protocol writes them: strict integer parsing, Redis's float parsing and printing.
 
+use smallvec::SmallVec;
+
 /// Parses a signed 64-bit integer exactly as Redis does: no spaces, no `+`, no leading zeros, no `-0`.
 #[inline]
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
@@ -97,60 +99,109 @@ fn parse_hex_float(text: &[u8]) -> Option<f64> {
     (digits > 0 && value.is_finite()).then_some(value)
 }
 
-/// Prints a double in the shortest form that reads back as the same value, the way RESP3 doubles and scores are printed:
-/// `%.17g` style, with the fewest digits.
-pub fn format_f64(value: f64, out: &mut Vec<u8>) {
-    if value.is_nan() {
-        return out.extend_from_slice(b"nan");
-    }
-    if value.is_infinite() {
-        return out.extend_from_slice(if value > 0.0 { b"inf" } else { b"-inf" });
-    }
-    if value == value.trunc() && value.abs() < 1e17 {
+/// A double as text.
+pub type FloatText = SmallVec<[u8; 32]>;
+
+/// Prints a double in the shortest form that reads back as the same value, laid out as Redis lays out RESP3 doubles and
+/// scores.
+pub fn format_f64(value: f64) -> FloatText {
+    // Half of what an i64 holds: up to here Redis prints whole numbers as integers.
+    const MOST_WHOLE: f64 = 4_611_686_018_427_387_904.0;
+    let mut out = FloatText::new();
+    if value == value.trunc() && value.abs() <= MOST_WHOLE {
         if value == 0.0 && value.is_sign_negative() {
-            return out.extend_from_slice(b"-0");
+            out.extend_from_slice(b"-0");
+        } else {
+            out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
         }
-        return out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
-    }
-    let mut buffer = ryu::Buffer::new();
-    let text = buffer.format_finite(value);
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    print_general(mantissa, exponent, out);
-}
-
-/// Lays out shortest digits as C's `%g` would: plain between 1e-5 and 1e17, else with a two-digit exponent.
-fn print_general(mantissa: &str, exponent: i32, out: &mut Vec<u8>) {
-    let (sign, mantissa) = match mantissa.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", mantissa),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits: String = format!("{whole}{fraction}");
-    let leading_zeros = digits.len() - digits.trim_start_matches('0').len();
-    // The power of ten of the first significant digit.
-    let power = exponent + whole.len() as i32 - 1 - leading_zeros as i32;
-    let digits = digits.trim_start_matches('0').trim_end_matches('0');
-    out.extend_from_slice(sign.as_bytes());
-    let text = if (-4..17).contains(&power) {
-        plain_digits(digits, power)
     } else {
-        let (first, rest) = digits.split_at(1);
-        let point = if rest.is_empty() { "" } else { "." };
-        let sign = if power < 0 { '-' } else { '+' };
-        format!("{first}{point}{rest}e{sign}{:02}", power.abs())
-    };
-    out.extend_from_slice(text.as_bytes());
+        return format_shortest(value);
+    }
+    out
 }
 
-fn plain_digits(digits: &str, power: i32) -> String {
-    if power < 0 {
-        return format!("0.{}{digits}", "0".repeat((-power - 1) as usize));
+/// [`format_f64`], but whole numbers get no treatment of their own: 1e15 stays short.
+pub fn format_shortest(value: f64) -> FloatText {
+    let mut out = FloatText::new();
+    if value == 0.0 {
+        out.extend_from_slice(if value.is_sign_negative() {
+            b"-0"
+        } else {
+            b"0"
+        });
+    } else if value.is_finite() {
+        let mut buffer = ryu::Buffer::new();
+        lay_out(buffer.format_finite(value).as_bytes(), &mut out);
+    } else {
+        let text: &[u8] = match value {
+            f64::INFINITY => b"inf",
+            f64::NEG_INFINITY => b"-inf",
+            _ => b"nan",
+        };
+        out.extend_from_slice(text);
     }
-    let whole = power as usize + 1;
-    match digits.len() <= whole {
-        true => format!("{digits}{}", "0".repeat(whole - digits.len())),
-        false => format!("{}.{}", &digits[..whole], &digits[whole..]),
+    out
+}
+
+/// Shortest digits, as they are printed with or without a point and an exponent, in Redis's layout.
+fn lay_out(text: &[u8], out: &mut FloatText) {
+    let text = match text {
+        [b'-', rest @ ..] => {
+            out.push(b'-');
+            rest
+        }
+        _ => text,
+    };
+    let (mantissa, exponent) = match text.iter().position(|&byte| byte == b'e') {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, &b"0"[..]),
+    };
+    let mut power = parse_i64(exponent).unwrap_or_default() as i32;
+    let (mut digits, mut behind_point) = (SmallVec::<[u8; 32]>::new(), false);
+    for &byte in mantissa {
+        match byte {
+            b'.' => behind_point = true,
+            b'0' if digits.is_empty() => power -= i32::from(behind_point),
+            digit => {
+                digits.push(digit);
+                power -= i32::from(behind_point);
+            }
+        }
+    }
+    while digits.last() == Some(&b'0') {
+        digits.pop();
+        power += 1;
+    }
+    print_digits(&digits, power, out);
+}
+
+/// Prints `digits` times ten to the `power`.
+fn print_digits(digits: &[u8], power: i32, out: &mut FloatText) {
+    let count = digits.len() as i32;
+    // The power of ten of the first digit.
+    let first = power + count - 1;
+    if power >= 0 && first < count + 7 {
+        out.extend_from_slice(digits);
+        out.extend((0..power).map(|_| b'0'));
+    } else if power < 0 && (power > -7 || first.abs() < 4) {
+        let whole = usize::try_from(count + power).unwrap_or(0);
+        if whole == 0 {
+            out.extend_from_slice(b"0.");
+            out.extend((0..-(count + power)).map(|_| b'0'));
+            return out.extend_from_slice(digits);
+        }
+        out.extend_from_slice(&digits[..whole]);
+        out.push(b'.');
+        out.extend_from_slice(&digits[whole..]);
+    } else {
+        out.extend_from_slice(&digits[..1]);
+        if count > 1 {
+            out.push(b'.');
+            out.extend_from_slice(&digits[1..]);
+        }
+        out.extend_from_slice(if first < 0 { b"e-" } else { b"e+" });
+        let exponent = first.unsigned_abs();
+        out.extend_from_slice(itoa::Buffer::new().format(exponent).as_bytes());
     }
 }
 
@@ -160,9 +211,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn printed(value: f64) -> String {
-        let mut out = Vec::new();
-        format_f64(value, &mut out);
-        String::from_utf8(out).unwrap()
+        String::from_utf8(format_f64(value).to_vec()).unwrap()
     }
 
     #[test]
@@ -205,11 +254,30 @@ mod tests {
         }
         assert_eq!(printed(3.0), "3");
         assert_eq!(printed(1.5), "1.5");
-        assert_eq!(printed(1e-7), "1e-07");
+        assert_eq!(printed(1e-7), "1e-7");
         assert_eq!(printed(1e20), "1e+20");
         assert_eq!(printed(0.1), "0.1");
         assert_eq!(printed(0.0001), "0.0001");
-        assert_eq!(printed(1.25e-5), "1.25e-05");
+        assert_eq!(printed(1.25e-5), "1.25e-5");
+        for text in [
+            "-0",
+            "inf",
+            "-inf",
+            "nan",
+            "0.000001",
+            "1.5e+300",
+            "12345678901234567000",
+            "1e+19",
+            "-1.7976931348623157e+308",
+            "5e-324",
+            "123456.789",
+            "1234.5678901234",
+            "1.23456789012345e+4",
+            "4611686018427387904",
+            "3.14159265358979",
+        ] {
+            assert_eq!(printed(text.parse().unwrap()), text);
+        }
     }
 
     proptest! {

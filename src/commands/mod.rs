@@ -6,6 +6,7 @@ mod bitmap;
 mod client;
 mod command;
 mod connection;
+mod element_scan;
 mod geo;
 mod hash;
 mod help;
@@ -15,6 +16,7 @@ mod list;
 mod pubsub;
 mod server;
 mod set;
+mod sort;
 mod sorted_set;
 mod stream;
 mod string;
@@ -36,6 +38,7 @@ pub const FAMILIES: &[&[Command]] = &[
     pubsub::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
+    sort::COMMANDS,
     sorted_set::COMMANDS,
     stream::COMMANDS,
     string::COMMANDS,
@@ -92,7 +95,7 @@ mod tests {
                 .iter()
                 .all(|key| key.flags.contains(&"RO") || !key.is_key());
             assert!(
-                has(flags::WRITE) || reads_only,
+                has(flags::WRITE) || has(flags::MAY_REPLICATE) || reads_only,
                 "{name} changes keys but is no write"
             );
         }

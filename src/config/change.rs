@@ -22,8 +22,8 @@ pub enum Caller {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetError {
     /// There is no directive of this name.
-    #[error("Unknown option or number of arguments for CONFIG SET - '{0}'")]
-    Unknown(String),
+    #[error("Unknown option or number of arguments for CONFIG SET - '{}'", String::from_utf8_lossy(.0))]
+    Unknown(Vec<u8>),
     /// The directive cannot be set, or not to this value.
     #[error("CONFIG SET failed (possibly related to argument '{name}') - {reason}")]
     Refused {
@@ -42,7 +42,7 @@ fn refused(name: &[u8], reason: impl Into<Reason>) -> SetError {
 }
 
 impl Config {
-    /// Names and values of the directives that any of the patterns describes, each name once. A
+    /// Names and values of the directives that any of the patterns describes, each name once in whatever case. A
     /// name without wildcards is answered as it was asked for, also if it is an alias or hidden
     /// from patterns.
     pub fn get<P: AsRef<[u8]>>(&self, patterns: &[P]) -> Vec<(String, String)> {
@@ -50,7 +50,7 @@ impl Config {
         let mut told = HashSet::new();
         for pattern in patterns.iter().map(AsRef::as_ref) {
             for (name, directive) in matching(pattern) {
-                if told.insert(name.clone()) {
+                if told.insert(name.to_ascii_lowercase()) {
                     found.push((name, directive.shown(self)));
                 }
             }
@@ -97,7 +97,7 @@ impl Config {
             let directive = std::str::from_utf8(name)
                 .ok()
                 .and_then(Directive::by_name)
-                .ok_or_else(|| SetError::Unknown(String::from_utf8_lossy(name).into_owned()))?;
+                .ok_or_else(|| SetError::Unknown(name.to_vec()))?;
             if directive.is_immutable() {
                 return Err(refused(name, "can't set immutable config"));
             }

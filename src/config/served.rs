@@ -239,6 +239,7 @@ const SECURITY: &[Directive] = &[
         .sensitive()
         .applies(Password),
     row!("aclfile", aclfile, text(anything), &[""])
+        .warning("there are no users but the default one: the file is not read")
         .doc("File that defines users. Users can then not be defined in this file.")
         .at_start(),
     row!("acllog-max-len", acllog_max_len, number(0, LONG), &["128"])
@@ -279,6 +280,7 @@ const SECURITY: &[Directive] = &[
 
 const MEMORY: &[Directive] = &[
     row!("maxmemory", maxmemory, number_in(0, u64::MAX as i128, MemoryOrMachineShare), &["0"])
+        .warning("nothing is evicted or refused yet: the limit has no effect")
         .doc("How much memory the data may take; beyond it keys are evicted or writes fail. A percentage is of the memory that the container or the machine has; 0 for no limit.")
         .applies(Memory),
     row!("maxmemory-policy", maxmemory_policy, choice::<MaxmemoryPolicy>(), &["noeviction"])

@@ -130,6 +130,12 @@ impl<'r, 'k> Call<'r, 'k> {
         }
     }
 
+    /// [`Call::changed`] without an event: what is kept beside the value's meaning.
+    pub fn changed_silently(&mut self, key: Key<'_>) {
+        self.effects.dirty += 1;
+        self.db.touch(key);
+    }
+
     /// [`Call::changed`] for a key of another database.
     pub fn changed_in(&mut self, database: usize, key: Key<'_>, event: Event) {
         self.effects.dirty += 1;

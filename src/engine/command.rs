@@ -131,6 +131,8 @@ pub mod flags {
     pub const SENSITIVE: u32 = 1 << 26;
     /// Ends a transaction by running what it has queued.
     pub const RUNS_QUEUE: u32 = 1 << 27;
+    /// Over as soon as a fast one, though Redis does not call it fast: not worth a look at the clock of its own.
+    pub const BRIEF: u32 = 1 << 31;
     /// In the `connection` category though not of the connection family.
     pub const CONNECTION: u32 = 1 << 28;
     /// May be called without any key.
@@ -214,6 +216,10 @@ pub struct KeySpec {
 /// What a call with some arguments does with its keys.
 pub type KeyFlagsOf = fn(Args<'_>) -> &'static [&'static str];
 
+/// Shows the keys of a call whose key specifications leave some unknown, if they can be told after all: then these are all
+/// that it touches, and it needs no more than their locks. False when it may touch any key.
+pub type KnownKeys = fn(Args<'_>, &mut dyn FnMut(usize)) -> bool;
+
 /// The words of [`KeySpec::flags`], in the order in which COMMAND INFO names them.
 pub const KEY_FLAGS: &[&str] = &[
     "RO",
@@ -289,6 +295,8 @@ pub struct Command {
     pub keys: &'static [KeySpec],
     /// What it does with its keys where that depends on its arguments (`variable_flags`).
     pub key_flags: Option<KeyFlagsOf>,
+    /// Its keys, where specifications cannot tell them but some calls can.
+    pub known_keys: Option<KnownKeys>,
     /// See [`flags`].
     pub flags: u32,
     /// Where the syntax does not say it: exact number of words if positive, least if negative.
@@ -322,6 +330,7 @@ impl Command {
             handler,
             keys: &[],
             key_flags: None,
+            known_keys: None,
             flags: 0,
             arity: None,
             since: "1.0.0",
@@ -367,6 +376,12 @@ impl Command {
     /// Declares what calls do with their keys, depending on their arguments.
     pub const fn key_flags(mut self, key_flags: KeyFlagsOf) -> Self {
         self.key_flags = Some(key_flags);
+        self
+    }
+
+    /// Declares how to tell the keys of those calls that know them.
+    pub const fn known_keys(mut self, known_keys: KnownKeys) -> Self {
+        self.known_keys = Some(known_keys);
         self
     }
 

@@ -359,6 +359,12 @@ pub fn access_clock(config: &Config, now: i64) -> AccessClock {
     }
 }
 
+/// Whether a call of a command that may touch any key touches only those that it names.
+fn knows_its_keys(spec: &Spec, args: Args<'_>) -> bool {
+    let known_keys = spec.command.known_keys;
+    known_keys.is_some_and(|known_keys| known_keys(args, &mut |_| {}))
+}
+
 #[inline]
 fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
     let mut add = |at: usize| {
@@ -370,9 +376,10 @@ fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
     };
     match spec.locks {
         Locks::One(at) if at < args.len() => add(at),
-        Locks::Keys | Locks::Everything => {
-            spec.for_each_key(args, |at, _| add(at));
-        }
+        Locks::Keys | Locks::Everything => match spec.command.known_keys {
+            Some(known_keys) => drop(known_keys(args, &mut add)),
+            None => drop(spec.for_each_key(args, |at, _| add(at))),
+        },
         _ => {}
     }
 }
@@ -509,6 +516,9 @@ impl<'r, 'e> Round<'r, 'e> {
         let mut scope = match (spec.locks, request.keys) {
             (Locks::Nothing | Locks::Walk, _) => keyspace.nothing(),
             (Locks::Transaction, _) => return self.transaction(session, request, spec, reply),
+            (Locks::Everything, _) if knows_its_keys(spec, request.args) => {
+                keyspace.lock_some(hashes())
+            }
             (Locks::Everything, _) => {
                 self.passage = None;
                 let alone = keyspace.gate().alone();
@@ -598,6 +608,8 @@ impl<'r, 'e> Round<'r, 'e> {
     #[cold]
     fn serve_ready(&mut self) {
         let parked = self.parked.take();
+        // What made the keys ready may have taken long.
+        self.moment.now = self.moment.now.max(unix_ms());
         while !self.effects.ready.is_empty() {
             for (database, key) in std::mem::take(&mut self.effects.ready) {
                 self.serve_waiters(database, Key::new(&key));
@@ -777,7 +789,7 @@ impl Engine {
     }
 }
 
-/// Times commands: the clock is read once per run of equal fast commands, and for every other one.
+/// Times commands: the clock is read once per run of equal fast or brief commands, and for every other one.
 struct Timer<'e> {
     lane: &'e Lane,
     stats: &'e super::stats::LaneStats,
@@ -807,7 +819,7 @@ impl<'e> Timer<'e> {
         self.total += 1;
         match (self.running, spec) {
             (Some(running), Some(spec))
-                if running.id == spec.id && spec.flags & flags::FAST != 0 =>
+                if running.id == spec.id && spec.flags & (flags::FAST | flags::BRIEF) != 0 =>
             {
                 self.calls += 1
             }

@@ -72,6 +72,8 @@ pub const EXPIRED: Event = Event {
     class: KeyEvents::EXPIRED,
     name: "expired",
 };
+/// Fields of a hash that were removed because their time had passed.
+pub const FIELDS_EXPIRED: Event = hash("hexpired");
 /// A key that did not exist before.
 pub const NEW: Event = Event {
     class: KeyEvents::NEW,

@@ -12,6 +12,7 @@ mod dispatch;
 mod effects;
 mod error;
 pub mod event;
+mod field_expiry;
 mod mailbox;
 mod parked;
 mod pause;

@@ -44,6 +44,7 @@ pub struct LaneStats {
     pub hits: Counter,
     pub misses: Counter,
     pub expired: Counter,
+    pub expired_fields: Counter,
     pub bytes_in: Counter,
     pub bytes_out: Counter,
     pub reads: Counter,
@@ -146,7 +147,13 @@ impl Stats {
     pub fn reset(&self) {
         for lane in &self.lanes {
             lane.commands.iter().for_each(CommandCounts::reset);
-            let keys = [&lane.processed, &lane.hits, &lane.misses, &lane.expired];
+            let keys = [
+                &lane.processed,
+                &lane.hits,
+                &lane.misses,
+                &lane.expired,
+                &lane.expired_fields,
+            ];
             let traffic = [&lane.bytes_in, &lane.bytes_out, &lane.reads, &lane.writes];
             let turns = [&lane.loops, &lane.busy_micros];
             let counters = keys.into_iter().chain(traffic).chain(turns);

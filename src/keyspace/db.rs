@@ -1,11 +1,11 @@
 //! One database as a command sees it: keys found, changed and removed under the locks of its scope; expired keys never seen.
 
 use super::access::AccessClock;
-use super::deadline::Deadlines;
 use super::entry::{Entry, EntryMut, EntryRef, Value, ValueRef};
 use super::lock::{Key, Scope};
 use super::shard::{ShardDatabase, WatchFlag};
 use super::table::{Place, Table};
+use crate::base::deadline::Deadlines;
 
 /// What a write does to the expiry that a key may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +132,7 @@ impl<'s, 'k> Db<'s, 'k> {
         let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
         let table = &self.part(key).table;
         let place = table.find(key.bits(), key.bytes)?;
-        match table.entry(place).expires_at() {
+        match table.element(place).expires_at() {
             Some(at) if at < now && !ignore_expiry => {
                 self.expire(key, place);
                 None
@@ -155,7 +155,7 @@ impl<'s, 'k> Db<'s, 'k> {
         let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
         let table = &self.part(key).table;
         let place = table.find(key.bits(), key.bytes)?;
-        let expires_at = table.entry(place).expires_at();
+        let expires_at = table.element(place).expires_at();
         (ignore_expiry || expires_at.is_none_or(|at| at >= now)).then_some(place)
     }
 
@@ -179,11 +179,11 @@ impl<'s, 'k> Db<'s, 'k> {
                 let moment = self.moment;
                 let table = &mut self.part(key).table;
                 if !moment.no_touch {
-                    let mut entry = table.entry_mut(place);
+                    let mut entry = table.element_mut(place);
                     let field = entry.view().access();
                     entry.set_access(moment.access.touched(field));
                 }
-                Some(table.entry(place))
+                Some(table.element(place))
             }
             None => {
                 self.notes.misses += 1;
@@ -199,21 +199,29 @@ impl<'s, 'k> Db<'s, 'k> {
             return None;
         };
         self.notes.hits += 1;
-        Some(self.part(key).table.entry(place))
+        Some(self.part(key).table.element(place))
     }
 
     /// The entry of a key, without a trace.
     #[inline]
     pub fn peek(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
         let place = self.find_to_read(key)?;
-        Some(self.part(key).table.entry(place))
+        Some(self.part(key).table.element(place))
+    }
+
+    /// The entry of a key that has been found before, without a trace; several may be looked at beside each other.
+    pub fn view(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let part = self.scope.held(key.shard())?.get(self.index)?;
+        let entry = part.table.element(part.table.find(key.bits(), key.bytes)?);
+        let is_alive = entry.expires_at().is_none_or(|at| at >= self.moment.now);
+        (is_alive || self.moment.ignore_expiry).then_some(entry)
     }
 
     /// Bytes that a key and its value take: their allocations, and their share of the table.
     pub fn footprint(&mut self, key: Key<'_>) -> Option<usize> {
         let place = self.find_to_read(key)?;
         let table = &self.part(key).table;
-        let entry = table.entry(place);
+        let entry = table.element(place);
         let value = match entry.value() {
             ValueRef::Object(object) => object.allocated(),
             ValueRef::Int(_) | ValueRef::Inline(_) => 0,
@@ -226,10 +234,16 @@ impl<'s, 'k> Db<'s, 'k> {
     pub fn change(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         let place = self.find(key)?;
         let access = self.moment.access;
-        let mut entry = self.table_to_change(key).entry_mut(place);
+        let mut entry = self.table_to_change(key).element_mut(place);
         let field = entry.view().access();
         entry.set_access(access.touched(field));
         Some(entry)
+    }
+
+    /// [`Db::change`] without a mark of use.
+    pub fn amend(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+        let place = self.find(key)?;
+        Some(self.table_to_change(key).element_mut(place))
     }
 
     /// Stores a value under a key, whatever was there. True when the key is new.
@@ -248,7 +262,7 @@ impl<'s, 'k> Db<'s, 'k> {
             );
             return true;
         };
-        let mut entry = self.table_to_change(key).entry_mut(place);
+        let mut entry = self.table_to_change(key).element_mut(place);
         let known = entry.view().expires_at();
         let expires_at = match expiry {
             Expiry::Keep => known,
@@ -263,7 +277,11 @@ impl<'s, 'k> Db<'s, 'k> {
             }
         } else {
             let entry = Entry::new(key.bytes, value, expires_at, access.touched(field));
+            let has_due_parts = entry.view().parts_deadline().is_some();
             self.part(key).table.replace(place, |_| entry);
+            if has_due_parts {
+                self.arm_parts(key);
+            }
         }
         if let Expiry::At(at) = expiry {
             self.arm(key, place, at);
@@ -273,9 +291,12 @@ impl<'s, 'k> Db<'s, 'k> {
 
     /// Adds an entry whose key is not there.
     pub(super) fn insert(&mut self, key: Key<'_>, entry: Entry) {
-        let expires_at = entry.view().expires_at();
+        let (expires_at, parts) = (entry.view().expires_at(), entry.view().parts_deadline());
         let hint = self.scope.keyspace().hint(self.index, key.shard());
         let place = self.table_to_change(key).insert(key.bits(), entry, hint);
+        if let Some(deadline) = parts {
+            self.part(key).table.set_deadline(place, deadline, hint);
+        }
         if let Some(at) = expires_at {
             self.arm(key, place, at);
         }
@@ -288,15 +309,37 @@ impl<'s, 'k> Db<'s, 'k> {
             .set_deadline(place, Deadlines::of(at), hint);
     }
 
+    /// Notes that something within a key's value has got a deadline.
+    pub fn arm_parts(&mut self, key: Key<'_>) {
+        let hint = self.scope.keyspace().hint(self.index, key.shard());
+        let table = &mut self.part(key).table;
+        if let Some(place) = table.find(key.bits(), key.bytes)
+            && let Some(deadline) = table.element(place).parts_deadline()
+        {
+            table.set_deadline(place, deadline, hint);
+        }
+    }
+
+    /// Whether values in a key's shard may have parts whose time has passed. Never while a file is loaded: what it says next
+    /// may give them more.
+    #[inline]
+    pub fn may_have_due_parts(&self, key: Key<'_>) -> bool {
+        let keyspace = self.scope.keyspace();
+        let hint = keyspace.hints(self.index).get(key.shard());
+        hint.is_some_and(|hint| {
+            hint.deadline() != u32::MAX && hint.deadline() <= Deadlines::of(self.moment.now)
+        }) && !self.moment.ignore_expiry
+    }
+
     /// Gives a key an expiry, or takes it away. The key must be there.
     pub fn set_expiry(&mut self, key: Key<'_>, expires_at: Option<i64>) {
         let Some(place) = self.find(key) else { return };
         let table = self.table_to_change(key);
         if let Some(at) = expires_at {
-            if table.entry_mut(place).move_expiry(at) {
+            if table.element_mut(place).move_expiry(at) {
                 return self.arm(key, place, at);
             }
-        } else if table.entry(place).expires_at().is_none() {
+        } else if table.element(place).expires_at().is_none() {
             return;
         }
         table.replace(place, |entry| entry.rebuilt(key.bytes, expires_at));
@@ -314,6 +357,7 @@ impl<'s, 'k> Db<'s, 'k> {
     /// Puts an entry taken elsewhere under a key; gives back what was there.
     pub fn put(&mut self, key: Key<'_>, mut entry: Entry) -> Option<Entry> {
         let expires_at = entry.view().expires_at();
+        let has_due_parts = entry.view().parts_deadline().is_some();
         if entry.view().key() != key.bytes {
             entry = entry.rebuilt(key.bytes, expires_at);
         }
@@ -328,6 +372,9 @@ impl<'s, 'k> Db<'s, 'k> {
         });
         if let Some(at) = expires_at {
             self.arm(key, place, at);
+        }
+        if has_due_parts {
+            self.arm_parts(key);
         }
         old
     }

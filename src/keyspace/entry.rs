@@ -13,7 +13,9 @@ use std::ptr::NonNull;
 
 use bytes::Bytes;
 
+use crate::base::alloc::size_class;
 use crate::structures::Object;
+use crate::structures::table::{Element, same_key};
 
 /// Strings shorter than this live inside their entry; longer ones are shared [`Bytes`].
 pub const MAX_INLINE: usize = 16 * 1024;
@@ -115,41 +117,6 @@ impl Shape {
         debug_assert!(size <= isize::MAX as usize - 8);
         // SAFETY: the alignment is a power of two and the size, at most a key of 4 GiB and 16 KiB, is far below isize::MAX.
         unsafe { Layout::from_size_align_unchecked(size, 8) }
-    }
-}
-
-/// Sizes in steps of 8 bytes up to 64, of 16 up to 128, then in quarters of a power of two.
-#[inline]
-fn size_class(size: usize) -> usize {
-    if size <= 64 {
-        return (size + 7) & !7;
-    }
-    if size <= 128 {
-        return (size + 15) & !15;
-    }
-    let step = 1usize << (usize::BITS - 1 - (size - 1).leading_zeros() - 2);
-    (size + step - 1) & !(step - 1)
-}
-
-/// Compares short texts word by word: keys are mostly too short for a call of the general comparison to pay.
-#[inline]
-fn same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    let (one_words, one_rest) = one.as_chunks::<8>();
-    let (other_words, other_rest) = other.as_chunks::<8>();
-    if one_words
-        .iter()
-        .zip(other_words)
-        .any(|(a, b)| u64::from_le_bytes(*a) != u64::from_le_bytes(*b))
-    {
-        return false;
-    }
-    match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
-        // The last eight bytes overlap the words before; that is cheaper than a loop over the rest.
-        (Some(a), Some(b)) => u64::from_le_bytes(*a) == u64::from_le_bytes(*b),
-        _ => one_rest.iter().zip(other_rest).all(|(a, b)| a == b),
     }
 }
 
@@ -261,18 +228,58 @@ impl Entry {
         // SAFETY: the entry is alive and borrowed exclusively.
         unsafe { EntryMut::from_raw(self.pointer) }
     }
+}
 
-    /// Gives up ownership; [`Entry::from_raw`] takes it back.
-    pub(super) fn into_raw(self) -> NonNull<u8> {
+// SAFETY: an entry is one allocation aligned to 8; its key is written once, and whether it has an expiry, too.
+unsafe impl Element for Entry {
+    type Ref<'a> = EntryRef<'a>;
+    type Mut<'a> = EntryMut<'a>;
+
+    #[inline]
+    fn borrowed(&self) -> EntryRef<'_> {
+        self.view()
+    }
+
+    #[inline]
+    fn into_raw(self) -> NonNull<u8> {
         let pointer = self.pointer;
         std::mem::forget(self);
         pointer
     }
 
-    /// # Safety
-    /// The pointer comes from [`Entry::into_raw`] and nobody else owns it.
-    pub(super) unsafe fn from_raw(pointer: NonNull<u8>) -> Self {
+    #[inline]
+    unsafe fn from_raw(pointer: NonNull<u8>) -> Self {
         Self { pointer }
+    }
+
+    #[inline]
+    unsafe fn view<'a>(pointer: NonNull<u8>) -> EntryRef<'a> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { EntryRef::from_raw(pointer) }
+    }
+
+    #[inline]
+    unsafe fn exclusive<'a>(pointer: NonNull<u8>) -> EntryMut<'a> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { EntryMut::from_raw(pointer) }
+    }
+
+    #[inline]
+    fn key<'a>(entry: EntryRef<'a>) -> &'a [u8]
+    where
+        Self: 'a,
+    {
+        entry.key()
+    }
+
+    #[inline]
+    fn is_volatile(entry: EntryRef<'_>) -> bool {
+        entry.expires_at().is_some()
+    }
+
+    #[inline]
+    fn has_volatile_parts(entry: EntryRef<'_>) -> bool {
+        entry.parts_deadline().is_some()
     }
 }
 
@@ -351,7 +358,7 @@ impl<'a> EntryRef<'a> {
     /// Whether this is its key.
     #[inline]
     pub fn has_key(self, key: &[u8]) -> bool {
-        same(self.key(), key)
+        same_key(self.key(), key)
     }
 
     /// The value.
@@ -378,6 +385,18 @@ impl<'a> EntryRef<'a> {
         // SAFETY: the flag says that the expiry follows the header.
         (self.header().flags & FLAG_EXPIRES != 0)
             .then(|| unsafe { self.pointer.as_ptr().add(HEADER).cast::<i64>().read() })
+    }
+
+    /// The deadline before which nothing within the value goes; `None` when nothing does.
+    #[inline]
+    pub fn parts_deadline(self) -> Option<u32> {
+        if self.header().kind != KIND_OBJECT {
+            return None;
+        }
+        match self.value() {
+            ValueRef::Object(object) => object.next_deadline(),
+            _ => None,
+        }
     }
 
     /// The 24-bit access field.

@@ -7,8 +7,9 @@ use std::sync::atomic::{
     AtomicPtr, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
 
-use super::segment::Bucket;
-use super::table::locate;
+use super::entry::{Entry, EntryRef};
+use super::lock::hash_bits;
+use crate::structures::table::{Bucket, Owner, locate};
 
 /// One shard and database's hint.
 pub struct Hint {
@@ -43,7 +44,7 @@ fn pack(buckets: &[Bucket]) -> u64 {
 }
 
 /// Keeps replaced buckets readable until nobody can be looking at them.
-pub(super) fn retire<T: Send + 'static>(old: T) {
+fn retire<T: Send + 'static>(old: T) {
     crossbeam_epoch::pin().defer(move || drop(old));
 }
 
@@ -72,60 +73,6 @@ impl Hint {
     #[inline]
     pub fn deadline(&self) -> u32 {
         self.deadline.load(Relaxed)
-    }
-
-    pub(super) fn set_len(&self, len: usize) {
-        self.len.store(len as u32, Relaxed);
-    }
-
-    pub(super) fn set_deadline(&self, deadline: u32) {
-        self.deadline.store(deadline, Relaxed);
-    }
-
-    pub(super) fn lower_deadline(&self, deadline: u32) {
-        // Only the shard's lock holder writes, so load and store are enough.
-        if deadline < self.deadline() {
-            self.set_deadline(deadline);
-        }
-    }
-
-    pub(super) fn set_segment(&self, segment: usize, buckets: &[Bucket]) {
-        if self.single.load(Relaxed) != 0 {
-            return self.single.store(pack(buckets), Release);
-        }
-        // SAFETY: the shard's lock holder alone replaces the directory, and it is calling.
-        if let Some(directory) = unsafe { self.directory.load(Relaxed).as_ref() } {
-            directory.segments[segment].store(pack(buckets), Release);
-        }
-    }
-
-    pub(super) fn set_all<'a>(
-        &self,
-        depth: u32,
-        split: usize,
-        segments: impl ExactSizeIterator<Item = &'a [Bucket]>,
-    ) {
-        let packed: Box<[AtomicU64]> = segments
-            .map(|buckets| AtomicU64::new(pack(buckets)))
-            .collect();
-        let (single, directory) = match &*packed {
-            [] => (0, std::ptr::null_mut()),
-            [only] => (only.load(Relaxed), std::ptr::null_mut()),
-            _ => (
-                0,
-                Box::into_raw(Box::new(Directory {
-                    depth,
-                    split,
-                    segments: packed,
-                })),
-            ),
-        };
-        let old = self.directory.swap(directory, Release);
-        self.single.store(single, Release);
-        if !old.is_null() {
-            // SAFETY: the directory was made by Box::into_raw above and is unreachable from here on.
-            retire(unsafe { Box::from_raw(old) });
-        }
     }
 
     #[inline]
@@ -169,6 +116,71 @@ impl Hint {
         let (bucket, position) = self.bucket(bits)?;
         // SAFETY: published buckets stay readable while pinned, and their words are atomic.
         unsafe { bucket.as_ref()?.guess(position) }
+    }
+}
+
+impl Owner<Entry> for Hint {
+    #[inline]
+    fn bits(&self, entry: EntryRef<'_>) -> u64 {
+        hash_bits(entry.key())
+    }
+
+    fn retire(&self, buckets: Box<[Bucket]>) {
+        retire(buckets);
+    }
+
+    fn set_len(&self, len: usize) {
+        self.len.store(len as u32, Relaxed);
+    }
+
+    fn set_deadline(&self, deadline: u32) {
+        self.deadline.store(deadline, Relaxed);
+    }
+
+    fn lower_deadline(&self, deadline: u32) {
+        // Only the shard's lock holder writes, so load and store are enough.
+        if deadline < self.deadline() {
+            self.set_deadline(deadline);
+        }
+    }
+
+    fn set_segment(&self, segment: usize, buckets: &[Bucket]) {
+        if self.single.load(Relaxed) != 0 {
+            return self.single.store(pack(buckets), Release);
+        }
+        // SAFETY: the shard's lock holder alone replaces the directory, and it is calling.
+        if let Some(directory) = unsafe { self.directory.load(Relaxed).as_ref() } {
+            directory.segments[segment].store(pack(buckets), Release);
+        }
+    }
+
+    fn set_all<'a>(
+        &self,
+        depth: u32,
+        split: usize,
+        segments: impl ExactSizeIterator<Item = &'a [Bucket]>,
+    ) {
+        let packed: Box<[AtomicU64]> = segments
+            .map(|buckets| AtomicU64::new(pack(buckets)))
+            .collect();
+        let (single, directory) = match &*packed {
+            [] => (0, std::ptr::null_mut()),
+            [only] => (only.load(Relaxed), std::ptr::null_mut()),
+            _ => (
+                0,
+                Box::into_raw(Box::new(Directory {
+                    depth,
+                    split,
+                    segments: packed,
+                })),
+            ),
+        };
+        let old = self.directory.swap(directory, Release);
+        self.single.store(single, Release);
+        if !old.is_null() {
+            // SAFETY: the directory was made by Box::into_raw above and is unreachable from here on.
+            retire(unsafe { Box::from_raw(old) });
+        }
     }
 }
 

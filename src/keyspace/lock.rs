@@ -205,7 +205,7 @@ pub struct Scope<'k> {
     keyspace: &'k Keyspace,
     /// Most commands have one key, and need no list.
     first: Option<Held<'k>>,
-    /// In ascending order and above the first, unless this is everything.
+    /// In ascending order, and above the first.
     others: Vec<Held<'k>>,
     is_everything: bool,
 }
@@ -233,6 +233,15 @@ impl<'k> Scope<'k> {
         }
     }
 
+    /// A shard of this scope to be read, where it has been locked: in a scope over everything, by asking for it before.
+    #[inline]
+    pub(super) fn held(&self, index: usize) -> Option<&Shard> {
+        let held = self.first.iter().chain(&self.others);
+        held.into_iter()
+            .find(|held| held.index == index)
+            .map(|held| &*held.shard)
+    }
+
     /// A shard whether or not it can be looked at by key: for walks over the whole keyspace. A scope over everything keeps
     /// only this one locked afterwards, so that a long walk costs no list of locks.
     pub(super) fn walk_to(&mut self, index: usize) -> &mut Shard {
@@ -250,16 +259,12 @@ fn other_shard<'s, 'k>(
     index: usize,
 ) -> &'s mut Shard {
     let at = if is_everything {
-        others
-            .iter()
-            .position(|held| held.index == index)
-            .unwrap_or_else(|| {
-                others.push(Held {
-                    index,
-                    shard: keyspace.shards[index].lock(),
-                });
-                others.len() - 1
-            })
+        let known = others.binary_search_by_key(&index, |held| held.index);
+        known.unwrap_or_else(|at| {
+            let shard = keyspace.shards[index].lock();
+            others.insert(at, Held { index, shard });
+            at
+        })
     } else {
         others
             .binary_search_by_key(&index, |held| held.index)

@@ -4,13 +4,11 @@
 
 mod access;
 mod db;
-mod deadline;
 mod entry;
 mod gate;
 mod hint;
 mod kind;
 mod lock;
-mod segment;
 mod shard;
 mod snapshot;
 mod sweep;
@@ -20,13 +18,12 @@ mod typed;
 
 pub use access::AccessClock;
 pub use db::{Db, Expiry, Moment, Notes};
-pub use deadline::Deadlines;
 pub use entry::{Entry, EntryMut, EntryRef, MAX_INLINE, Value, ValueMut, ValueRef};
 pub use gate::{Alone, Gate, Passage};
 pub use hint::{Hint, Pin, pin};
 pub use lock::{Key, Keyspace, SHARDS, Scope, shard_of};
 pub use shard::WatchFlag;
 pub use snapshot::{Keep, Snapshot};
-pub use sweep::{Cursor, Dropped};
+pub use sweep::{Cursor, Dropped, Expired};
 pub use text::Before;
 pub use typed::WrongType;

@@ -126,7 +126,7 @@ impl ShardDatabase {
     /// Whether a key is there and not past its time.
     pub fn is_alive(&self, key: &[u8], now: i64) -> bool {
         let place = self.table.find(hash_bits(key), key);
-        let expires_at = place.map(|place| self.table.entry(place).expires_at());
+        let expires_at = place.map(|place| self.table.element(place).expires_at());
         expires_at.is_some_and(|at| at.is_none_or(|at| at >= now))
     }
 }

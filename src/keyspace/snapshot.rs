@@ -33,7 +33,7 @@ impl Debt {
     pub fn settle(&mut self, table: &Table, key: Key<'_>) {
         if self.concerns(key.bits(), key.bytes) {
             if let Some(place) = table.find(key.bits(), key.bytes) {
-                (self.keep)(self.database, table.entry(place));
+                (self.keep)(self.database, table.element(place));
             }
             self.changed.insert(key.bytes.into());
         }

@@ -1,11 +1,11 @@
 //! What concerns whole shards: expiry when it is due, SCAN's walk, random keys, flushing and swapping databases.
 
-use super::deadline::Deadlines;
 use super::entry::{Entry, EntryRef};
 use super::hint::Hint;
 use super::lock::{Key, Keyspace, SHARDS, Scope};
 use super::shard::{Shard, ShardDatabase, WatchFlag};
 use super::table::Table;
+use crate::base::deadline::Deadlines;
 use crate::base::random;
 
 /// Expiries after which no more are looked at for their average.
@@ -46,6 +46,16 @@ impl Cursor {
             position: 0,
         })
     }
+}
+
+/// What was found to be past its time.
+pub struct Expired {
+    /// Keys, which have been taken out.
+    pub entries: Vec<Entry>,
+    /// Keys whose values have parts that are past their time; they are still there.
+    pub partly: Vec<Box<[u8]>>,
+    /// Whether nothing more is due.
+    pub done: bool,
 }
 
 /// What flushing took out; dropping it frees the memory, which takes its time: do it where nobody waits.
@@ -98,15 +108,15 @@ impl<'k> Scope<'k> {
         part.is_some_and(|part| part.is_alive(key.bytes, now))
     }
 
-    /// Takes out keys of one locked shard whose time has passed, looking at about `limit` of those due. True when nothing
-    /// more is due.
+    /// Takes out keys of one locked shard whose time has passed, looking at about `limit` of those due.
     pub fn take_expired(
         &mut self,
         database: usize,
         shard: usize,
         now: i64,
         limit: usize,
-    ) -> (Vec<Entry>, bool) {
+    ) -> Expired {
+        let mut partly = Vec::new();
         let hint = self.keyspace().hint(database, shard);
         let ShardDatabase { table, debt, .. } = self.shard(shard).database(database);
         let deadline_of = |entry: EntryRef<'_>| match entry.expires_at() {
@@ -116,9 +126,22 @@ impl<'k> Scope<'k> {
                 }
                 None
             }
-            at => Some(at.map_or(u32::MAX, Deadlines::of)),
+            at => {
+                let parts = entry.parts_deadline();
+                if parts.is_some_and(|deadline| deadline < Deadlines::of(now)) {
+                    partly.push(entry.key().into());
+                }
+                let own = at.map_or(u32::MAX, Deadlines::of);
+                // What is due now is armed anew once it has been seen to.
+                Some(own.min(parts.unwrap_or(u32::MAX)).max(Deadlines::of(now)))
+            }
         };
-        table.take_due(Deadlines::of(now), limit, deadline_of, hint)
+        let (entries, done) = table.take_due(Deadlines::of(now), limit, deadline_of, hint);
+        Expired {
+            entries,
+            partly,
+            done,
+        }
     }
 
     /// Looks at one shard: within everything through this scope, else under the shard's own lock for a moment. In the

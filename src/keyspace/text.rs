@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::db::Db;
+use super::db::{Db, Expiry};
 use super::entry::{Entry, EntryMut, MAX_INLINE, Value, ValueMut, ValueRef};
 use super::lock::Key;
 use super::table::Place;
@@ -35,7 +35,7 @@ impl Db<'_, '_> {
             self.insert(key, changed_in_place(key, text, None, access));
             return Before::Missing;
         };
-        let mut entry = self.table_to_change(key).entry_mut(place);
+        let mut entry = self.table_to_change(key).element_mut(place);
         if entry.lengthen(len) {
             entry.set_raw();
             if let ValueMut::Inline(text) = entry.value() {
@@ -50,6 +50,29 @@ impl Db<'_, '_> {
         };
         self.put_changed(key, place, text, change);
         Before::String
+    }
+
+    /// Stores a string as one that was made in place: no number, however it looks. The key expires no more. True when it is
+    /// new.
+    pub fn set_raw(&mut self, key: Key<'_>, text: Vec<u8>) -> bool {
+        self.put_raw(key, text, Expiry::Clear)
+    }
+
+    /// Stores a string under a key that keeps its expiry, as one changed in place.
+    pub fn replace_raw(&mut self, key: Key<'_>, text: Vec<u8>) {
+        self.put_raw(key, text, Expiry::Keep);
+    }
+
+    fn put_raw(&mut self, key: Key<'_>, text: Vec<u8>, expiry: Expiry) -> bool {
+        if text.len() >= MAX_INLINE {
+            let object = Object::Bytes(Bytes::from(text));
+            return self.set(key, Value::Object(Box::new(object)), expiry);
+        }
+        let is_new = self.set(key, Value::Str(&text), expiry);
+        if let Some(place) = self.find(key) {
+            self.table_to_change(key).element_mut(place).set_raw();
+        }
+        is_new
     }
 
     /// Puts a string that no longer fits its entry into a new one.
@@ -104,7 +127,7 @@ fn changed_in_place(key: Key<'_>, text: Vec<u8>, expires_at: Option<i64>, access
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::{AccessClock, Expiry, Keyspace, Moment, Notes};
+    use crate::keyspace::{AccessClock, Keyspace, Moment, Notes};
     use proptest::prelude::*;
 
     const MOMENT: i64 = 1_000_000;

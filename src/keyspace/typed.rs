@@ -22,10 +22,20 @@ impl Db<'_, '_> {
         self.peek(key).map(view).transpose()
     }
 
+    /// A value looked at beside others, which have all been found before, with [`Db::read_as`] or the like.
+    pub fn view_as<T: Structure>(&self, key: Key<'_>) -> Result<Option<&T>, WrongType> {
+        self.view(key).map(view).transpose()
+    }
+
     /// A value to be changed in place, marked as used. One that has become empty must be removed.
     #[inline]
     pub fn change_as<T: Structure>(&mut self, key: Key<'_>) -> Result<Option<&mut T>, WrongType> {
         self.change(key).map(exclusive).transpose()
+    }
+
+    /// A value to be changed in place, not marked as used.
+    pub fn amend_as<T: Structure>(&mut self, key: Key<'_>) -> Result<Option<&mut T>, WrongType> {
+        self.amend(key).map(exclusive).transpose()
     }
 
     /// Like [`Db::change_as`], but a missing value is made, empty. True when it was.

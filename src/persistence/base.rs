@@ -1,5 +1,8 @@
 //! A base: all data at one moment, as the commands that make it.
 
+mod collections;
+mod sorted_sets;
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -65,10 +68,10 @@ impl Encoder {
         match object {
             Object::Bytes(text) if text.len() < SHARED => self.command(&[b"SET", key, text]),
             Object::Bytes(text) => self.set_shared(key, text),
-            Object::Hash(_) => {}
             Object::List(list) => self.append(|out| list::write(out, key, list)),
-            Object::Set(_) => {}
-            Object::SortedSet(_) => {}
+            Object::Hash(hash) => self.hash(key, hash),
+            Object::Set(set) => self.set(key, set),
+            Object::SortedSet(set) => self.sorted_set(key, set),
             Object::Stream(stream) => super::streams::encode(self, key, stream),
         }
     }

@@ -130,7 +130,7 @@ impl Parser {
             let first = batch.ranges.len();
             let result = match buffer[start] {
                 b'*' => self.parse_frame(buffer, start, limits, batch),
-                _ => self.parse_inline(buffer, start, batch),
+                _ => self.parse_inline(buffer, start, limits, batch),
             };
             let Some(end) = result.map_err(|error| (start, error))? else {
                 return Ok(start);
@@ -272,11 +272,17 @@ impl Parser {
         &mut self,
         buffer: &mut [u8],
         start: usize,
+        limits: Limits,
         batch: &mut Batch,
     ) -> Result<Option<usize>, ProtocolError> {
+        let longest = if limits.authenticated {
+            MAX_LINE
+        } else {
+            UNAUTHENTICATED_BULK as usize
+        };
         let searched = start + self.done;
         let Some(length) = memchr::memchr(b'\n', &buffer[searched..]) else {
-            if buffer.len() - start > MAX_LINE {
+            if buffer.len() - start > longest {
                 return Err(ProtocolError::BigInline);
             }
             self.done = buffer.len() - start;

@@ -132,6 +132,14 @@ impl Reply {
         self.shared_bytes = 0;
     }
 
+    /// Moves what `other` holds behind this reply, without a copy.
+    pub fn append(&mut self, other: &mut Reply) {
+        other.take_pieces(0, |piece| {
+            self.shared_bytes += piece.len();
+            self.shared.push((self.out.len(), piece));
+        });
+    }
+
     /// Adds bytes that are already in the protocol's form.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
@@ -280,8 +288,7 @@ impl Reply {
 
     /// A double; a bulk string in RESP2.
     pub fn double(&mut self, value: f64) {
-        let mut text = Vec::with_capacity(24);
-        format_f64(value, &mut text);
+        let text = format_f64(value);
         match self.is_resp3 {
             true => {
                 self.out.push(b',');
@@ -289,6 +296,22 @@ impl Reply {
                 self.out.extend_from_slice(b"\r\n");
             }
             false => self.bulk(&text),
+        }
+    }
+
+    /// A double in fixed notation, as many digits as its decimal expansion has, but 17 behind the point at most; a bulk
+    /// string in RESP2.
+    pub fn fixed_double(&mut self, value: f64) {
+        let text = format!("{value:.17}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        let text = if text == "-0" { "0" } else { text };
+        match self.is_resp3 {
+            true => {
+                self.out.push(b',');
+                self.out.extend_from_slice(text.as_bytes());
+                self.out.extend_from_slice(b"\r\n");
+            }
+            false => self.bulk(text.as_bytes()),
         }
     }
 

@@ -37,8 +37,8 @@ const READ_SIZE: usize = 64 * 1024;
 const BATCH: usize = 128;
 /// Reads before other connections get their turn.
 const READS_PER_TURN: usize = 4;
-/// A client that has not authenticated may keep this much waiting.
-const UNAUTHENTICATED_BUFFER: usize = 128 * 1024;
+/// A client that has not authenticated may keep this much waiting. A power of two, as its buffer's sizes are.
+const UNAUTHENTICATED_BUFFER: usize = 64 * 1024;
 
 /// Memory that the connections of a worker take turns with.
 struct Workbench {
@@ -148,7 +148,11 @@ impl Connection {
                 return Poll::Ready(Ok(()));
             }
             if self.signals.wants_attention() {
+                let has_waited = self.waiting.is_some();
                 self.open_letterbox();
+                if has_waited && self.waiting.is_none() {
+                    self.run_pending(context)?;
+                }
             }
             self.flush(context)?;
             if !self.is_ending && matches!(self.take_turn(context)?, Turn::Again) {
@@ -221,6 +225,7 @@ impl Connection {
             } = bench;
             let used = self.run_input(&mut input[..count], lane, batch, reply, context)?;
             if used < count {
+                self.make_room(count - used);
                 self.pending.extend_from_slice(&input[used..count]);
             }
             self.pending
@@ -261,16 +266,13 @@ impl Connection {
                 READ_SIZE * 16
             };
             // A client that is kept waiting need not be read without end; the socket's buffers hold the rest.
-            if self.pending.len() > limit {
+            if self.pending.len() >= limit {
                 return Ok(Turn::Idle);
             }
         }
-        self.pending.reserve(
-            self.parser
-                .wanted()
-                .saturating_sub(self.pending.len())
-                .max(16 * 1024),
-        );
+        self.check_query_limit(&config)?;
+        let missing = self.parser.wanted().saturating_sub(self.pending.len());
+        self.make_room(missing.max(16 * 1024));
         match self.stream.poll_read_more(context, &mut self.pending) {
             Poll::Ready(Ok(0)) => {
                 self.is_ending = true;
@@ -286,10 +288,22 @@ impl Connection {
         }
     }
 
+    /// Makes room for more pending bytes; a stranger's buffer never takes more than it may keep waiting.
+    fn make_room(&mut self, more: usize) {
+        let len = self.pending.len();
+        let room = if self.session.is(state::UNAUTHENTICATED) {
+            (len + more).next_power_of_two().min(UNAUTHENTICATED_BUFFER)
+        } else {
+            len + more
+        };
+        self.pending.reserve(room.saturating_sub(len));
+    }
+
     fn check_query_limit(&self, config: &Config) -> io::Result<()> {
         let limit = config.client_query_buffer_limit.min(u32::MAX as usize);
         let limit = if self.session.is(state::UNAUTHENTICATED) {
-            UNAUTHENTICATED_BUFFER.min(limit)
+            // Its buffer does not grow beyond that: full is too much.
+            limit.min(UNAUTHENTICATED_BUFFER - 1)
         } else {
             limit
         };

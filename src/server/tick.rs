@@ -9,7 +9,7 @@ use super::{Server, signals};
 use crate::base::clock::unix_ms;
 use crate::engine::{Effects, Engine, event, flag};
 use crate::journal::write_command;
-use crate::keyspace::SHARDS;
+use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, SHARDS, Scope};
 
 /// Time between two looks at what is due; with the coarseness of deadlines a key is gone within 100 ms of its time.
 const PERIOD: Duration = Duration::from_millis(50);
@@ -80,18 +80,14 @@ async fn expire(engine: &Engine, index: usize) {
     }
 }
 
-/// Removes some due keys of one shard; true when none is left.
+/// Removes some due keys and fields of one shard; true when none is left.
 fn sweep(engine: &Engine, lane: usize, database: usize, shard: usize) -> bool {
     let _passage = engine.keyspace.gate().pass(lane);
     let mut scope = engine.keyspace.lock_one(shard);
-    let (expired, done) = scope.take_expired(database, shard, unix_ms(), DUE_AT_ONCE);
+    let expired = scope.take_expired(database, shard, unix_ms(), DUE_AT_ONCE);
     let mut effects = Effects::default();
-    let listens = engine
-        .config
-        .load()
-        .notify_keyspace_events
-        .contains(event::EXPIRED.class);
-    for entry in &expired {
+    effects.listens = engine.config.load().notify_keyspace_events;
+    for entry in &expired.entries {
         let key = entry.view().key();
         if engine.journal.is_open() {
             effects.add(database, |out| {
@@ -99,15 +95,41 @@ fn sweep(engine: &Engine, lane: usize, database: usize, shard: usize) -> bool {
             });
             engine.append(lane, &mut effects);
         }
-        if listens {
+        if effects.listens.contains(event::EXPIRED.class) {
             engine.notify(database, key, event::EXPIRED);
         }
     }
-    engine.stats.lanes[lane].expired.add(expired.len() as u64);
-    if !expired.is_empty() && engine.journal.is_open() {
+    for key in &expired.partly {
+        sweep_fields(engine, lane, &mut scope, &mut effects, (database, key));
+    }
+    let count = expired.entries.len();
+    engine.stats.lanes[lane].expired.add(count as u64);
+    if count + expired.partly.len() > 0 && engine.journal.is_open() {
         engine.journal.ring();
     }
-    done
+    expired.done
+}
+
+/// Removes some due fields of a hash.
+fn sweep_fields(
+    engine: &Engine,
+    lane: usize,
+    scope: &mut Scope<'_>,
+    effects: &mut Effects,
+    (database, key): (usize, &[u8]),
+) {
+    let mut notes = Notes::default();
+    let now = unix_ms();
+    let moment = Moment {
+        now,
+        access: AccessClock::lru(now),
+        no_touch: true,
+        ignore_expiry: false,
+        keeps_expired: false,
+    };
+    let mut db = Db::new(scope, &mut notes, database, moment);
+    engine.expire_fields(lane, &mut db, effects, Key::new(key), DUE_AT_ONCE);
+    engine.append(lane, effects);
 }
 
 /// Once a second: closes clients that have been idle for too long.

@@ -1,12 +1,17 @@
 //! Values and their encodings: bytes and order. Nothing here knows a key, an expiry, a reply or a clock.
 
+pub mod bitfield;
+pub mod bits;
+pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod lcs;
 pub mod list;
 pub mod listpack;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
+pub mod table;
 pub mod text;
 
 use bytes::Bytes;
@@ -97,6 +102,16 @@ impl Object {
             Self::Set(set) => set.free_effort(),
             Self::SortedSet(sorted_set) => sorted_set.free_effort(),
             Self::Stream(stream) => stream.free_effort(),
+        }
+    }
+}
+
+impl Object {
+    /// The deadline before which no part of the value goes; `None` when none does.
+    pub fn next_deadline(&self) -> Option<u32> {
+        match self {
+            Self::Hash(hash) => hash.next_deadline(),
+            _ => None,
         }
     }
 }

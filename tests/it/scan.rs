@@ -299,3 +299,20 @@ fn within_a_transaction() {
     let replies = raw.ask("EXEC").items();
     assert_eq!(replies[0].clone().items()[1].clone().items().len(), 3);
 }
+
+#[test]
+fn keys_of_many_pieces() {
+    const COUNT: usize = 30_000;
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    for number in 0..COUNT {
+        raw.send(frame(&[b"SET", format!("key:{number:05}").as_bytes(), b""]));
+    }
+    raw.read_many(COUNT);
+    let mut keys: Vec<String> = raw.ask("KEYS *").items().iter().map(Reply::text).collect();
+    keys.sort_unstable();
+    let expected: Vec<String> = (0..COUNT)
+        .map(|number| format!("key:{number:05}"))
+        .collect();
+    assert!(keys == expected, "{} keys of {COUNT}", keys.len());
+}

@@ -1,5 +1,42 @@
-//! HyperLogLogs: how many different elements there were, roughly. The commands stand in `table`.
+//! HyperLogLog: about how many different elements there were. The values are strings. The commands stand in `table`.
 
+mod count;
+mod debug;
 mod table;
+mod update;
 
 pub use table::COMMANDS;
+
+use crate::engine::{Call, CommandError};
+use crate::keyspace::{Key, ValueRef};
+use crate::structures::hyperloglog::{self, Invalid};
+
+/// The bytes of a HyperLogLog.
+fn bytes_of(value: ValueRef<'_>) -> Result<&[u8], CommandError> {
+    let bytes = match value {
+        ValueRef::Inline(bytes) => bytes,
+        ValueRef::Int(_) => b"",
+        ValueRef::Object(object) => object.as_string().ok_or(CommandError::WrongType)?,
+    };
+    hyperloglog::encoding(bytes).map_err(refuse)?;
+    Ok(bytes)
+}
+
+fn refuse(invalid: Invalid) -> CommandError {
+    CommandError::text(match invalid {
+        Invalid::Foreign => "WRONGTYPE Key is not a valid HyperLogLog string value.",
+        Invalid::Corrupt => "INVALIDOBJ Corrupted HLL object detected",
+    })
+}
+
+/// The bytes under a key that is about to be changed; `None` when it is missing.
+fn to_change<'c>(call: &'c mut Call, key: Key<'_>) -> Result<Option<&'c [u8]>, CommandError> {
+    // The view outlives the exclusive one, which marks the key as used.
+    if call.db.change(key).is_none() {
+        return Ok(None);
+    }
+    call.db
+        .peek(key)
+        .map(|entry| bytes_of(entry.value()))
+        .transpose()
+}

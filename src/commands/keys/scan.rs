@@ -10,6 +10,9 @@ use crate::resp::reply::Reply;
 
 /// Keys looked at before others get their turn.
 const SLICE: usize = 1000;
+/// Bytes of keys that are gathered in one piece: one that held them all would be copied each time that it must grow, and
+/// keep everybody waiting.
+const PIECE: usize = 64 * 1024;
 /// Keys that SCAN looks at when nothing is said.
 const DEFAULT_COUNT: usize = 10;
 
@@ -146,7 +149,9 @@ struct Walk {
     filter: Filter,
     shape: Shape,
     found: usize,
+    /// The keys found last, and all those before them.
     keys: Reply,
+    earlier: Reply,
 }
 
 impl Walk {
@@ -159,6 +164,7 @@ impl Walk {
             shape,
             found: 0,
             keys: Reply::new(),
+            earlier: Reply::new(),
         }
     }
 
@@ -180,11 +186,14 @@ impl Walk {
                 keys.bulk(entry.key());
             }
         });
+        if self.keys.len() >= PIECE {
+            self.earlier.append(&mut self.keys);
+        }
         self.count -= count;
         self.cursor.is_none() || self.count == 0
     }
 
-    fn report(&self, reply: &mut Reply) {
+    fn report(&mut self, reply: &mut Reply) {
         if let Shape::Scan = self.shape {
             reply.array(2);
             let cursor = self.cursor.map_or(0, Cursor::number);
@@ -192,7 +201,11 @@ impl Walk {
             reply.bulk_integer(cursor as i64);
         }
         reply.array(self.found);
-        reply.raw(self.keys.plain().unwrap_or_default());
+        if self.earlier.is_empty() {
+            return reply.raw(self.keys.plain().unwrap_or_default());
+        }
+        reply.append(&mut self.earlier);
+        reply.append(&mut self.keys);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::super::help::help;
 use super::permission;
 use crate::base::machine::error_text;
-use crate::config::{Apply, Config, Directive, Extent};
+use crate::config::{Apply, Config, Directive, Extent, SetError};
 use crate::engine::{Call, Command, CommandError, CommandResult, Group, flags::*};
 
 fn get(call: &mut Call) -> CommandResult {
@@ -33,7 +33,14 @@ fn set(call: &mut Call) -> CommandResult {
     let old = call.engine.config.snapshot();
     let (new, changed) = old
         .with_from(&pairs, permission::caller(&call.session.client))
-        .map_err(|error| CommandError::message(format!("ERR {error}")))?;
+        .map_err(|error| match error {
+            SetError::Unknown(name) => CommandError::quoting(
+                "ERR Unknown option or number of arguments for CONFIG SET - '",
+                &name,
+                "'",
+            ),
+            other => CommandError::message(format!("ERR {other}")),
+        })?;
     let new = Arc::new(new);
     call.engine.config.replace(Config::clone(&new));
     apply(call, &old, &new, &changed)?;

@@ -19,7 +19,7 @@ use crate::keyspace::{Expiry, Key, Value, ValueRef};
 use crate::resp::reply::Reply;
 
 /// A stored value as text; integers are written into `buffer`.
-fn text_of<'a>(
+pub(super) fn text_of<'a>(
     value: ValueRef<'a>,
     buffer: &'a mut itoa::Buffer,
 ) -> Result<&'a [u8], CommandError> {
@@ -60,7 +60,10 @@ fn reply_read(call: &mut Call, key: Key<'_>) -> Result<bool, CommandError> {
 }
 
 /// The length of the string under a key that is about to be changed.
-fn length_to_change(call: &mut Call, key: Key<'_>) -> Result<Option<usize>, CommandError> {
+pub(super) fn length_to_change(
+    call: &mut Call,
+    key: Key<'_>,
+) -> Result<Option<usize>, CommandError> {
     let Some(entry) = call.db.change(key) else {
         return Ok(None);
     };

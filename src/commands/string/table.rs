@@ -19,7 +19,7 @@ pub const COMMANDS: &[Command] = &[
     Command::new("SET", Group::String, "key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]", set::set)
         .keys(&[one_key(1, &["RW", "access", "update", "variable_flags"])])
         .key_flags(set::key_flags)
-        .flags(WRITE | DENYOOM)
+        .flags(WRITE | DENYOOM | BRIEF)
         .docs("1.0.0", "O(1)", "Stores a string at a key, over whatever is there, under conditions and for a time if asked."),
     Command::new("MGET", Group::String, "key [key ...]", multi::mget)
         .keys(&[all_keys(1, &["RO", "access"])])
@@ -57,11 +57,11 @@ pub const COMMANDS: &[Command] = &[
         .docs("1.0.0", "O(1)", "Stores a string at a key that does not exist yet."),
     Command::new("SETEX", Group::String, "key seconds value", set::setex)
         .keys(OVERWRITTEN)
-        .flags(WRITE | DENYOOM)
+        .flags(WRITE | DENYOOM | BRIEF)
         .docs("2.0.0", "O(1)", "Stores a string at a key for some seconds."),
     Command::new("PSETEX", Group::String, "key milliseconds value", set::psetex)
         .keys(OVERWRITTEN)
-        .flags(WRITE | DENYOOM)
+        .flags(WRITE | DENYOOM | BRIEF)
         .docs("2.6.0", "O(1)", "Stores a string at a key for some milliseconds."),
     Command::new("GETSET", Group::String, "key value", set::getset)
         .keys(CHANGED)

@@ -9,6 +9,8 @@ use super::wire::Tree;
 enum Allowed {
     /// Same items in another order.
     Order,
+    /// A cursor, and the same items in another order.
+    OrderBehindCursor,
     /// Same pairs in another order, whether they are a map or a flat array.
     OrderOfPairs,
     /// Arrays of equal shape whose columns hold the same values in another order.
@@ -21,6 +23,10 @@ enum Allowed {
     Values,
     /// Any key that the test ever names.
     KnownKey,
+    /// The same numbers in other digits.
+    Digits,
+    /// The same numbers in other digits, and same pairs in another order behind a cursor.
+    DigitsBehindCursor,
     /// Pending entries whose third column is a time.
     IdleTimes,
     /// An encoding that later versions choose.
@@ -33,6 +39,16 @@ enum Allowed {
 const ACCEPTED: &[(&str, Allowed, &str)] = &[
     ("KEYS", Allowed::Order, "no order is promised"),
     ("SMEMBERS", Allowed::Order, "no order is promised"),
+    ("SINTER", Allowed::Order, "no order is promised"),
+    ("SUNION", Allowed::Order, "no order is promised"),
+    ("SDIFF", Allowed::Order, "no order is promised"),
+    ("SPOP", Allowed::Order, "no order is promised"),
+    ("SRANDMEMBER", Allowed::Values, "chance"),
+    ("SSCAN", Allowed::OrderBehindCursor, "no order is promised"),
+    ("HKEYS", Allowed::Order, "no order is promised"),
+    ("HVALS", Allowed::Order, "no order is promised"),
+    ("HRANDFIELD", Allowed::Values, "chance"),
+    ("HSCAN", Allowed::OrderBehindCursor, "no order is promised"),
     ("HGETALL", Allowed::OrderOfPairs, "no order is promised"),
     ("CONFIG GET", Allowed::OrderOfPairs, "no order is promised"),
     ("PUBSUB CHANNELS", Allowed::Order, "no order is promised"),
@@ -107,6 +123,127 @@ const ACCEPTED: &[(&str, Allowed, &str)] = &[
         Allowed::Value,
         "depends on the connections before",
     ),
+    (
+        "ZADD",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "ZINCRBY",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "ZSCORE",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "ZMSCORE",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "ZRANGE",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "ZRANGEBYSCORE",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "ZREVRANGE",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "ZREVRANGEBYSCORE",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "ZPOPMIN",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "ZPOPMAX",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "ZMPOP",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "BZPOPMIN",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "BZPOPMAX",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "BZMPOP",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "ZUNION",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "ZINTER",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "ZDIFF",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a score",
+    ),
+    (
+        "GEODIST",
+        Allowed::Digits,
+        "7.0 rounds the last digit of a distance in another way",
+    ),
+    (
+        "GEOSEARCH",
+        Allowed::Digits,
+        "7.0 rounds the last digit of a distance in another way",
+    ),
+    (
+        "GEORADIUS",
+        Allowed::Digits,
+        "7.0 rounds the last digit of a distance in another way",
+    ),
+    (
+        "GEORADIUS_RO",
+        Allowed::Digits,
+        "7.0 rounds the last digit of a distance in another way",
+    ),
+    (
+        "GEORADIUSBYMEMBER",
+        Allowed::Digits,
+        "7.0 rounds the last digit of a distance in another way",
+    ),
+    (
+        "GEORADIUSBYMEMBER_RO",
+        Allowed::Digits,
+        "7.0 rounds the last digit of a distance in another way",
+    ),
+    (
+        "ZSCAN",
+        Allowed::DigitsBehindCursor,
+        "no order is promised, and 7.0 prints all 17 digits of a score",
+    ),
+    ("ZRANDMEMBER", Allowed::Values, "chance"),
     (
         "XPENDING",
         Allowed::IdleTimes,
@@ -200,6 +337,12 @@ impl Allowed {
     fn accepts(self, ours: &Tree, reference: &Tree) -> bool {
         match self {
             Allowed::Order => sorted(&ours.items) == sorted(&reference.items),
+            Allowed::OrderBehindCursor => match (&ours.items[..], &reference.items[..]) {
+                ([one, ours], [other, reference]) => {
+                    one == other && sorted(&ours.items) == sorted(&reference.items)
+                }
+                _ => false,
+            },
             Allowed::OrderOfPairs => sorted_pairs(ours) == sorted_pairs(reference),
             Allowed::OrderOfColumns => {
                 let (ours, reference) = (columns(ours), columns(reference));
@@ -208,6 +351,19 @@ impl Allowed {
             Allowed::Distance(limit) => match (ours.integer(), reference.integer()) {
                 (Some(ours), Some(reference)) if ours >= 0 && reference >= 0 => {
                     ours.abs_diff(reference) <= limit as u64
+                }
+                _ => false,
+            },
+            Allowed::Digits => same_numbers(ours, reference),
+            Allowed::DigitsBehindCursor => match (&ours.items[..], &reference.items[..]) {
+                ([one, ours], [other, reference]) => {
+                    let (ours, reference) = (sorted_pairs(ours), sorted_pairs(reference));
+                    let same = |(a, b): (&&[Tree], &&[Tree])| {
+                        a.len() == b.len() && a.iter().zip(*b).all(|(a, b)| same_numbers(a, b))
+                    };
+                    one == other
+                        && ours.len() == reference.len()
+                        && ours.iter().zip(&reference).all(same)
                 }
                 _ => false,
             },
@@ -221,6 +377,24 @@ impl Allowed {
             Allowed::CommandDetails => command_heads(ours) == command_heads(reference),
         }
     }
+}
+
+fn same_numbers(ours: &Tree, reference: &Tree) -> bool {
+    let number = |tree: &Tree| std::str::from_utf8(&tree.text).ok()?.parse::<f64>().ok();
+    let is_near = |a: f64, b: f64| a == b || (a - b).abs() < 1.5e-4;
+    let same_text = ours.text == reference.text
+        || (matches!(ours.sign, b'$' | b',')
+            && number(ours)
+                .zip(number(reference))
+                .is_some_and(|(a, b)| is_near(a, b)));
+    ours.sign == reference.sign
+        && ours.items.len() == reference.items.len()
+        && same_text
+        && ours
+            .items
+            .iter()
+            .zip(&reference.items)
+            .all(|(a, b)| same_numbers(a, b))
 }
 
 fn sorted(items: &[Tree]) -> Vec<&Tree> {

@@ -177,9 +177,13 @@ const FLOATS: &[&str] = &[
 ];
 
 pub fn is_known_key(key: &[u8]) -> bool {
-    let known = KEYS.iter().chain(BIG_KEYS).chain(PLAIN_WORDS);
-    let mut known = known.chain(super::streams::KEYS);
+    let mut known = (KEYS.iter().chain(BIG_KEYS).chain(PLAIN_WORDS)).chain(super::streams::KEYS);
     known.any(|known| *known == key)
+        || super::sets::is_key(key)
+        || super::hashes::is_key(key)
+        || super::sorted_sets::is_key(key)
+        || super::geo::is_key(key)
+        || super::hyperloglogs::is_key(key)
 }
 
 pub struct Generator {

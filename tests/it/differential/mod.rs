@@ -8,15 +8,22 @@
 //! `redis-server` the test is skipped with a word, but not where `CI` is set. Run the test itself against Redis with
 //! `OXIDIS_TEST_SERVER=redis-server`: it must find no difference.
 
+mod bitmaps;
 mod compare;
 mod connection;
 mod errors;
 mod expiry;
 mod generate;
+mod geo;
+mod hashes;
+mod hyperloglogs;
 mod introspection;
 mod keys;
+mod lists;
 mod pair;
 mod pubsub;
+mod sets;
+mod sorted_sets;
 mod streams;
 mod strings;
 mod transactions;
@@ -46,8 +53,15 @@ const MAX_INTERRUPTIONS: usize = 100;
 /// The commands that each family sends, with their weights: single commands, and sequences of them.
 const FAMILIES: &[(usize, Family)] = &[
     (40, Family::Single(strings::any)),
+    (10, Family::Single(bitmaps::any)),
+    (6, Family::Single(hyperloglogs::any)),
     (24, Family::Single(keys::any)),
+    (24, Family::Single(lists::any)),
     (16, Family::Single(expiry::any)),
+    (16, Family::Single(hashes::any)),
+    (16, Family::Single(sets::any)),
+    (24, Family::Single(sorted_sets::any)),
+    (12, Family::Single(geo::any)),
     (14, Family::Single(streams::any)),
     (5, Family::Sequence(streams::consuming)),
     (3, Family::Single(types::any)),

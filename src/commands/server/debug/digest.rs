@@ -2,10 +2,14 @@
 
 use sha1::{Digest as _, Sha1};
 
+use crate::base::numbers::format_shortest;
 use crate::engine::{Call, CommandResult};
 use crate::keyspace::{Cursor, EntryRef, Key, ValueRef};
 use crate::structures::Object;
+use crate::structures::hash::{Hash, Seen};
 use crate::structures::list::List;
+use crate::structures::set::Set;
+use crate::structures::sorted_set::SortedSet;
 use crate::structures::stream::{Id, Stream};
 
 /// Entries looked at in one step of a walk.
@@ -14,7 +18,10 @@ const STEP: usize = 1000;
 /// Numbers of types in Redis's snapshots and digests.
 const STRING: u32 = 0;
 const LIST: u32 = 1;
+const SET: u32 = 2;
+const SORTED_SET: u32 = 3;
 const STREAM: u32 = 6;
+const HASH: u32 = 4;
 
 /// A signature in the making.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +47,44 @@ impl Signature {
             ValueRef::Int(number) => self.append_string(number.to_string().as_bytes()),
             ValueRef::Inline(text) => self.append_string(text),
             ValueRef::Object(Object::Bytes(text)) => self.append_string(text),
-            ValueRef::Object(Object::Hash(_)) => {}
             ValueRef::Object(Object::List(list)) => self.append_list(list),
-            ValueRef::Object(Object::Set(_)) => {}
-            ValueRef::Object(Object::SortedSet(_)) => {}
+            ValueRef::Object(Object::Hash(hash)) => self.append_hash(hash),
+            ValueRef::Object(Object::Set(set)) => self.append_set(set),
+            ValueRef::Object(Object::SortedSet(set)) => self.append_sorted_set(set),
             ValueRef::Object(Object::Stream(stream)) => self.append_stream(stream),
         }
         if entry.expires_at().is_some() {
             self.add(b"!!expire!!");
+        }
+    }
+
+    fn append_sorted_set(&mut self, set: &SortedSet) {
+        self.append(&SORTED_SET.to_be_bytes());
+        for (member, score) in set.iter() {
+            let mut pair = Self::default();
+            pair.append(member.as_bytes(&mut itoa::Buffer::new()));
+            pair.append(&format_shortest(score));
+            self.add(&pair.0);
+        }
+    }
+
+    fn append_set(&mut self, set: &Set) {
+        self.append(&SET.to_be_bytes());
+        for member in set.iter() {
+            self.add(member.as_bytes(&mut itoa::Buffer::new()));
+        }
+    }
+
+    fn append_hash(&mut self, hash: &Hash) {
+        self.append(&HASH.to_be_bytes());
+        for field in hash.iter(Seen::ALL) {
+            let mut pair = Self::default();
+            pair.append(field.name.as_bytes(&mut itoa::Buffer::new()));
+            pair.append(field.value.as_bytes(&mut itoa::Buffer::new()));
+            self.add(&pair.0);
+            if field.expires_at.is_some() {
+                self.add(b"!!hexpire!!");
+            }
         }
     }
 

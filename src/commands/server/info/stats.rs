@@ -44,7 +44,9 @@ pub(super) const STATS: Section = Section::new(
         ("sync_full", |_| "0".into()),
         ("sync_partial_ok", |_| "0".into()),
         ("sync_partial_err", |_| "0".into()),
-        ("expired_subkeys", |_| "0".into()),
+        ("expired_subkeys", |facts| {
+            sum(facts, |lane| &lane.expired_fields)
+        }),
         ("expired_keys", |facts| sum(facts, |lane| &lane.expired)),
         // What has expired is removed when it is due: nothing is sampled, and no time is capped.
         ("expired_stale_perc", |_| "0.00".into()),

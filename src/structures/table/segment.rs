@@ -1,14 +1,15 @@
-//! A run of cache-line buckets that holds the entries of one stretch of the hash space, in hash order.
+//! A run of cache-line buckets that holds the elements of one stretch of the hash space, in hash order.
 //!
-//! Each slot is one word: 16 bits of the entry's hash (its position in this segment) above its 48-bit address, with flags in
-//! the address's free low bits. An entry lives in its home bucket, or, while that is full, in the next bucket that was not:
-//! so every bucket between an entry and its home is full. Removal restores that rule, there are no tombstones.
-//! Growing moves slots without looking at the entries: the position is in the slot.
+//! Each slot is one word: 16 bits of the element's hash (its position in this segment) above its 48-bit address, with flags
+//! in the address's free low bits. An element lives in its home bucket, or, while that is full, in the next bucket that was not:
+//! so every bucket between an element and its home is full. Removal restores that rule, there are no tombstones.
+//! Growing moves slots without looking at the elements: the position is in the slot.
 
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::entry::{Entry, EntryMut, EntryRef};
+use super::element::Element;
 
 /// Slots in a bucket: a cache line of words.
 pub(super) const SLOTS: usize = 8;
@@ -17,13 +18,18 @@ pub(super) const SLOTS: usize = 8;
 pub(super) const NO_DEADLINE: u32 = u32::MAX;
 
 const ADDRESS: u64 = (1 << 48) - 8;
+/// The element has a deadline of its own.
 const VOLATILE: u64 = 1;
+/// Something in the element has a deadline.
+const PARTLY: u64 = 2;
+/// Whether the element is looked at when its bucket is due.
+const DUE: u64 = VOLATILE | PARTLY;
 
 /// One cache line of slots, filled from the first; zero is empty. Words are atomic because prefetching looks at them
 /// without the shard's lock.
 #[repr(align(64))]
 #[derive(Default)]
-pub(super) struct Bucket([AtomicU64; SLOTS]);
+pub struct Bucket([AtomicU64; SLOTS]);
 
 impl Bucket {
     #[inline]
@@ -50,16 +56,16 @@ impl Bucket {
         })
     }
 
-    /// The address of the first entry whose position matches: a guess to be prefetched, never followed.
+    /// The address of the first element whose position matches: a guess to be prefetched, never followed.
     #[inline]
-    pub(super) fn guess(&self, position: u16) -> Option<*const u8> {
+    pub fn guess(&self, position: u16) -> Option<*const u8> {
         let found = self.matches(position);
         let word = self.word(found.trailing_zeros() as usize % SLOTS);
         (found != 0).then(|| std::ptr::without_provenance((word & ADDRESS) as usize))
     }
 }
 
-/// Where an entry is: the number of its slot.
+/// Where an element is: the number of its slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place(pub u32);
 
@@ -88,24 +94,31 @@ fn position_of(word: u64) -> u16 {
 #[inline]
 fn pointer_of(word: u64) -> NonNull<u8> {
     let pointer = std::ptr::with_exposed_provenance_mut((word & ADDRESS) as usize);
-    // SAFETY: only called on occupied slots, which hold the address of an entry.
+    // SAFETY: only called on occupied slots, which hold the address of an element.
     unsafe { NonNull::new_unchecked(pointer) }
 }
 
-fn word_of(position: u16, entry: Entry) -> u64 {
-    let is_volatile = entry.view().expires_at().is_some();
-    let address = entry.into_raw().as_ptr().expose_provenance() as u64;
+fn word_of<E: Element>(position: u16, element: E) -> u64 {
+    let pointer = element.into_raw();
+    // SAFETY: the element has just been given up, and is alive and untouched.
+    let view = unsafe { E::view(pointer) };
+    let flags = match E::is_volatile(view) {
+        true => VOLATILE,
+        false if E::has_volatile_parts(view) => PARTLY,
+        false => 0,
+    };
+    let address = pointer.as_ptr().expose_provenance() as u64;
     assert!(
         address & !ADDRESS == 0,
-        "entry addresses fit 48 bits and are aligned"
+        "element addresses fit 48 bits and are aligned"
     );
-    u64::from(position) << 48 | address | u64::from(is_volatile)
+    u64::from(position) << 48 | address | flags
 }
 
 /// Bucket counts worth having: the steps in which allocators round sizes up, four to a doubling, less the bucket that they
 /// add to find a cache line's start.
-fn capacity_for(entries: usize) -> usize {
-    let buckets = (entries * 5).div_ceil(SLOTS * 4).max(1);
+fn capacity_for(elements: usize) -> usize {
+    let buckets = (elements * 5).div_ceil(SLOTS * 4).max(1);
     if buckets < 8 {
         return buckets;
     }
@@ -114,27 +127,38 @@ fn capacity_for(entries: usize) -> usize {
 }
 
 /// A run of buckets; positions are 16 bits, so at most 65,536 buckets make sense and a few hundred are used.
-#[derive(Default)]
 #[repr(C)]
-pub(super) struct Segment {
+pub(super) struct Segment<E: Element> {
     buckets: Box<[Bucket]>,
     len: usize,
     /// Entries with an expiry.
     expiring: usize,
-    /// Per bucket the earliest deadline among its entries, or an earlier one; empty until the first entry has one.
+    /// Per bucket the earliest deadline among its elements, or an earlier one; empty until the first element has one.
     deadlines: Box<[u32]>,
     /// Not later than any of `deadlines`.
     next_deadline: u32,
+    owned: PhantomData<E>,
 }
 
-impl Segment {
-    pub(super) fn with_capacity(entries: usize) -> Self {
+impl<E: Element> Default for Segment<E> {
+    fn default() -> Self {
+        Self::of(Box::default())
+    }
+}
+
+impl<E: Element> Segment<E> {
+    pub(super) fn with_capacity(elements: usize) -> Self {
+        Self::of(new_buckets(capacity_for(elements)))
+    }
+
+    fn of(buckets: Box<[Bucket]>) -> Self {
         Self {
-            buckets: new_buckets(capacity_for(entries)),
+            buckets,
             len: 0,
             expiring: 0,
             deadlines: Box::default(),
             next_deadline: NO_DEADLINE,
+            owned: PhantomData,
         }
     }
 
@@ -159,10 +183,10 @@ impl Segment {
         self.buckets.len() * size_of::<Bucket>() + self.deadlines.len() * size_of::<u32>()
     }
 
-    /// Whether one more entry needs more buckets.
+    /// Whether one more element needs more buckets.
     #[inline]
     pub(super) fn must_grow(&self) -> bool {
-        // At most four slots in five are used: beyond that many entries are not in their home bucket, and not prefetched.
+        // At most four slots in five are used: beyond that many elements are not in their home bucket, and not prefetched.
         (self.len + 1) * 5 > self.buckets.len() * SLOTS * 4
     }
 
@@ -185,7 +209,7 @@ impl Segment {
         }
     }
 
-    /// Finds a key. Most finds read one bucket and one entry.
+    /// Finds a key. Most finds read one bucket and one element.
     #[inline]
     pub(super) fn find(&self, position: u16, key: &[u8]) -> Option<Place> {
         let mut bucket = self.home(position);
@@ -196,7 +220,7 @@ impl Segment {
                 let slot = found.trailing_zeros() as usize;
                 let word = line.word(slot);
                 // An empty slot looks like position 0.
-                if word != 0 && self.view(word).has_key(key) {
+                if word != 0 && E::has_key(self.view(word), key) {
                     return Some(Place::new(bucket, slot));
                 }
                 found &= found - 1;
@@ -210,9 +234,9 @@ impl Segment {
     }
 
     #[inline]
-    fn view(&self, word: u64) -> EntryRef<'_> {
-        // SAFETY: an occupied slot owns a live entry, borrowed with the segment.
-        unsafe { EntryRef::from_raw(pointer_of(word)) }
+    fn view(&self, word: u64) -> E::Ref<'_> {
+        // SAFETY: an occupied slot owns a live element, borrowed with the segment.
+        unsafe { E::view(pointer_of(word)) }
     }
 
     #[inline]
@@ -221,31 +245,31 @@ impl Segment {
     }
 
     #[inline]
-    pub(super) fn entry(&self, place: Place) -> EntryRef<'_> {
+    pub(super) fn element(&self, place: Place) -> E::Ref<'_> {
         self.view(self.word_at(place))
     }
 
     #[inline]
-    pub(super) fn entry_mut(&mut self, place: Place) -> EntryMut<'_> {
-        // SAFETY: an occupied slot owns a live entry, and the segment is borrowed exclusively.
-        unsafe { EntryMut::from_raw(pointer_of(self.word_at(place))) }
+    pub(super) fn element_mut(&mut self, place: Place) -> E::Mut<'_> {
+        // SAFETY: an occupied slot owns a live element, and the segment is borrowed exclusively.
+        unsafe { E::exclusive(pointer_of(self.word_at(place))) }
     }
 
-    /// Puts another entry of the same key into a place, made from the old one.
-    pub(super) fn replace(&mut self, place: Place, make: impl FnOnce(Entry) -> Entry) {
+    /// Puts another element of the same key into a place, made from the old one.
+    pub(super) fn replace(&mut self, place: Place, make: impl FnOnce(E) -> E) {
         let old = self.word_at(place);
-        // SAFETY: the slot's entry is owned by `make` from here on, and the slot is overwritten below; `make` does not
+        // SAFETY: the slot's element is owned by `make` from here on, and the slot is overwritten below; `make` does not
         // unwind, it only moves and allocates.
-        let entry = make(unsafe { Entry::from_raw(pointer_of(old)) });
-        let word = word_of(position_of(old), entry);
+        let element = make(unsafe { E::from_raw(pointer_of(old)) });
+        let word = word_of(position_of(old), element);
         self.buckets[place.bucket()].0[place.slot()].store(word, Relaxed);
         self.expiring = self.expiring - (old & VOLATILE) as usize + (word & VOLATILE) as usize;
     }
 
-    /// Adds an entry that is not there yet. The caller has made room (see [`Segment::must_grow`]).
+    /// Adds an element that is not there yet. The caller has made room (see [`Segment::must_grow`]).
     #[inline]
-    pub(super) fn insert(&mut self, position: u16, entry: Entry) -> Place {
-        let word = word_of(position, entry);
+    pub(super) fn insert(&mut self, position: u16, element: E) -> Place {
+        let word = word_of(position, element);
         self.len += 1;
         self.expiring += (word & VOLATILE) as usize;
         self.put(word)
@@ -264,17 +288,17 @@ impl Segment {
         }
     }
 
-    /// Takes an entry out.
-    pub(super) fn remove(&mut self, place: Place) -> Entry {
+    /// Takes an element out.
+    pub(super) fn remove(&mut self, place: Place) -> E {
         let word = self.word_at(place);
         self.len -= 1;
         self.expiring -= (word & VOLATILE) as usize;
         self.vacate(place.bucket(), place.slot());
-        // SAFETY: the slot gave up the entry.
-        unsafe { Entry::from_raw(pointer_of(word)) }
+        // SAFETY: the slot gave up the element.
+        unsafe { E::from_raw(pointer_of(word)) }
     }
 
-    /// Empties a slot and restores the rule that every bucket between an entry and its home is full.
+    /// Empties a slot and restores the rule that every bucket between an element and its home is full.
     fn vacate(&mut self, mut hole: usize, slot: usize) {
         if !self.close_gap(hole, slot) {
             return;
@@ -285,7 +309,7 @@ impl Segment {
             if let Some(slot) = self.slot_that_may_move(hole, bucket) {
                 let word = self.buckets[bucket].word(slot);
                 self.buckets[hole].0[SLOTS - 1].store(word, Relaxed);
-                if word & VOLATILE != 0 && !self.deadlines.is_empty() {
+                if word & DUE != 0 && !self.deadlines.is_empty() {
                     self.deadlines[hole] = self.deadlines[hole].min(self.deadlines[bucket]);
                 }
                 if !self.close_gap(bucket, slot) {
@@ -298,7 +322,7 @@ impl Segment {
         }
     }
 
-    /// Moves the bucket's last entry into an emptied slot; true when the bucket was full before.
+    /// Moves the bucket's last element into an emptied slot; true when the bucket was full before.
     fn close_gap(&mut self, bucket: usize, slot: usize) -> bool {
         let line = &self.buckets[bucket];
         let last = line.occupied() - 1;
@@ -307,7 +331,7 @@ impl Segment {
         last == SLOTS - 1
     }
 
-    /// A slot of `bucket` whose entry's home lies at or before `hole`.
+    /// A slot of `bucket` whose element's home lies at or before `hole`.
     fn slot_that_may_move(&self, hole: usize, bucket: usize) -> Option<usize> {
         let count = self.buckets.len();
         let line = &self.buckets[bucket];
@@ -316,8 +340,12 @@ impl Segment {
             .find(|&slot| distance(self.home(position_of(line.word(slot)))) >= distance(hole))
     }
 
-    /// Notes that the entry at a place is due at `deadline`; [`Segment::take_due`] will look at it then.
+    /// Notes that the element at a place is due at `deadline`; [`Segment::take_due`] will look at it then.
     pub(super) fn set_deadline(&mut self, place: Place, deadline: u32) {
+        let word = self.word_at(place);
+        if word & DUE == 0 {
+            self.buckets[place.bucket()].0[place.slot()].store(word | PARTLY, Relaxed);
+        }
         if self.deadlines.is_empty() {
             self.deadlines = vec![NO_DEADLINE; self.buckets.len()].into_boxed_slice();
         }
@@ -326,14 +354,14 @@ impl Segment {
         self.next_deadline = deadline.min(self.next_deadline);
     }
 
-    /// Takes entries out of buckets whose deadline is before `now`, until `limit` entries were looked at.
-    /// `deadline_of` says when an entry is due, or gives `None` to have it taken out. True when nothing more is due.
+    /// Takes elements out of buckets whose deadline is before `now`, until `limit` elements were looked at.
+    /// `deadline_of` says when an element is due, or gives `None` to have it taken out. True when nothing more is due.
     pub(super) fn take_due(
         &mut self,
         now: u32,
         limit: &mut usize,
-        mut deadline_of: impl FnMut(EntryRef<'_>) -> Option<u32>,
-        taken: &mut Vec<Entry>,
+        mut deadline_of: impl FnMut(E::Ref<'_>) -> Option<u32>,
+        taken: &mut Vec<E>,
     ) -> bool {
         while let Some(bucket) = (self.next_deadline < now)
             .then(|| self.deadlines.iter().position(|&at| at < now))
@@ -346,13 +374,13 @@ impl Segment {
             let mut slot = 0;
             while slot < SLOTS && self.buckets[bucket].word(slot) != 0 {
                 let word = self.buckets[bucket].word(slot);
-                if word & VOLATILE != 0 {
+                if word & DUE != 0 {
                     *limit = limit.saturating_sub(1);
                     match deadline_of(self.view(word)) {
                         Some(deadline) => earliest = earliest.min(deadline),
                         None => {
                             taken.push(self.remove(Place::new(bucket, slot)));
-                            // Another entry may have moved into this bucket, with the deadline of where it was.
+                            // Another element may have moved into this bucket, with the deadline of where it was.
                             slot = 0;
                             earliest = NO_DEADLINE;
                             continue;
@@ -369,11 +397,11 @@ impl Segment {
         true
     }
 
-    /// Makes a run of buckets for `entries` entries and returns the old one. No entry is looked at.
-    pub(super) fn resize(&mut self, entries: usize) -> Box<[Bucket]> {
+    /// Makes a run of buckets for `elements` elements and returns the old one. No element is looked at.
+    pub(super) fn resize(&mut self, elements: usize) -> Box<[Bucket]> {
         let old = std::mem::replace(
             &mut self.buckets,
-            new_buckets(capacity_for(entries.max(self.len))),
+            new_buckets(capacity_for(elements.max(self.len))),
         );
         let old_deadlines = std::mem::take(&mut self.deadlines);
         if !old_deadlines.is_empty() {
@@ -390,15 +418,15 @@ impl Segment {
     /// Puts a slot's word in, with the deadline of the bucket that it comes from.
     fn adopt(&mut self, word: u64, deadline: Option<u32>) {
         let place = self.put(word);
-        if let Some(deadline) = deadline.filter(|_| word & VOLATILE != 0) {
+        if let Some(deadline) = deadline.filter(|_| word & DUE != 0) {
             self.set_deadline(place, deadline);
         }
     }
 
-    /// Splits into the lower and the upper half of the hash space. `next_bit` gives an entry's hash bit behind its position.
+    /// Splits into the lower and the upper half of the hash space. `next_bit` gives an element's hash bit behind its position.
     pub(super) fn split(
         mut self,
-        next_bit: impl Fn(EntryRef<'_>) -> u16,
+        next_bit: impl Fn(E::Ref<'_>) -> u16,
     ) -> (Self, Self, Box<[Bucket]>) {
         let mut halves = [
             Self::with_capacity(self.len * 9 / 16),
@@ -454,12 +482,12 @@ impl Segment {
         )
     }
 
-    /// Shows every entry whose home is the bucket of `position` and whose own position is not below it; returns the first
+    /// Shows every element whose home is the bucket of `position` and whose own position is not below it; returns the first
     /// position of the next bucket, or `None` at the end.
     pub(super) fn scan<'a>(
         &'a self,
         position: u16,
-        mut show: impl FnMut(EntryRef<'a>),
+        mut show: impl FnMut(E::Ref<'a>),
     ) -> Option<u16> {
         let home = self.home(position);
         let mut bucket = home;
@@ -479,8 +507,40 @@ impl Segment {
         u16::try_from(((home + 1) << 16).div_ceil(self.buckets.len())).ok()
     }
 
-    /// The entry in a slot chosen by two random numbers, where there is one.
-    pub(super) fn sample(&self, random: u64) -> Option<EntryRef<'_>> {
+    /// The first element at or behind a slot, which moves behind it.
+    #[inline]
+    pub(super) fn next_from(&self, slot: &mut usize) -> Option<E::Ref<'_>> {
+        while let Some(bucket) = self.buckets.get(*slot / SLOTS) {
+            let word = bucket.word(*slot % SLOTS);
+            if word != 0 {
+                *slot += 1;
+                return Some(self.view(word));
+            }
+            // Slots are filled from the first.
+            *slot = (*slot / SLOTS + 1) * SLOTS;
+        }
+        None
+    }
+
+    /// A segment of the same shape with copies of all elements.
+    pub(super) fn copied(&self, mut copy: impl FnMut(E::Ref<'_>) -> E) -> Self {
+        let mut twin = Self::of(new_buckets(self.buckets.len()));
+        twin.deadlines.clone_from(&self.deadlines);
+        twin.next_deadline = self.next_deadline;
+        for (bucket, new) in self.buckets.iter().zip(&twin.buckets) {
+            for slot in 0..bucket.occupied() {
+                let word = bucket.word(slot);
+                let word = word_of(position_of(word), copy(self.view(word)));
+                new.0[slot].store(word, Relaxed);
+                twin.len += 1;
+                twin.expiring += (word & VOLATILE) as usize;
+            }
+        }
+        twin
+    }
+
+    /// The element in a slot chosen by two random numbers, where there is one.
+    pub(super) fn sample(&self, random: u64) -> Option<E::Ref<'_>> {
         let bucket = ((random >> 32) as usize * self.buckets.len()) >> 32;
         let word = self.buckets[bucket].word(random as usize % SLOTS);
         (word != 0).then(|| self.view(word))
@@ -491,15 +551,15 @@ fn new_buckets(count: usize) -> Box<[Bucket]> {
     (0..count).map(|_| Bucket::default()).collect()
 }
 
-impl Drop for Segment {
+impl<E: Element> Drop for Segment<E> {
     fn drop(&mut self) {
         if self.len == 0 {
             return;
         }
         for bucket in &self.buckets {
             for slot in 0..bucket.occupied() {
-                // SAFETY: the segment owns its entries and is going away.
-                drop(unsafe { Entry::from_raw(pointer_of(bucket.word(slot))) });
+                // SAFETY: the segment owns its elements and is going away.
+                drop(unsafe { E::from_raw(pointer_of(bucket.word(slot))) });
             }
         }
     }

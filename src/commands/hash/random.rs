@@ -1,0 +1,117 @@
+//! HRANDFIELD.
+
+use hashbrown::HashSet;
+
+use super::{reply_item, seen};
+use crate::base::numbers::parse_i64;
+use crate::base::random;
+use crate::engine::{Call, CommandError, CommandResult};
+use crate::resp::args::Args;
+use crate::resp::reply::Reply;
+use crate::structures::hash::{Field, Hash, Seen};
+use crate::structures::listpack::Item;
+
+/// Choosing from all fields is cheaper than picking single ones when more than one in so many is wanted.
+const PICK_BELOW: usize = 3;
+/// A reply has no more fields than this, however often they may be repeated.
+const MOST_REPEATS: u64 = 1 << 26;
+
+pub(super) fn hrandfield(call: &mut Call) -> CommandResult {
+    let key = call.key(0);
+    let count = parse_count(call.args)?;
+    let with_values = call.args.len() == 4;
+    call.note_miss(key);
+    let seen = seen(call, key);
+    let hash = call.db.read_as::<Hash>(key)?;
+    let Some(count) = count else {
+        match hash.and_then(|hash| hash.random(seen)) {
+            Some(field) => reply_item(call.reply, field.name),
+            None => call.reply.null(),
+        }
+        return Ok(());
+    };
+    let wanted = count.unsigned_abs() as usize;
+    let fields: Vec<Field<'_>> = match hash {
+        None => Vec::new(),
+        Some(hash) if count < 0 => (0..wanted).map_while(|_| hash.random(seen)).collect(),
+        Some(hash) => choose(hash, seen, wanted),
+    };
+    reply_fields(call.reply, &fields, with_values);
+    Ok(())
+}
+
+fn reply_fields(reply: &mut Reply, fields: &[Field<'_>], with_values: bool) {
+    let pairs_apart = with_values && reply.is_resp3();
+    let width = if with_values && !pairs_apart { 2 } else { 1 };
+    reply.array(fields.len() * width);
+    for field in fields {
+        if pairs_apart {
+            reply.array(2);
+        }
+        reply_item(reply, field.name);
+        if with_values {
+            reply_item(reply, field.value);
+        }
+    }
+}
+
+fn parse_count(args: Args<'_>) -> Result<Option<i64>, CommandError> {
+    let Some(count) = args.get(2) else {
+        return Ok(None);
+    };
+    let count = parse_i64(count).ok_or(CommandError::NotInteger)?;
+    if count == i64::MIN {
+        let text = format!(
+            "ERR value is out of range, value must between {} and {}",
+            -i64::MAX,
+            i64::MAX
+        );
+        return Err(CommandError::message(text));
+    }
+    if args.len() > 4 || args.len() == 4 && !args.is(3, "WITHVALUES") {
+        return Err(CommandError::Syntax);
+    }
+    let is_too_much = args.len() == 4 && count.unsigned_abs() > i64::MAX as u64 / 2;
+    if is_too_much || count < 0 && count.unsigned_abs() > MOST_REPEATS {
+        return Err(CommandError::OutOfRange);
+    }
+    Ok(Some(count))
+}
+
+/// So many different fields, or all.
+fn choose(hash: &Hash, seen: Seen, count: usize) -> Vec<Field<'_>> {
+    let len = hash.len(seen);
+    if count >= len {
+        return hash.iter(seen).collect();
+    }
+    if count.saturating_mul(PICK_BELOW) < len && matches!(hash, Hash::Table(_)) {
+        return pick(hash, seen, count);
+    }
+    // Each field has the chance of what is still wanted among what is left.
+    let (mut wanted, mut left) = (count as u64, len as u64);
+    let choose = |_: &Field<'_>| {
+        let is_chosen = random::below(left) < wanted;
+        left -= 1;
+        wanted -= u64::from(is_chosen);
+        is_chosen
+    };
+    hash.iter(seen).filter(choose).collect()
+}
+
+fn pick(hash: &Hash, seen: Seen, count: usize) -> Vec<Field<'_>> {
+    let mut known = HashSet::with_hasher(foldhash::fast::RandomState::default());
+    let mut chosen = Vec::with_capacity(count);
+    while chosen.len() < count {
+        match hash.random(seen) {
+            Some(field) => {
+                if let Item::Str(name) = field.name
+                    && known.insert(name)
+                {
+                    chosen.push(field);
+                }
+            }
+            None => break,
+        }
+    }
+    chosen
+}

@@ -1,0 +1,60 @@
+//! Where SORT's elements come from.
+
+use super::options::Options;
+use super::order::Rows;
+use crate::engine::{Call, CommandError};
+use crate::keyspace::{Key, ValueRef};
+use crate::structures::Object;
+use crate::structures::list::{End, List};
+use crate::structures::set::Set;
+use crate::structures::sorted_set::{Direction, SortedSet};
+
+/// Copies the elements under a key. Those that keep their order come in it, reversed when it is to be descending.
+pub(super) fn collect(
+    call: &mut Call,
+    key: Key<'_>,
+    options: &mut Options<'_>,
+    rows: &mut Rows,
+) -> Result<(), CommandError> {
+    let Some(entry) = call.db.read(key) else {
+        return Ok(());
+    };
+    match entry.value() {
+        ValueRef::Object(Object::List(list)) => add_list(list, options, rows),
+        ValueRef::Object(Object::Set(set)) => add_set(set, options, rows),
+        ValueRef::Object(Object::SortedSet(set)) => add_sorted_set(set, options, rows),
+        _ => return Err(CommandError::WrongType),
+    }
+    Ok(())
+}
+
+fn add_list(list: &List, options: &Options<'_>, rows: &mut Rows) {
+    let is_reversed = options.keeps_order && options.is_descending;
+    let items = match list.len().checked_sub(1) {
+        Some(last) if is_reversed => list.iter_from(last, End::Tail),
+        _ => list.iter(),
+    };
+    rows.reserve(list.len());
+    items.for_each(|item| rows.add(item));
+}
+
+fn add_set(set: &Set, options: &mut Options<'_>, rows: &mut Rows) {
+    // A set has no order to keep, and what is stored must not depend on chance.
+    if options.keeps_order && options.store.is_some() {
+        options.keeps_order = false;
+        options.is_alpha = true;
+        options.by = None;
+    }
+    rows.reserve(set.len());
+    set.iter().for_each(|item| rows.add(item));
+}
+
+fn add_sorted_set(set: &SortedSet, options: &Options<'_>, rows: &mut Rows) {
+    let direction = match options.keeps_order && options.is_descending {
+        true => Direction::Down,
+        false => Direction::Up,
+    };
+    rows.reserve(set.len());
+    set.entries(0..set.len(), direction)
+        .for_each(|(item, _)| rows.add(item));
+}

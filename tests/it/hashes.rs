@@ -1,0 +1,323 @@
+//! Hash commands: replies, encodings, fields that go at some time, and what a restart keeps.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use crate::common::{Raw, Reply, Server, array, bulk, check, error, eventually, integer, ok};
+
+const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
+const NO_FIELDS: &str = "ERR Mandatory argument FIELDS is missing or not at the right position";
+const COUNT_DIFFERS: &str = "ERR The `numfields` parameter must match the number of arguments";
+
+fn codes(numbers: impl IntoIterator<Item = i64>) -> Reply {
+    array(numbers.into_iter().map(integer))
+}
+
+fn contents(raw: &mut Raw, key: &str) -> BTreeMap<String, String> {
+    let items = raw.ask(&format!("HGETALL {key}")).items();
+    let pairs = items.chunks(2);
+    pairs.map(|pair| (pair[0].text(), pair[1].text())).collect()
+}
+
+#[test]
+fn fields_come_and_go() {
+    let server = Server::start(&[]);
+    check(
+        &mut server.raw(),
+        &[
+            ("HSET h a 1 b 2", integer(2)),
+            ("HSET h a 3 c 4", integer(1)),
+            (
+                "HSET h a",
+                error("ERR wrong number of arguments for 'hset' command"),
+            ),
+            (
+                "HSET h a 1 b",
+                error("ERR wrong number of arguments for 'hset' command"),
+            ),
+            ("HMSET h d 5", ok()),
+            ("HGET h a", bulk("3")),
+            ("HGET h x", Reply::NullBulk),
+            (
+                "HMGET h a x d",
+                array([bulk("3"), Reply::NullBulk, bulk("5")]),
+            ),
+            ("HMGET nothing a", array([Reply::NullBulk])),
+            ("HLEN h", integer(4)),
+            ("HSTRLEN h a", integer(1)),
+            ("HEXISTS h a", integer(1)),
+            ("HEXISTS h x", integer(0)),
+            ("HSETNX h a 9", integer(0)),
+            ("HSETNX h e 9", integer(1)),
+            ("HKEYS h", array(["a", "b", "c", "d", "e"].map(bulk))),
+            ("HVALS h", array(["3", "2", "4", "5", "9"].map(bulk))),
+            ("HINCRBY h a 4", integer(7)),
+            ("HINCRBY h new -4", integer(-4)),
+            ("HINCRBYFLOAT h a 0.5", bulk("7.5")),
+            ("HINCRBY h a 1", error("ERR hash value is not an integer")),
+            ("HSET h text x max 9223372036854775807", integer(2)),
+            (
+                "HINCRBYFLOAT h text 1",
+                error("ERR hash value is not a float"),
+            ),
+            (
+                "HINCRBY h max 1",
+                error("ERR increment or decrement would overflow"),
+            ),
+            ("HDEL h a b x", integer(2)),
+            ("HDEL h c d e new text max more", integer(6)),
+            ("EXISTS h", integer(0)),
+            ("SET text x", ok()),
+            ("HSET text a 1", error(WRONG_TYPE)),
+            ("HGETALL text", error(WRONG_TYPE)),
+            ("HEXPIRE text 1 FIELDS 1 a", error(WRONG_TYPE)),
+        ],
+    );
+}
+
+#[test]
+fn encodings_are_those_of_redis() {
+    let server = Server::start(&[
+        "--hash-max-listpack-entries",
+        "3",
+        "--hash-max-listpack-value",
+        "5",
+    ]);
+    check(
+        &mut server.raw(),
+        &[
+            ("HSET h a 1 b 2 c 3", integer(3)),
+            ("OBJECT ENCODING h", bulk("listpack")),
+            ("HEXPIRE h 100 FIELDS 1 b", codes([1])),
+            ("OBJECT ENCODING h", bulk("listpackex")),
+            ("HPERSIST h FIELDS 1 b", codes([1])),
+            ("OBJECT ENCODING h", bulk("listpackex")),
+            ("HSET h d 4", integer(1)),
+            ("OBJECT ENCODING h", bulk("hashtable")),
+            ("HSET long a 123456", integer(1)),
+            ("OBJECT ENCODING long", bulk("hashtable")),
+        ],
+    );
+}
+
+#[test]
+fn chance_gives_fields_of_the_hash() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    for (key, count) in [("small", 9), ("big", 2000)] {
+        for n in 0..count {
+            raw.ask(&format!("HSET {key} f{n} v{n}"));
+        }
+        let all = contents(&mut raw, key);
+        assert_eq!(all.len(), count);
+        for wanted in [0, 1, 5, count - 1, count * 2] {
+            let items = raw
+                .ask(&format!("HRANDFIELD {key} {wanted} WITHVALUES"))
+                .items();
+            let pairs = items.chunks(2).map(|pair| (pair[0].text(), pair[1].text()));
+            let chosen: BTreeMap<String, String> = pairs.collect();
+            assert_eq!(chosen.len(), wanted.min(count));
+            assert!(
+                chosen
+                    .iter()
+                    .all(|(name, value)| all.get(name) == Some(value))
+            );
+        }
+        assert_eq!(
+            raw.ask(&format!("HRANDFIELD {key} -300")).items().len(),
+            300
+        );
+        assert!(all.contains_key(&raw.ask(&format!("HRANDFIELD {key}")).text()));
+        let (mut cursor, mut found) = ("0".to_owned(), BTreeMap::new());
+        loop {
+            let mut parts = raw.ask(&format!("HSCAN {key} {cursor} COUNT 70")).items();
+            let items = parts.pop().expect("two parts").items();
+            found.extend(items.chunks(2).map(|pair| (pair[0].text(), pair[1].text())));
+            cursor = parts.pop().expect("two parts").text();
+            if cursor == "0" {
+                break;
+            }
+        }
+        assert_eq!(found, all);
+    }
+    let names = raw.ask("HSCAN small 0 NOVALUES").items()[1].clone().items();
+    assert_eq!(names.len(), 9);
+    raw.ask("HELLO 3");
+    let pairs = raw.ask("HRANDFIELD small 2 WITHVALUES").items();
+    assert!(pairs.into_iter().all(|pair| pair.items().len() == 2));
+}
+
+#[test]
+fn fields_may_have_a_time_to_live() {
+    let server = Server::start(&[]);
+    check(
+        &mut server.raw(),
+        &[
+            ("HSET h a 1 b 2 c 3", integer(3)),
+            ("HEXPIRE h 100 FIELDS 2 a x", codes([1, -2])),
+            ("HEXPIRE h 200 NX FIELDS 2 a b", codes([0, 1])),
+            ("HEXPIRE h 300 GT FIELDS 3 a b c", codes([1, 1, 0])),
+            ("HEXPIRE h 250 LT FIELDS 3 a b c", codes([1, 1, 1])),
+            ("HEXPIRE h 250 XX FIELDS 1 c", codes([1])),
+            ("HTTL h FIELDS 3 a c x", codes([250, 250, -2])),
+            ("HPERSIST h FIELDS 3 a a x", codes([1, -1, -2])),
+            ("HTTL h FIELDS 1 a", codes([-1])),
+            ("HPEXPIREAT h 33177117420000 FIELDS 1 a", codes([1])),
+            ("HPEXPIRETIME h FIELDS 1 a", codes([33_177_117_420_000])),
+            ("HEXPIRETIME h FIELDS 1 a", codes([33_177_117_420])),
+            ("HINCRBY h a 1", integer(2)),
+            ("HPEXPIRETIME h FIELDS 1 a", codes([33_177_117_420_000])),
+            ("HSET h a 5", integer(0)),
+            ("HPEXPIRETIME h FIELDS 1 a", codes([-1])),
+            ("HEXPIREAT h 1 FIELDS 1 a", codes([2])),
+            ("HGETALL h", array(["b", "2", "c", "3"].map(bulk))),
+            ("HPEXPIRE h 0 FIELDS 2 b c", codes([2, 2])),
+            ("EXISTS h", integer(0)),
+            ("HTTL h FIELDS 1 a", codes([-2])),
+            ("HEXPIRE h 1 FIELDS 1 a", codes([-2])),
+            ("HEXPIRE h 1 FELDS 1 a", error(NO_FIELDS)),
+            ("HEXPIRE h 1 FIELDS 2 a", error(COUNT_DIFFERS)),
+            (
+                "HEXPIRE h 1 FIELDS 0 a",
+                error("ERR Parameter `numFields` should be greater than 0"),
+            ),
+            (
+                "HTTL h FIELDS 0 a",
+                error("ERR Number of fields must be a positive integer"),
+            ),
+            (
+                "HEXPIRE h -1 FIELDS 1 a",
+                error("ERR invalid expire time, must be >= 0"),
+            ),
+            (
+                "HEXPIRE h 70368744177664 FIELDS 1 a",
+                error("ERR invalid expire time in 'hexpire' command"),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn fields_are_given_and_set_with_their_time() {
+    let server = Server::start(&[]);
+    check(
+        &mut server.raw(),
+        &[
+            ("HSETEX h EX 100 FIELDS 2 a 1 b 2", integer(1)),
+            ("HTTL h FIELDS 2 a b", codes([100, 100])),
+            ("HSETEX h FNX FIELDS 1 a 9", integer(0)),
+            ("HSETEX h FXX KEEPTTL FIELDS 1 a 9", integer(1)),
+            ("HTTL h FIELDS 1 a", codes([100])),
+            ("HSETEX h FIELDS 1 a 8", integer(1)),
+            ("HTTL h FIELDS 1 a", codes([-1])),
+            (
+                "HGETEX h EX 50 FIELDS 2 a x",
+                array([bulk("8"), Reply::NullBulk]),
+            ),
+            ("HTTL h FIELDS 1 a", codes([50])),
+            ("HGETEX h PERSIST FIELDS 1 a", array([bulk("8")])),
+            ("HTTL h FIELDS 1 a", codes([-1])),
+            ("HGETEX h FIELDS 1 a", array([bulk("8")])),
+            ("HGETEX h PXAT 1 FIELDS 1 a", array([bulk("8")])),
+            ("HEXISTS h a", integer(0)),
+            (
+                "HGETDEL h FIELDS 2 b x",
+                array([bulk("2"), Reply::NullBulk]),
+            ),
+            ("EXISTS h", integer(0)),
+            ("HGETDEL h FIELDS 1 b", array([Reply::NullBulk])),
+            ("HGETEX h FIELDS 1 b", array([Reply::NullBulk])),
+            (
+                "HSETEX h FNX FXX FIELDS 1 a 1",
+                error("ERR Only one of FXX or FNX arguments can be specified"),
+            ),
+            (
+                "HSETEX h EX 1 FIELDS 2 a 1",
+                error("ERR wrong number of arguments for 'hsetex' command"),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn fields_go_when_they_are_due_and_the_key_with_its_last() {
+    let mut server = Server::start(&["--appendonly", "yes", "--notify-keyspace-events", "AKE"]);
+    let (mut raw, mut events) = (server.raw(), server.raw());
+    events.ask("SUBSCRIBE __keyspace@0__:small __keyspace@0__:big");
+    events.read();
+    let mut args: Vec<Vec<u8>> = vec![b"HSET".to_vec(), b"big".to_vec()];
+    for n in 0..2000 {
+        args.extend([format!("f{n}").into_bytes(), b"v".to_vec()]);
+    }
+    let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+    raw.command(&args);
+    raw.ask("HSET small a 1 b 2");
+    raw.ask("HSET kept a 1 b 2");
+    raw.ask("HPEXPIRE small 60 FIELDS 2 a b");
+    raw.ask("HPEXPIRE big 60 FIELDS 3 f1 f1000 f1999");
+    raw.ask("HPEXPIRE kept 60000 FIELDS 1 a");
+    thread::sleep(Duration::from_millis(61));
+    // Whether or not they have been taken out, nobody sees them.
+    check(
+        &mut raw,
+        &[
+            ("HLEN big", integer(1997)),
+            ("HMGET big f1 f2", array([Reply::NullBulk, bulk("v")])),
+            ("HLEN small", integer(0)),
+            ("HTTL big FIELDS 1 f1000", codes([-2])),
+        ],
+    );
+    eventually("the small hash is gone", || {
+        raw.ask("EXISTS small") == integer(0)
+    });
+    eventually("all have been taken out", || {
+        raw.ask("INFO stats").text().contains("expired_subkeys:5")
+    });
+    let mut seen = Vec::new();
+    while seen.iter().filter(|name| *name == "hexpired").count() < 2
+        || !seen.contains(&"del".to_owned())
+    {
+        let message = events.read().items();
+        seen.push(message[2].text());
+    }
+    let big = contents(&mut raw, "big");
+    server.restart();
+    let mut raw = server.raw();
+    assert_eq!(contents(&mut raw, "big"), big);
+    assert_eq!(contents(&mut raw, "kept").len(), 2);
+    let left = raw.ask("HPTTL kept FIELDS 2 a b").items();
+    assert!((1..60_000).contains(&left[0].number()) && left[1] == integer(-1));
+    raw.ask("BGREWRITEAOF");
+    eventually("the log has been rewritten", || {
+        raw.ask("INFO persistence")
+            .text()
+            .contains("aof_rewrite_in_progress:0")
+    });
+    raw.ask("RENAME kept moved");
+    raw.ask("HPEXPIRE moved 30 FIELDS 2 a b");
+    raw.ask("RENAME moved again");
+    raw.ask("COPY again copy");
+    server.restart();
+    let mut raw = server.raw();
+    assert_eq!(contents(&mut raw, "big"), big);
+    eventually("what was moved and copied goes, too", || {
+        raw.ask("EXISTS again copy") == integer(0)
+    });
+}
+
+#[test]
+fn digests_are_those_of_redis() {
+    let debug = &["--enable-debug-command", "yes"];
+    let Some(redis) = Server::redis(debug) else {
+        return;
+    };
+    let ours = Server::start(debug);
+    let [ours, theirs] = [ours, redis].map(|server| {
+        let mut raw = server.raw();
+        raw.ask("HSET h a 1 b text c 3");
+        raw.ask("HSET i x y");
+        raw.ask("DEBUG DIGEST")
+    });
+    assert_eq!(ours, theirs);
+}
