@@ -3,6 +3,7 @@
 pub mod alloc;
 mod big;
 pub mod clock;
+pub mod crc64;
 pub mod deadline;
 pub mod extended;
 pub mod glob;

@@ -83,6 +83,11 @@ impl AccessClock {
         }
     }
 
+    /// The field of an entry that is used so often, as a logarithm.
+    pub fn used_often(self, frequency: u8) -> u32 {
+        self.minutes() << 8 | u32::from(frequency)
+    }
+
     /// The field of an entry that was last used so many seconds ago.
     pub fn idle_for(self, seconds: u32) -> u32 {
         self.now.wrapping_sub(seconds) & 0xff_ffff

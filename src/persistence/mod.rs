@@ -8,6 +8,7 @@ mod file;
 mod list;
 mod load;
 mod manifest;
+pub mod rdb;
 mod reader;
 mod status;
 mod streams;

@@ -31,6 +31,7 @@ mod server_info;
 mod sets;
 mod sort;
 mod sorted_sets;
+mod streams;
 mod string_options;
 mod strings;
 mod transactions;

@@ -1,6 +1,7 @@
 //! Keys of any type: existence, names, expiry, walks, whole databases. The table stands at the foot.
 
 mod delete;
+mod dump;
 mod expire;
 mod flush;
 mod look;
@@ -45,6 +46,15 @@ pub const COMMANDS: &[Command] = &[
         .flags(WRITE)
         .tips(SUM_OF_SHARDS)
         .docs("1.0.0", "O(N) in the number of keys", "Removes keys."),
+    Command::new("DUMP", Group::Generic, "key", dump::dump)
+        .keys(ASKED)
+        .flags(READONLY)
+        .tips(&["nondeterministic_output"])
+        .docs(
+            "2.6.0",
+            "O(N*M) in the number of elements and their size",
+            "Gives a value as bytes that RESTORE takes.",
+        ),
     Command::new("EXISTS", Group::Generic, "key [key ...]", look::exists)
         .keys(LOOKED_AT)
         .flags(READONLY | FAST)
@@ -200,6 +210,19 @@ pub const COMMANDS: &[Command] = &[
         "1.0.0",
         "O(1)",
         "Gives a key another name unless a key has it.",
+    ),
+    Command::new(
+        "RESTORE",
+        Group::Generic,
+        "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+        dump::restore,
+    )
+    .keys(&[one_key(1, &["OW", "update"])])
+    .flags(WRITE | DENYOOM | DANGEROUS)
+    .docs(
+        "2.6.0",
+        "O(N*M) in the number of elements and their size",
+        "Makes a key of what DUMP gave.",
     ),
     Command::new(
         "SCAN",

@@ -261,7 +261,7 @@ impl Log {
         self.counters.len = self.counters.len.saturating_sub(count);
     }
 
-    fn find_first_id(&mut self) {
+    pub(super) fn find_first_id(&mut self) {
         self.counters.first_id = match self.counters.len {
             0 => Id::MIN,
             _ => self.range(Id::MIN, Id::MAX).next_id().unwrap_or(Id::MAX),

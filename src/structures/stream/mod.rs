@@ -46,15 +46,18 @@ struct Parts {
 }
 
 impl Stream {
-    /// A stream of parts from outside; `None` if they cannot be one.
+    /// A stream of parts from outside; `None` if they cannot be one. The first id is that of the first entry, whatever is
+    /// said.
     pub fn of(
         nodes: BTreeMap<Id, Node>,
         counters: Counters,
         groups: BTreeMap<Box<[u8]>, Group>,
     ) -> Option<Self> {
         let len: u64 = nodes.values().map(Node::alive).sum();
-        let log = Log::of(nodes, counters);
-        (len == counters.len).then(|| Self(Box::new(Parts { log, groups })))
+        let mut log = Log::of(nodes, counters);
+        log.find_first_id();
+        let is_sound = len == counters.len && log.counters().first_id <= counters.last_id;
+        is_sound.then(|| Self(Box::new(Parts { log, groups })))
     }
 
     /// The encoding, as Redis names it.

@@ -245,7 +245,7 @@ impl Model {
             .get(pick % known.len().max(1))
             .copied()
             .unwrap_or(self.last);
-        if pick % 7 == 0 {
+        if pick.is_multiple_of(7) {
             id.next().unwrap()
         } else {
             id

@@ -1,14 +1,15 @@
 //! DEBUG OBJECT, HTSTATS and HTSTATS-KEY: what is known of one value or table.
 
 use crate::engine::{Call, CommandError, CommandResult};
-use crate::keyspace::{EntryRef, Key, ValueRef};
+use crate::keyspace::{Key, ValueRef};
+use crate::persistence::rdb;
 use crate::structures::Object;
 use crate::structures::hash::Hash;
 use crate::structures::set::Set;
 
 /// OBJECT.
 pub(super) fn describe(call: &mut Call) -> CommandResult {
-    let clock = call.db.access_clock();
+    let (clock, packs) = (call.db.access_clock(), call.config.rdbcompression);
     let entry = call
         .db
         .peek(Key::new(call.args.at(2)))
@@ -17,44 +18,12 @@ pub(super) fn describe(call: &mut Call) -> CommandResult {
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         entry.key().as_ptr(),
         entry.encoding(),
-        serialized_length(entry),
+        rdb::length(entry.value(), packs),
         entry.access(),
         clock.idle_seconds(entry.access())
     );
     call.reply.simple(&line);
     Ok(())
-}
-
-/// Bytes of a value in a snapshot, without compression.
-fn serialized_length(entry: EntryRef<'_>) -> usize {
-    match entry.value() {
-        ValueRef::Int(number) => integer_length(number),
-        ValueRef::Inline(text) => string_length(text.len()),
-        ValueRef::Object(Object::Bytes(text)) => string_length(text.len()),
-        ValueRef::Object(object) => object.allocated(),
-    }
-}
-
-fn integer_length(number: i64) -> usize {
-    if i8::try_from(number).is_ok() {
-        2
-    } else if i16::try_from(number).is_ok() {
-        3
-    } else if i32::try_from(number).is_ok() {
-        5
-    } else {
-        string_length(number.to_string().len())
-    }
-}
-
-fn string_length(bytes: usize) -> usize {
-    let head = match bytes {
-        0..0x40 => 1,
-        0x40..0x4000 => 2,
-        0x4000..=0xffff_ffff => 5,
-        _ => 9,
-    };
-    head + bytes
 }
 
 /// HTSTATS.
@@ -109,19 +78,4 @@ pub(super) fn value_table(call: &mut Call) -> CommandResult {
     call.reply
         .verbatim("txt", figures(slots, elements).as_bytes());
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_are_those_of_a_snapshot() {
-        for (number, length) in [(1, 2), (-128, 2), (128, 3), (40_000, 5), (1 << 40, 14)] {
-            assert_eq!(integer_length(number), length, "{number}");
-        }
-        for (bytes, length) in [(0, 1), (63, 64), (64, 66), (16_384, 16_389)] {
-            assert_eq!(string_length(bytes), length, "{bytes}");
-        }
-    }
 }

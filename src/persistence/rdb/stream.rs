@@ -1,0 +1,165 @@
+//! Streams: nodes of entries, what has been counted, groups with their consumers and what is pending.
+
+use std::collections::BTreeMap;
+
+use super::cursor::{Malformed, Reader};
+use super::kind;
+use super::write::Writer;
+use crate::structures::stream::{Counters, Group, Id, Node, Pending, Stream};
+
+/// A group of which nobody knows how many entries it has read.
+const UNKNOWN: u64 = u64::MAX;
+const WRONG_IDS: Malformed = Malformed::Stream("ids");
+
+/// An id in 16 bytes, so that their order is its order.
+fn id_bytes(id: Id) -> [u8; 16] {
+    (u128::from(id.ms) << 64 | u128::from(id.seq)).to_be_bytes()
+}
+
+fn id_of(bytes: [u8; 16]) -> Id {
+    let id = u128::from_be_bytes(bytes);
+    Id::new((id >> 64) as u64, id as u64)
+}
+
+// ---- Writing
+
+pub(super) fn write(writer: &mut Writer, stream: &Stream) {
+    let (log, counters) = (stream.log(), stream.log().counters());
+    writer.length(log.nodes().len() as u64);
+    for (id, node) in log.nodes() {
+        writer.string(&id_bytes(*id));
+        writer.string(node.bytes());
+    }
+    writer.length(counters.len);
+    for id in [counters.last_id, counters.first_id, counters.max_deleted_id] {
+        write_id(writer, id);
+    }
+    writer.length(counters.entries_added);
+    writer.length(stream.groups().len() as u64);
+    for (name, group) in stream.groups() {
+        writer.string(name);
+        write_group(writer, group);
+    }
+}
+
+fn write_id(writer: &mut Writer, id: Id) {
+    writer.length(id.ms);
+    writer.length(id.seq);
+}
+
+fn write_group(writer: &mut Writer, group: &Group) {
+    write_id(writer, group.last_id);
+    writer.length(group.entries_read.unwrap_or(UNKNOWN));
+    writer.length(group.pending().len() as u64);
+    for (id, pending) in group.pending().iter() {
+        writer.raw(&id_bytes(id));
+        writer.raw(&pending.delivered_at.to_le_bytes());
+        writer.length(pending.deliveries.cast_unsigned());
+    }
+    writer.length(group.consumers().len() as u64);
+    for (_, consumer) in group.consumers() {
+        writer.string(consumer.name());
+        writer.raw(&consumer.seen_at.to_le_bytes());
+        writer.length(consumer.pending().len() as u64);
+        for (id, ()) in consumer.pending().iter() {
+            writer.raw(&id_bytes(id));
+        }
+    }
+}
+
+// ---- Reading
+
+pub(super) fn read(reader: &mut Reader<'_>, kind: u8) -> Result<Stream, Malformed> {
+    let mut nodes = BTreeMap::new();
+    for _ in 0..reader.length()? {
+        let id = reader.string()?;
+        let id = id_of((*id).try_into().map_err(|_| WRONG_IDS)?);
+        let node = Node::from_bytes(reader.string()?.into_owned()).ok_or(Malformed::Listpack)?;
+        if nodes.insert(id, node).is_some() {
+            return Err(WRONG_IDS);
+        }
+    }
+    let mut counters = Counters {
+        len: reader.length()?,
+        last_id: read_id(reader)?,
+        ..Counters::default()
+    };
+    if kind == kind::STREAM {
+        counters.entries_added = counters.len;
+    } else {
+        counters.first_id = read_id(reader)?;
+        counters.max_deleted_id = read_id(reader)?;
+        counters.entries_added = reader.length()?;
+    }
+    let wrong = Malformed::Stream("counts");
+    let mut stream = Stream::of(nodes, counters, BTreeMap::new()).ok_or(wrong)?;
+    let mut groups = BTreeMap::new();
+    for _ in 0..reader.length()? {
+        let name = reader.string()?;
+        let group = read_group(reader, kind, stream.log().counters())?;
+        if groups.insert(name.into(), group).is_some() {
+            return Err(Malformed::Stream("groups"));
+        }
+    }
+    *stream.groups_mut() = groups;
+    Ok(stream)
+}
+
+fn read_id(reader: &mut Reader<'_>) -> Result<Id, Malformed> {
+    Ok(Id::new(reader.length()?, reader.length()?))
+}
+
+fn read_group(reader: &mut Reader<'_>, kind: u8, counters: &Counters) -> Result<Group, Malformed> {
+    let last_id = read_id(reader)?;
+    let entries_read = match kind {
+        kind::STREAM => counters.entries_up_to(last_id),
+        _ => Some(reader.length()?).filter(|read| *read != UNKNOWN),
+    };
+    let mut group = Group::new(last_id, entries_read);
+    let mut given = BTreeMap::new();
+    for _ in 0..reader.length()? {
+        let id = id_of(reader.array()?);
+        let what = (reader.moment()?, reader.length()?.cast_signed());
+        if given.insert(id, what).is_some() {
+            return Err(Malformed::Stream("pending entries"));
+        }
+    }
+    for _ in 0..reader.length()? {
+        read_consumer(reader, kind, &mut group, &mut given)?;
+    }
+    match given.is_empty() {
+        true => Ok(group),
+        false => Err(Malformed::Stream("pending entries")),
+    }
+}
+
+/// Reads a consumer, which takes what is pending for it.
+fn read_consumer(
+    reader: &mut Reader<'_>,
+    kind: u8,
+    group: &mut Group,
+    given: &mut BTreeMap<Id, (i64, i64)>,
+) -> Result<(), Malformed> {
+    let name = reader.string()?;
+    let seen_at = reader.moment()?;
+    let (consumer, true) = group.find_or_make(&name, seen_at) else {
+        return Err(Malformed::Stream("consumers"));
+    };
+    let active_at = match kind {
+        kind::STREAM_3 => Some(reader.moment()?).filter(|at| *at != -1),
+        _ => Some(seen_at),
+    };
+    group.consumer_mut(consumer).active_at = active_at;
+    for _ in 0..reader.length()? {
+        let id = id_of(reader.array()?);
+        let unknown = Malformed::Stream("pending entries");
+        let (delivered_at, deliveries) = given.remove(&id).ok_or(unknown)?;
+        let pending = Pending {
+            delivered_at,
+            deliveries,
+            consumer,
+        };
+        group.assign(id, pending);
+    }
+    Ok(())
+}

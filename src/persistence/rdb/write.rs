@@ -1,0 +1,224 @@
+//! Values to bytes.
+
+use super::cursor::{INT_8, INT_16, INT_32, LENGTH_32, LENGTH_64, PACKED, SPECIAL};
+use super::{kind, lzf, stream};
+use crate::base::numbers::parse_i64;
+use crate::keyspace::ValueRef;
+use crate::structures::Object;
+use crate::structures::hash::{Hash, Seen};
+use crate::structures::list::List;
+use crate::structures::listpack::Item;
+use crate::structures::set::Set;
+use crate::structures::sorted_set::{Direction, SortedSet};
+
+/// Strings that may be integers are no longer than this.
+const LONGEST_INTEGER: usize = 11;
+/// Shorter strings are not worth packing.
+const PACKED_FROM: usize = 21;
+/// A node of a list that is one listpack.
+const LISTPACK_NODE: u64 = 2;
+/// What a listpack has besides its entries.
+const LISTPACK_HEADER: usize = 6;
+const LISTPACK_END: u8 = 0xff;
+
+/// Writes the parts that values are made of.
+#[derive(Debug, Default)]
+pub struct Writer {
+    bytes: Vec<u8>,
+    packs: bool,
+}
+
+impl Writer {
+    /// Nothing written yet; long strings are packed if wanted.
+    pub fn new(packs: bool) -> Self {
+        Self {
+            bytes: Vec::new(),
+            packs,
+        }
+    }
+
+    /// What was written.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// A length or a count.
+    pub fn length(&mut self, length: u64) {
+        match length {
+            0..0x40 => self.bytes.push(length as u8),
+            0x40..0x4000 => self.raw(&(0x4000 | length as u16).to_be_bytes()),
+            0x4000..=0xffff_ffff => {
+                self.bytes.push(LENGTH_32);
+                self.raw(&(length as u32).to_be_bytes());
+            }
+            _ => {
+                self.bytes.push(LENGTH_64);
+                self.raw(&length.to_be_bytes());
+            }
+        }
+    }
+
+    /// A string, as an integer or packed where that is shorter.
+    pub fn string(&mut self, text: &[u8]) {
+        if text.len() <= LONGEST_INTEGER
+            && let Some(number) = parse_i64(text)
+        {
+            return self.integer(number);
+        }
+        if self.packs
+            && text.len() >= PACKED_FROM
+            && let Some(packed) = lzf::pack(text)
+        {
+            self.bytes.push(SPECIAL | PACKED);
+            self.length(packed.len() as u64);
+            self.length(text.len() as u64);
+            return self.raw(&packed);
+        }
+        self.length(text.len() as u64);
+        self.raw(text);
+    }
+
+    /// A string that is an integer.
+    pub fn integer(&mut self, number: i64) {
+        let bytes = number.to_le_bytes();
+        let (kind, len) = if i8::try_from(number).is_ok() {
+            (INT_8, 1)
+        } else if i16::try_from(number).is_ok() {
+            (INT_16, 2)
+        } else if i32::try_from(number).is_ok() {
+            (INT_32, 4)
+        } else {
+            let mut buffer = itoa::Buffer::new();
+            let text = buffer.format(number).as_bytes();
+            self.length(text.len() as u64);
+            return self.raw(text);
+        };
+        self.bytes.push(SPECIAL | kind);
+        self.raw(&bytes[..len]);
+    }
+
+    fn item(&mut self, item: Item<'_>) {
+        match item {
+            Item::Int(number) => self.integer(number),
+            Item::Str(text) => self.string(text),
+        }
+    }
+}
+
+/// Writes a value, its type first; gives the type.
+pub fn write(writer: &mut Writer, value: ValueRef<'_>) -> u8 {
+    let object = match value {
+        ValueRef::Object(object) => object,
+        ValueRef::Int(_) | ValueRef::Inline(_) => {
+            writer.bytes.push(kind::STRING);
+            match value {
+                ValueRef::Int(number) => writer.integer(number),
+                ValueRef::Inline(text) => writer.string(text),
+                ValueRef::Object(_) => {}
+            }
+            return kind::STRING;
+        }
+    };
+    let kind = kind_of(object);
+    writer.bytes.push(kind);
+    match object {
+        Object::Bytes(text) => writer.string(text),
+        Object::Hash(hash) => write_hash(writer, hash),
+        Object::List(list) => write_list(writer, list),
+        Object::Set(set) => write_set(writer, set),
+        Object::SortedSet(set) => write_sorted_set(writer, set),
+        Object::Stream(own) => stream::write(writer, own),
+    }
+    kind
+}
+
+fn kind_of(object: &Object) -> u8 {
+    match object {
+        Object::Bytes(_) => kind::STRING,
+        Object::Hash(Hash::Packed(_)) => kind::HASH_LISTPACK,
+        Object::Hash(Hash::PackedExpiring(_)) => kind::HASH_LISTPACK_EXPIRING,
+        Object::Hash(hash) if earliest(hash).is_some() => kind::HASH_EXPIRING,
+        Object::Hash(_) => kind::HASH,
+        Object::List(_) => kind::QUICKLIST_2,
+        Object::Set(Set::Ints(_)) => kind::SET_INTSET,
+        // 7.0 does not know sets as listpacks, and later versions make them of the members.
+        Object::Set(_) => kind::SET,
+        Object::SortedSet(set) if set.as_listpack().is_some() => kind::SORTED_SET_LISTPACK,
+        Object::SortedSet(_) => kind::SORTED_SET_2,
+        Object::Stream(_) => kind::STREAM_2,
+    }
+}
+
+fn write_list(writer: &mut Writer, list: &List) {
+    writer.length(list.runs().len() as u64);
+    let mut pack = Vec::new();
+    for (count, entries) in list.runs() {
+        let total = LISTPACK_HEADER + entries.len() + 1;
+        pack.clear();
+        pack.extend_from_slice(&(total as u32).to_le_bytes());
+        pack.extend_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes());
+        pack.extend_from_slice(entries);
+        pack.push(LISTPACK_END);
+        writer.length(LISTPACK_NODE);
+        writer.string(&pack);
+    }
+}
+
+fn write_set(writer: &mut Writer, set: &Set) {
+    if let Set::Ints(ints) = set {
+        return writer.string(ints.bytes());
+    }
+    writer.length(set.len() as u64);
+    set.iter().for_each(|member| writer.item(member));
+}
+
+fn write_sorted_set(writer: &mut Writer, set: &SortedSet) {
+    if let Some(pairs) = set.as_listpack() {
+        return writer.string(pairs.bytes());
+    }
+    writer.length(set.len() as u64);
+    // From the greatest on, as Redis has it: that is quicker for it to read.
+    for (member, score) in set.entries(0..set.len(), Direction::Down) {
+        writer.item(member);
+        writer.raw(&score.to_le_bytes());
+    }
+}
+
+/// When the first field goes.
+fn earliest(hash: &Hash) -> Option<i64> {
+    if !hash.has_expiring() {
+        return None;
+    }
+    let moments = hash.iter(Seen::ALL).filter_map(|field| field.expires_at);
+    moments.min()
+}
+
+fn write_hash(writer: &mut Writer, hash: &Hash) {
+    let first = match hash {
+        Hash::Packed(pack) => return writer.string(pack.bytes()),
+        Hash::PackedExpiring(fields) => {
+            let first = fields.earliest().unwrap_or(0);
+            writer.raw(&first.to_le_bytes());
+            return writer.string(fields.pack().bytes());
+        }
+        Hash::Table(_) => earliest(hash),
+    };
+    if let Some(first) = first {
+        writer.raw(&first.to_le_bytes());
+    }
+    writer.length(hash.len(Seen::ALL) as u64);
+    for field in hash.iter(Seen::ALL) {
+        if let Some(first) = first {
+            // Counted from one, so that zero is none.
+            let after = field.expires_at.map_or(0, |at| at - first + 1);
+            writer.length(after.cast_unsigned());
+        }
+        writer.item(field.name);
+        writer.item(field.value);
+    }
+}
