@@ -15,6 +15,7 @@ mod config_commands;
 mod crowd;
 mod daemon;
 mod differential;
+mod dump;
 mod expiry;
 mod geo;
 mod hashes;
