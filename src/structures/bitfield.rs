@@ -67,9 +67,14 @@ impl Form {
         }
     }
 
-    /// The number that an argument of SET stands for: where there is no sign, a negative one is a very large one.
+    /// The number that an argument of SET stands for: where there is no sign, a negative one is a very large one. So is, in
+    /// Redis, one from which it is farther to the greatest number of the form than 64 bits can tell.
     pub fn taken(self, number: i64) -> i128 {
+        let greatest = i64::MAX >> (64 - self.bits);
         match self.is_signed {
+            true if self.bits < 64 && greatest.checked_sub(number).is_none() => {
+                i128::from(number) + (1 << 64)
+            }
             true => i128::from(number),
             false => i128::from(number as u64),
         }
@@ -117,6 +122,17 @@ mod tests {
         assert_eq!(u63.fit(above, Overflow::Wrap), Some(0));
         assert_eq!(u63.fit(u63.taken(-1), Overflow::Saturate), Some(i64::MAX));
         assert_eq!(u63.fit(-1, Overflow::Saturate), Some(0));
+        let i8_form = Form {
+            is_signed: true,
+            bits: 8,
+        };
+        let far = i8_form.taken(i64::MIN);
+        assert_eq!(i8_form.fit(far, Overflow::Saturate), Some(127));
+        assert_eq!(i8_form.fit(far, Overflow::Wrap), Some(0));
+        assert_eq!(
+            i8_form.fit(i8_form.taken(-1_000), Overflow::Saturate),
+            Some(-128)
+        );
     }
 
     proptest! {

@@ -33,11 +33,14 @@ fn of_one(call: &mut Call) -> Result<i64, CommandError> {
         return Ok(0);
     };
     let bytes = bytes_of(entry.value())?;
+    let len = bytes.len();
     if let Some(count) = hll::cached(bytes) {
+        if !entry.is_raw() {
+            call.db.edit_string(key, len, |_| ());
+        }
         return Ok(count);
     }
     let count = hll::count(bytes).map_err(refuse)?;
-    let len = bytes.len();
     call.db
         .edit_string(key, len, |bytes| hll::set_cached(bytes, count));
     call.changed_silently(key);

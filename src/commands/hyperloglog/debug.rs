@@ -11,7 +11,6 @@ pub(super) fn pfdebug(call: &mut Call) -> CommandResult {
         return Err(CommandError::text("ERR The specified key does not exist"));
     };
     let encoding = hll::encoding(bytes).map_err(refuse)?;
-    let len = bytes.len();
     let is = |word| call.args.is(1, word);
     match () {
         () if is("GETREG") => registers(call, key),
@@ -22,8 +21,6 @@ pub(super) fn pfdebug(call: &mut Call) -> CommandResult {
         }
         () if is("DECODE") => decode(call, key, encoding),
         () if is("ENCODING") => {
-            // Looking at it has made it a string of its own, as it has in Redis.
-            call.db.edit_string(key, len, |_| ());
             let name = match encoding {
                 Encoding::Dense => "dense",
                 Encoding::Sparse => "sparse",

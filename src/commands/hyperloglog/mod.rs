@@ -29,14 +29,17 @@ fn refuse(invalid: Invalid) -> CommandError {
     })
 }
 
-/// The bytes under a key that is about to be changed; `None` when it is missing.
+/// The bytes under a key that is about to be changed; `None` when it is missing. From then on they count as changed in place,
+/// whether they are or not.
 fn to_change<'c>(call: &'c mut Call, key: Key<'_>) -> Result<Option<&'c [u8]>, CommandError> {
-    // The view outlives the exclusive one, which marks the key as used.
-    if call.db.change(key).is_none() {
+    let Some(mut entry) = call.db.change(key) else {
         return Ok(None);
+    };
+    bytes_of(entry.view().value())?;
+    if matches!(entry.view().value(), ValueRef::Inline(_)) {
+        entry.set_raw();
     }
-    call.db
-        .peek(key)
-        .map(|entry| bytes_of(entry.value()))
-        .transpose()
+    // The exclusive view cannot be given away as a shared one.
+    let entry = call.db.peek(key);
+    entry.map(|entry| bytes_of(entry.value())).transpose()
 }

@@ -151,7 +151,7 @@ fn histogram(bytes: &[u8]) -> Result<estimate::Histogram, Invalid> {
                 histogram[usize::from(run.value())] += run.len() as u32;
                 registers += run.len();
             }
-            if registers != REGISTERS {
+            if registers != REGISTERS || sparse::is_cut(body(bytes)) {
                 return Err(Invalid::Corrupt);
             }
         }

@@ -109,6 +109,12 @@ impl Sequence {
     }
 }
 
+/// Whether the last run lacks its second byte.
+pub(super) fn is_cut(bytes: &[u8]) -> bool {
+    let whole: usize = runs(bytes).map(Run::size).sum();
+    whole < bytes.len()
+}
+
 /// All runs, as far as there are whole ones.
 pub(super) fn runs(mut bytes: &[u8]) -> impl Iterator<Item = Run> {
     std::iter::from_fn(move || {
@@ -132,7 +138,7 @@ pub(super) fn each(bytes: &[u8], mut show: impl FnMut(usize, u8)) -> Result<(), 
         index = end;
     }
     match index {
-        REGISTERS => Ok(()),
+        REGISTERS if !is_cut(bytes) => Ok(()),
         _ => Err(Invalid::Corrupt),
     }
 }

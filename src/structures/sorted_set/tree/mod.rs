@@ -142,11 +142,12 @@ mod tests {
         let orders: [(&str, Order, f64); 4] = [
             ("ascending", |n| n, 0.93),
             ("descending", |n| u32::MAX - n, 0.8),
-            ("random", mixed, 0.75),
+            // Two full neighbours become three: whatever the order, two thirds are in use.
+            ("random", mixed, 0.66),
             (
                 "two ends",
                 |n| if n % 2 == 0 { n } else { u32::MAX - n },
-                0.8,
+                0.66,
             ),
         ];
         for (name, order, least) in orders {
