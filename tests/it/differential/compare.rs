@@ -105,8 +105,8 @@ const ACCEPTED: &[(&str, Allowed, &str)] = &[
     ),
     (
         "OBJECT IDLETIME",
-        Allowed::Distance(5),
-        "a clock of seconds",
+        Allowed::Value,
+        "7.0 shares small integers among keys, and their idle time with them",
     ),
     (
         "OBJECT REFCOUNT",
