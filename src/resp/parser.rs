@@ -12,6 +12,9 @@ const UNAUTHENTICATED_BULK: i64 = 16 * 1024;
 /// Most arguments that one command may announce.
 const MAX_ARGUMENTS: i64 = i32::MAX as i64;
 
+/// Arguments for which a batch keeps memory.
+const KEPT_RANGES: usize = 16 * 1024;
+
 /// Input that is not the protocol. The texts are Redis's; the connection is closed after one.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum ProtocolError {
@@ -77,9 +80,10 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Forgets all commands but keeps the memory.
+    /// Forgets all commands but keeps the memory, up to a bound.
     pub fn clear(&mut self) {
         self.ranges.clear();
+        self.ranges.shrink_to(KEPT_RANGES);
         self.commands.clear();
     }
 
@@ -216,8 +220,8 @@ impl Parser {
             batch.ranges.push(next);
             self.missing -= 1;
         }
-        self.done = 0;
-        self.missing = 0;
+        // An idle connection keeps nothing of what was once a long command.
+        *self = Self::default();
         Ok(Some(at))
     }
 
