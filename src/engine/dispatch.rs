@@ -494,9 +494,9 @@ impl<'r, 'e> Round<'r, 'e> {
     ) -> Flow {
         let mark = reply.mark();
         let mut line = error.line().into_owned();
-        if spec.is_some_and(|spec| spec.locks == Locks::Transaction)
-            && session.end_transaction().is_some()
-        {
+        // An EXEC that is refused ends all that it would have ended, also where nothing was begun.
+        if spec.is_some_and(|spec| spec.locks == Locks::Transaction) {
+            session.end_transaction();
             self.engine.unwatch_all(session);
             let reason = line.strip_prefix(b"ERR ").unwrap_or(&line);
             line = [b"EXECABORT Transaction discarded because of: ", reason].concat();

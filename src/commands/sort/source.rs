@@ -16,6 +16,10 @@ pub(super) fn collect(
     options: &mut Options<'_>,
     rows: &mut Rows,
 ) -> Result<(), CommandError> {
+    // A sorted set that is sorted stays unpacked, as in Redis.
+    if let Ok(Some(set)) = call.db.amend_as::<SortedSet>(key) {
+        set.unpack();
+    }
     let Some(entry) = call.db.read(key) else {
         return Ok(());
     };

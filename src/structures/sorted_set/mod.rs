@@ -70,7 +70,7 @@ impl SortedSet {
     pub fn for_members(count: usize, first: usize, limits: Limits) -> Self {
         let mut set = Self::default();
         if count > limits.entries || first > limits.value {
-            set.index();
+            set.unpack();
         }
         set
     }
@@ -105,11 +105,12 @@ impl SortedSet {
     /// Makes ready for so many more members in one command: Redis gives up packing before it begins.
     pub fn expect(&mut self, count: usize, limits: Limits) {
         if count > limits.entries {
-            self.index();
+            self.unpack();
         }
     }
 
-    fn index(&mut self) {
+    /// Gives up packing.
+    pub fn unpack(&mut self) {
         let Form::Packed(packed) = &self.form else {
             return;
         };
@@ -243,7 +244,7 @@ impl SortedSet {
         {
             return packed.insert(member, score);
         }
-        self.index();
+        self.unpack();
         if let Form::Indexed(indexed) = &mut self.form {
             let place = indexed.place(member);
             indexed.set(&place, member, score);

@@ -290,7 +290,7 @@ impl Comparison {
         if ours == reference {
             return true;
         }
-        if name(args) == "EXEC" {
+        if name(args) == "EXEC" && ours.sign != b'-' {
             let counts_agree =
                 ours.items.len() == queued.len() && reference.items.len() == queued.len();
             let mut rows = queued.iter().zip(ours.items.iter().zip(&reference.items));

@@ -33,6 +33,17 @@ pub enum Replies {
     Iteration,
     /// A RANDOMKEY whose key must exist.
     Member,
+    /// A DUMP whose payload is restored in the other server.
+    Carried(Carried),
+}
+
+/// Where a value of one server is restored in the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// Under a key of its own, for a moment.
+    Beside,
+    /// Under its key.
+    InPlace,
 }
 
 impl Replies {

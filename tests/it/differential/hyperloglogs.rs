@@ -37,7 +37,7 @@ pub fn is_key(key: &[u8]) -> bool {
     KEYS.contains(&key)
 }
 
-fn key(g: &mut Generator) -> Vec<u8> {
+pub fn key(g: &mut Generator) -> Vec<u8> {
     match g.chance(95) {
         true => g.pick(KEYS).to_vec(),
         false => g.key(),

@@ -9,8 +9,10 @@
 //! `OXIDIS_TEST_SERVER=redis-server`: it must find no difference.
 
 mod bitmaps;
+mod carry;
 mod compare;
 mod connection;
+mod dump;
 mod errors;
 mod expiry;
 mod generate;
@@ -69,6 +71,8 @@ const FAMILIES: &[(usize, Family)] = &[
     (2, Family::Single(introspection::any)),
     (4, Family::Single(errors::any)),
     (3, Family::Single(strings::big)),
+    (5, Family::Single(dump::any)),
+    (5, Family::Sequence(dump::carrying)),
     (3, Family::Sequence(transactions::transaction)),
     (1, Family::Sequence(pubsub::subscription)),
     (1, Family::Sequence(keys::iteration)),

@@ -4,15 +4,21 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::io;
+use std::ops::Range;
 
+use super::carry::Wires;
 use super::compare::{self, Comparison};
-use super::generate::{Args, DATABASES, Replies, Step};
+use super::generate::{Args, Carried, DATABASES, Replies, Sender, Step};
 use super::types;
 use super::wire::{Tree, Wire, encode};
 use crate::common::Server;
 
 /// Commands shown with a difference.
 const SHOWN_COMMANDS: usize = 20;
+/// Commands shown with a difference that name what the differing one names.
+const SHOWN_RELATED: usize = 40;
+/// Commands remembered to find these among.
+const REMEMBERED_COMMANDS: usize = 200_000;
 /// Bytes shown of an argument and of a reply.
 const SHOWN_ARG: usize = 100;
 const SHOWN_REPLY: usize = 1_500;
@@ -24,7 +30,7 @@ pub struct Pair {
     reference: Peer,
     /// By sender: the commands that wait for EXEC.
     queued: [Vec<Args>; 2],
-    recent: VecDeque<String>,
+    recent: VecDeque<(Sender, Args)>,
     comparison: Comparison,
     protocol: u8,
     sent: usize,
@@ -77,9 +83,19 @@ fn connect(server: &Server, protocol: u8) -> Wire {
 
 impl Pair {
     pub fn new(ours: Server, reference: Server, protocol: u8) -> Pair {
+        let [ours, reference] = [ours, reference].map(|server| {
+            let mut peer = Peer::new(server, protocol);
+            if protocol == 2 {
+                (peer
+                    .observer
+                    .ask(&["CONFIG", "SET", "rdbcompression", "no"]))
+                .expect("CONFIG SET is answered");
+            }
+            peer
+        });
         Pair {
-            ours: Peer::new(ours, protocol),
-            reference: Peer::new(reference, protocol),
+            ours,
+            reference,
             queued: [Vec::new(), Vec::new()],
             recent: VecDeque::new(),
             comparison: Comparison::default(),
@@ -169,11 +185,10 @@ impl Pair {
     }
 
     fn remember(&mut self, step: &Step) {
-        if self.recent.len() == SHOWN_COMMANDS {
+        if self.recent.len() == REMEMBERED_COMMANDS {
             self.recent.pop_front();
         }
-        self.recent
-            .push_back(format!("{:?}: {}", step.sender, shown(&step.args)));
+        self.recent.push_back((step.sender, step.args.clone()));
     }
 
     fn check(&mut self, step: &Step, ours: Answer, reference: Answer) -> Result<(), Difference> {
@@ -208,6 +223,7 @@ impl Pair {
         self.sent += 1;
         self.remember(step);
         let answer = match step.replies {
+            Replies::Carried(carried) => return self.carry(step, carried),
             Replies::Member => random_key,
             _ => scan,
         };
@@ -217,6 +233,19 @@ impl Pair {
             (Ok(a), Ok(b)) if a == b => Ok(()),
             _ => Err(self.difference(&step.args, &ours, &reference)),
         }
+    }
+
+    fn carry(&mut self, step: &Step, carried: Carried) -> Result<(), Difference> {
+        let sender = step.sender as usize;
+        let mut wires = Wires {
+            ours: &mut self.ours.wires[sender],
+            reference: &mut self.reference.wires[sender],
+        };
+        // In RESP3 payloads are packed, which each server does in its own way.
+        let with_bytes = self.protocol == 2;
+        wires
+            .carry(&step.args[1], carried, with_bytes, &mut self.comparison)
+            .map_err(|(args, ours, reference)| self.difference(&args, &Ok(ours), &Ok(reference)))
     }
 
     /// Compares every key of every database in use: type, encoding, expiry, value.
@@ -270,6 +299,23 @@ impl Pair {
         Ok(replies)
     }
 
+    /// The commands with an argument that the given ones name, and those that concern all keys.
+    fn related<'a>(&'a self, args: &'a Args) -> impl Iterator<Item = (usize, Sender, &'a Args)> {
+        let words = args.get(1..).unwrap_or_default();
+        let is_related = move |other: &Args| {
+            let mut others = other.get(1..).unwrap_or_default().iter();
+            others.any(|arg| arg.len() > 1 && words.contains(arg))
+                || matches!(
+                    compare::name(other).as_str(),
+                    "FLUSHALL" | "FLUSHDB" | "SWAPDB" | "SELECT"
+                )
+        };
+        let numbered = self.recent.iter().enumerate();
+        numbered.filter_map(move |(at, (sender, other))| {
+            is_related(other).then_some((at, *sender, other))
+        })
+    }
+
     fn difference(&self, args: &Args, ours: &Answer, reference: &Answer) -> Difference {
         let mut text = format!("after {} commands: {}\n", self.sent, shown(args));
         let answer = |answer: &Answer| match answer {
@@ -280,8 +326,13 @@ impl Pair {
         writeln!(text, "  under test: {}", answer(ours)).expect(write);
         writeln!(text, "  reference:  {}", answer(reference)).expect(write);
         writeln!(text, "  the last commands:").expect(write);
-        for line in &self.recent {
-            writeln!(text, "    {line}").expect(write);
+        for (sender, args) in self.recent.range(last(SHOWN_COMMANDS, self.recent.len())) {
+            writeln!(text, "    {sender:?}: {}", shown(args)).expect(write);
+        }
+        writeln!(text, "  what came before about the same:").expect(write);
+        let related: Vec<_> = self.related(args).collect();
+        for (at, sender, args) in &related[last(SHOWN_RELATED, related.len())] {
+            writeln!(text, "    {at} {sender:?}: {}", shown(args)).expect(write);
         }
         Difference {
             command: compare::name(args),
@@ -338,6 +389,11 @@ fn scan(wire: &mut Wire, args: &Args) -> Answer {
         args[1].clone_from(&cursor.text);
     }
     Err(io::Error::other("the SCAN does not end"))
+}
+
+/// The last so many of all.
+fn last(count: usize, all: usize) -> Range<usize> {
+    all.saturating_sub(count)..all
 }
 
 fn shown(args: &Args) -> String {

@@ -77,7 +77,7 @@ pub fn is_key(key: &[u8]) -> bool {
     KEYS.contains(&key) || LEX_KEYS.contains(&key)
 }
 
-fn key(g: &mut Generator) -> Vec<u8> {
+pub fn key(g: &mut Generator) -> Vec<u8> {
     match g.below(100) {
         0..=96 => g.pick(KEYS).to_vec(),
         _ => g.key(),

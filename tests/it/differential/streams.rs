@@ -75,7 +75,7 @@ const ODD_IDS: &[&[u8]] = &[
     b"(",
 ];
 
-fn key(g: &mut Generator) -> Vec<u8> {
+pub fn key(g: &mut Generator) -> Vec<u8> {
     match g.chance(95) {
         true => g.pick(KEYS).to_vec(),
         false => g.key(),
