@@ -8,6 +8,8 @@ use super::error::CommandError;
 use super::parked::{Parked, Progress};
 use super::session::{Session, state};
 use super::table::{Locks, Spec};
+use super::timing::{Notable, Timer, Wishes};
+use super::transaction::Transaction;
 use super::{Engine, checks, event};
 use crate::base::clock::{Stopwatch, unix_ms};
 use crate::config::Config;
@@ -75,6 +77,8 @@ impl Lane {
 struct Round<'r, 'e> {
     engine: &'e Engine,
     config: &'r Config,
+    wishes: Wishes,
+    stopwatch: &'r Stopwatch,
     moment: Moment,
     lane: usize,
     passage: Option<Passage<'e>>,
@@ -151,6 +155,8 @@ impl Engine {
         let mut round = Round {
             engine: self,
             config: &config,
+            wishes: Wishes::of(&config),
+            stopwatch: &lane.stopwatch,
             moment: self.moment(&config, session),
             lane: lane.index,
             passage: Some(self.keyspace.gate().pass(lane.index)),
@@ -187,8 +193,13 @@ impl Engine {
         reply: &mut Reply,
     ) -> BatchEnd {
         let Input { buffer, batch } = input;
-        let mut timer = Timer::start(self, lane, round.config.latency_tracking);
+        let stats = &self.stats.lanes[lane.index];
+        let mut timer = Timer::start(stats, &lane.stopwatch, round.wishes);
         let commands = batch.commands.iter().zip(&lane.prepared).enumerate();
+        let mut end = BatchEnd {
+            done: batch.commands.len(),
+            flow: Flow::Continue,
+        };
         for (index, (command, prepared)) in commands.skip(first) {
             let request = Request {
                 args: batch.args(buffer, command),
@@ -199,28 +210,31 @@ impl Engine {
             };
             let spec = self.commands.all().get(prepared.spec as usize);
             if index > 0 && self.has_earlier_mail(session, spec) {
-                timer.finish();
-                return BatchEnd {
-                    done: index,
-                    flow: Flow::Mail,
-                };
+                (end.done, end.flow) = (index, Flow::Mail);
+                break;
             }
-            timer.begins(spec);
+            if let Some(notable) = timer.begins(spec, index) {
+                round.note_slow_run(session, input, &notable);
+            }
             session.client.last_command.store(prepared.spec, Relaxed);
             round.has_run = false;
+            let replied = reply.len();
             let flow = round.run(session, request, spec, reply);
             timer.ends(round.has_run);
+            let bytes = (command.end - command.start) as usize;
+            if reply.len() >= round.wishes.reply || bytes >= round.wishes.request {
+                round.note_large(session, spec, request.args, (bytes, reply.len() - replied));
+            }
             if !matches!(flow, Flow::Continue) || round.is_outdated {
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
-                timer.finish();
-                return BatchEnd { done, flow };
+                end = BatchEnd { done, flow };
+                break;
             }
         }
-        timer.finish();
-        BatchEnd {
-            done: batch.commands.len(),
-            flow: Flow::Continue,
+        if let Some(notable) = timer.finish(end.done) {
+            round.note_slow_run(session, input, &notable);
         }
+        end
     }
 
     /// Whether messages wait that were published before a command that changes who gets them.
@@ -320,6 +334,8 @@ impl Engine {
         let mut round = Round {
             engine: self,
             config: &config,
+            wishes: Wishes::none(),
+            stopwatch: &lane.stopwatch,
             moment: Moment {
                 ignore_expiry: true,
                 ..self.moment(&config, session)
@@ -444,7 +460,10 @@ impl<'r, 'e> Round<'r, 'e> {
             reply.cut_back(mark);
         }
         match self.parked.take() {
-            Some(parked) => Flow::Parked(parked),
+            Some(parked) => {
+                self.has_run &= !parked.is_counted_at_its_end();
+                Flow::Parked(parked)
+            }
             None if session.closes => Flow::Close,
             // A listener gets what its own command published after that command's reply, before the next one's.
             None if session.subscriptions.is_some()
@@ -492,6 +511,35 @@ impl<'r, 'e> Round<'r, 'e> {
         self.engine.stats.lanes[self.lane].commands[spec.id]
             .failed
             .add(1);
+    }
+
+    /// Remembers a run of commands that took long, by the one that came with most.
+    #[cold]
+    fn note_slow_run(&self, session: &Session, input: Input<'_>, notable: &Notable<'e>) {
+        let Input { buffer, batch } = input;
+        let run = &batch.commands[notable.run.clone()];
+        if let Some(command) = run.iter().max_by_key(|command| command.end - command.start) {
+            let args = batch.args(buffer, command);
+            let Notable { spec, nanos, .. } = *notable;
+            self.engine
+                .note_slow(self.config, &session.client, spec, nanos, args);
+        }
+    }
+
+    /// Remembers a command that came with much or was answered with much.
+    #[cold]
+    fn note_large(
+        &self,
+        session: &Session,
+        spec: Option<&Spec>,
+        args: Args<'_>,
+        sizes: (usize, usize),
+    ) {
+        if let Some(spec) = spec.filter(|_| self.has_run) {
+            let (wishes, client) = (self.wishes, &session.client);
+            self.engine
+                .note_large(wishes, self.config, client, (spec, args), sizes);
+        }
     }
 
     /// Locks what the command needs and runs it.
@@ -658,6 +706,7 @@ impl<'r, 'e> Round<'r, 'e> {
         let mut reply = Reply::new();
         reply.set_resp3(waiter.is_resp3);
         let mark = reply.mark();
+        let start = self.stopwatch.ticks();
         self.is_retry = true;
         let mut session = waiter.session();
         let result = self.work(&mut scope, &mut session, request, spec, &mut reply, false);
@@ -672,6 +721,8 @@ impl<'r, 'e> Round<'r, 'e> {
             waiter.leave(&mut scope);
             engine.blocked.remove(waiter);
             drop(scope);
+            let nanos = self.stopwatch.nanos(start, self.stopwatch.ticks());
+            engine.note_served(self.config, self.lane, waiter, nanos);
             waiter.send(engine, self.lane, &mut reply);
         }
         true
@@ -721,31 +772,59 @@ impl<'r, 'e> Round<'r, 'e> {
         &mut self,
         scope: &mut Scope<'e>,
         session: &mut Session,
-        transaction: &super::transaction::Transaction,
+        transaction: &Transaction,
         reply: &mut Reply,
     ) {
         if session.is_watch_broken() || has_lost_watched(scope, session, self.moment.now) {
             return reply.null_array();
         }
-        let counts = &self.engine.stats.lanes[self.lane].commands;
+        let stats = &self.engine.stats.lanes[self.lane];
+        let mut timer = Timer::start(stats, self.stopwatch, self.wishes);
         reply.array(transaction.commands.len());
-        for queued in &transaction.commands {
+        for (index, queued) in transaction.commands.iter().enumerate() {
             let spec = &self.engine.commands.all()[queued.spec];
             let request = Request {
                 args: queued.args.view(),
                 keys: &queued.keys,
                 frame: None,
             };
-            let mark = reply.mark();
-            counts[spec.id].calls.add(1);
+            if let Some(notable) = timer.begins(Some(spec), index) {
+                self.note_slow_queued(session, transaction, &notable);
+            }
+            let (mark, replied) = (reply.mark(), reply.len());
             if let Err(error) = self.work(scope, session, request, spec, reply, true) {
                 self.count_failure(spec, &error);
                 reply.cut_back(mark);
                 reply.error(&error.line());
             }
             reply.set_resp3(session.is_resp3);
+            timer.ends(true);
+            let sizes = (request.args.bytes(), reply.len() - replied);
+            if sizes.0 >= self.wishes.request || sizes.1 >= self.wishes.reply {
+                self.note_large(session, Some(spec), request.args, sizes);
+            }
+        }
+        if let Some(notable) = timer.finish(transaction.commands.len()) {
+            self.note_slow_queued(session, transaction, &notable);
         }
         self.commit(scope);
+    }
+
+    /// Remembers a run of commands of a transaction that took long, by the one that came with most.
+    #[cold]
+    fn note_slow_queued(
+        &self,
+        session: &Session,
+        transaction: &Transaction,
+        notable: &Notable<'e>,
+    ) {
+        let run = &transaction.commands[notable.run.clone()];
+        if let Some(queued) = run.iter().max_by_key(|queued| queued.args.view().bytes()) {
+            let Notable { spec, nanos, .. } = *notable;
+            let (client, args) = (&session.client, queued.args.view());
+            self.engine
+                .note_slow(self.config, client, spec, nanos, args);
+        }
     }
 }
 
@@ -787,79 +866,5 @@ impl Engine {
             });
             self.last_records[lane].store(number + 1, Relaxed);
         });
-    }
-}
-
-/// Times commands: the clock is read once per run of equal fast or brief commands, and for every other one.
-struct Timer<'e> {
-    lane: &'e Lane,
-    stats: &'e super::stats::LaneStats,
-    start: u64,
-    running: Option<&'e Spec>,
-    calls: u64,
-    total: u64,
-    keeps_latency: bool,
-}
-
-impl<'e> Timer<'e> {
-    fn start(engine: &'e Engine, lane: &'e Lane, keeps_latency: bool) -> Self {
-        let start = lane.stopwatch.ticks();
-        Self {
-            lane,
-            stats: &engine.stats.lanes[lane.index],
-            start,
-            running: None,
-            calls: 0,
-            total: 0,
-            keeps_latency,
-        }
-    }
-
-    #[inline]
-    fn begins(&mut self, spec: Option<&'e Spec>) {
-        self.total += 1;
-        match (self.running, spec) {
-            (Some(running), Some(spec))
-                if running.id == spec.id && spec.flags & (flags::FAST | flags::BRIEF) != 0 =>
-            {
-                self.calls += 1
-            }
-            _ => {
-                self.record();
-                (self.running, self.calls) = (spec, 1);
-            }
-        }
-    }
-
-    /// Takes back a call that was none.
-    #[inline]
-    fn ends(&mut self, has_run: bool) {
-        if !has_run {
-            self.calls -= u64::from(self.running.is_some());
-        }
-    }
-
-    fn record(&mut self) {
-        let Some(spec) = self.running.take() else {
-            return;
-        };
-        let now = self.lane.stopwatch.ticks();
-        let start = std::mem::replace(&mut self.start, now);
-        if self.calls == 0 {
-            return;
-        }
-        let counts = &self.stats.commands[spec.id];
-        let nanos = self.lane.stopwatch.nanos(start, now);
-        counts.calls.add(self.calls);
-        counts.nanos.add(nanos);
-        if self.keeps_latency {
-            let latency = counts.latency.get_or_init(Default::default);
-            latency.record(nanos / self.calls, self.calls);
-        }
-    }
-
-    fn finish(mut self) {
-        self.record();
-        self.stats.processed.add(self.total);
     }
 }

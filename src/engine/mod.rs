@@ -23,6 +23,7 @@ mod stats;
 mod subscriptions;
 pub mod syntax;
 mod table;
+mod timing;
 mod transaction;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -52,6 +53,8 @@ use crate::base::{clock::unix_ms, random};
 use crate::config::{Config, ConfigStore, KeyEvents};
 use crate::journal::Journal;
 use crate::keyspace::Keyspace;
+use crate::observe::command_log::CommandLogs;
+use crate::observe::latency::LatencyMonitor;
 use crate::persistence::AofStatus;
 use crate::pubsub::{Kind, PubSub, Publication};
 
@@ -71,6 +74,10 @@ pub struct Engine {
     pub clients: Clients,
     /// Counters.
     pub stats: Stats,
+    /// Commands that took long, or that came or were answered with much.
+    pub command_logs: CommandLogs,
+    /// Events that took long.
+    pub latency: LatencyMonitor,
     /// One mailbox per worker.
     pub mailboxes: Box<[Mailbox]>,
     /// Clients that wait for keys.
@@ -167,6 +174,8 @@ impl Engine {
             keyspace: Keyspace::new(config.databases, lanes),
             stats: Stats::new(lanes, commands.all().len()),
             commands,
+            command_logs: CommandLogs::default(),
+            latency: LatencyMonitor::default(),
             journal: Journal::new(lanes),
             pubsub: PubSub::new(workers),
             clients: Clients::default(),

@@ -98,7 +98,8 @@ pub const COMMANDS: &[Command] = &[
         .flags(LOADING | STALE | FAST)
         .docs("1.0.0", "O(1)", "Chooses the connection's database."),
     Command::new("AUTH", Group::Connection, "[username] password", auth::auth)
-        .flags(ALWAYS | SENSITIVE)
+        .flags(ALWAYS)
+        .secrets(|args, show| (1..args.len()).for_each(show))
         .docs(
             "1.0.0",
             "O(N) in the number of the user's passwords",
@@ -110,7 +111,8 @@ pub const COMMANDS: &[Command] = &[
         "[protover [AUTH username password] [SETNAME clientname]]",
         hello::hello,
     )
-    .flags(ALWAYS | SENSITIVE)
+    .flags(ALWAYS)
+    .secrets(hello::secrets)
     .docs(
         "6.0.0",
         "O(1)",
