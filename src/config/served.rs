@@ -4,7 +4,7 @@
 
 use super::directive::Apply::{
     AppendOnly, Directory as EnterDirectory, Encodings, Hz, KeyEvents, Latency, Listeners,
-    LogLevel, Logs, MaxClients, Memory, OomScores, Password,
+    LogLevel, Logs, MaxClients, Memory, OomScores, Password, Tracking,
 };
 use super::directive::Words::{Accumulated, Many};
 use super::directive::{Directive, Section, Slot};
@@ -317,7 +317,8 @@ const MEMORY: &[Directive] = &[
     row!("activerehashing", activerehashing, Rule::Switch, &["yes"])
         .doc("Use idle time to grow and shrink tables."),
     row!("tracking-table-max-keys", tracking_table_max_keys, number(0, LONG), &["1000000"])
-        .doc("How many keys are remembered for client-side caching; 0 for no limit."),
+        .doc("How many keys are remembered for client-side caching; 0 for no limit.")
+        .applies(Tracking),
 ];
 
 const SNAPSHOTS: &[Directive] = &[

@@ -126,8 +126,9 @@ impl Wait {
 /// A command that waits.
 pub struct Waiter {
     number: u64,
-    client: Arc<Client>,
+    pub(super) client: Arc<Client>,
     no_touch: bool,
+    remembers: bool,
     /// How many of the keys it waits for.
     waits_for: usize,
     pub(super) database: usize,
@@ -149,6 +150,7 @@ impl Waiter {
         session.database = self.database;
         session.is_resp3 = self.is_resp3;
         session.no_touch = self.no_touch;
+        session.remembers = self.remembers;
         session
     }
 
@@ -300,6 +302,7 @@ impl Call<'_, '_> {
             number,
             client: self.session.client.clone(),
             no_touch: self.session.no_touch,
+            remembers: self.session.remembers,
             waits_for: wait.keys,
             database: self.db.index(),
             is_resp3: self.session.is_resp3,

@@ -2,7 +2,7 @@
 
 use super::blocking::Waiter;
 use super::call::{Call, KeyRef};
-use super::command::flags;
+use super::command::{Group, flags};
 use super::effects::Effects;
 use super::error::CommandError;
 use super::parked::{Parked, Progress};
@@ -10,7 +10,7 @@ use super::session::{Session, state};
 use super::table::{Locks, Spec};
 use super::timing::{Notable, Timer, Wishes};
 use super::transaction::Transaction;
-use super::{Engine, checks, event};
+use super::{Engine, checks, event, watch};
 use crate::base::clock::{Stopwatch, unix_ms};
 use crate::config::Config;
 use crate::journal::write_command;
@@ -85,7 +85,9 @@ struct Round<'r, 'e> {
     effects: Effects,
     notes: Notes,
     parked: Option<Box<dyn Parked>>,
-    /// Whether `config` has been replaced by a command of this batch.
+    /// What clients want to hear of all commands.
+    watches: u32,
+    /// Whether `config` or `watches` have been replaced by a command of this batch.
     is_outdated: bool,
     /// Whether the last command was run, and not queued, refused or put off.
     has_run: bool,
@@ -163,6 +165,7 @@ impl Engine {
             effects: std::mem::take(&mut lane.effects),
             notes: std::mem::take(&mut lane.notes),
             parked: None,
+            watches: 0,
             is_outdated: false,
             has_run: false,
             is_retry: false,
@@ -172,9 +175,13 @@ impl Engine {
             .client
             .last_active_ms
             .store(round.moment.now, Relaxed);
-        round.effects.listens = config.notify_keyspace_events;
+        round.watches = self.watches();
+        round.effects.listens = self.listens(&config);
         reply.set_resp3(session.is_resp3);
         let end = self.run_prepared(&mut round, lane, session, input, first, reply);
+        if round.effects.has_broadcasts() {
+            self.send_broadcasts(&mut round.effects);
+        }
         drop(round.passage.take());
         let stats = &self.stats.lanes[lane.index];
         stats.hits.add(std::mem::take(&mut round.notes.hits));
@@ -345,6 +352,7 @@ impl Engine {
             effects: Effects::default(),
             notes: Notes::default(),
             parked: None,
+            watches: 0,
             is_outdated: false,
             has_run: false,
             is_retry: false,
@@ -417,7 +425,11 @@ impl<'r, 'e> Round<'r, 'e> {
         if !spec.accepts(request.args.len()) {
             return self.refuse(session, Some(spec), checks::wrong_arity(spec), reply);
         }
-        if session.state | self.engine.conditions() != 0 {
+        let conditions = self.engine.conditions();
+        if session.state | conditions != 0 {
+            if conditions & checks::condition::REMEMBERS_TOO_MUCH != 0 {
+                self.engine.forget_some();
+            }
             match checks::run(self.engine, self.config, session, spec) {
                 Err(error) => return self.refuse(session, Some(spec), error, reply),
                 Ok(checks::Verdict::Postpone) => return Flow::Postponed,
@@ -451,6 +463,9 @@ impl<'r, 'e> Round<'r, 'e> {
         reply: &mut Reply,
         mark: Mark,
     ) -> Flow {
+        if session.state & state::CACHING != 0 {
+            note_end_of_caching(session, spec);
+        }
         // What waits replies later.
         if session.state & state::REPLY != 0
             && self.parked.is_none()
@@ -466,7 +481,7 @@ impl<'r, 'e> Round<'r, 'e> {
             }
             None if session.closes => Flow::Close,
             // A listener gets what its own command published after that command's reply, before the next one's.
-            None if session.subscriptions.is_some()
+            None if session.hears_itself()
                 && self.engine.mailboxes[session.client.worker].has_mail() =>
             {
                 Flow::Mail
@@ -563,7 +578,14 @@ impl<'r, 'e> Round<'r, 'e> {
         }
         let mut scope = match (spec.locks, request.keys) {
             (Locks::Nothing | Locks::Walk, _) => keyspace.nothing(),
-            (Locks::Transaction, _) => return self.transaction(session, request, spec, reply),
+            (Locks::Transaction, _) => {
+                let has_queue = session.transaction.is_some();
+                let result = self.transaction(session, request, spec, reply);
+                if has_queue && self.watches & watch::MONITOR != 0 {
+                    self.engine.show(session, spec, request.args);
+                }
+                return result;
+            }
             (Locks::Everything, _) if knows_its_keys(spec, request.args) => {
                 keyspace.lock_some(hashes())
             }
@@ -576,7 +598,7 @@ impl<'r, 'e> Round<'r, 'e> {
                 drop(scope);
                 drop(alone);
                 self.passage = Some(keyspace.gate().pass(self.lane));
-                self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
+                self.note_changes();
                 return result;
             }
             _ => keyspace.lock_some(hashes()),
@@ -584,6 +606,12 @@ impl<'r, 'e> Round<'r, 'e> {
         let result = self.work(&mut scope, session, request, spec, reply, false);
         self.commit(&mut scope);
         result
+    }
+
+    /// Notes whether what the round began with is no longer so.
+    fn note_changes(&mut self) {
+        let has_new_config = !std::ptr::eq(self.config, &**self.engine.config.load());
+        self.is_outdated = has_new_config || self.watches != self.engine.watches();
     }
 
     /// The handler's turn, under locks.
@@ -615,9 +643,20 @@ impl<'r, 'e> Round<'r, 'e> {
             parked: None,
             waits_on: false,
         };
+        let is_shown = self.watches & watch::MONITOR != 0 && !self.is_retry;
+        // What a script calls is shown behind the script.
+        if is_shown && spec.has(flags::SKIP_MONITOR) {
+            self.engine.show(call.session, spec, request.args);
+        }
         let result = (spec.command.handler)(&mut call);
         self.parked = call.parked.take();
         self.waits_on = call.waits_on;
+        if call.session.remembers && is_plain_read(spec) {
+            call.remember_keys();
+        }
+        if is_shown && !spec.has(flags::SKIP_MONITOR) {
+            self.engine.show(call.session, spec, request.args);
+        }
         if !self.notes.expired.is_empty() {
             self.engine
                 .tell_expired(self.lane, &mut self.notes, &mut self.effects);
@@ -708,9 +747,11 @@ impl<'r, 'e> Round<'r, 'e> {
         let mark = reply.mark();
         let start = self.stopwatch.ticks();
         self.is_retry = true;
+        self.effects.withheld_from = waiter.client.id;
         let mut session = waiter.session();
         let result = self.work(&mut scope, &mut session, request, spec, &mut reply, false);
         self.is_retry = false;
+        self.effects.withheld_from = 0;
         if let Err(error) = &result {
             self.count_failure(spec, error);
             reply.cut_back(mark);
@@ -725,6 +766,7 @@ impl<'r, 'e> Round<'r, 'e> {
             engine.note_served(self.config, self.lane, waiter, nanos);
             waiter.send(engine, self.lane, &mut reply);
         }
+        engine.send_withheld(&mut self.effects, &waiter.client);
         true
     }
 
@@ -759,7 +801,7 @@ impl<'r, 'e> Round<'r, 'e> {
             drop(scope);
             drop(alone);
             self.passage = Some(keyspace.gate().pass(self.lane));
-            self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
+            self.note_changes();
         } else {
             let mut scope = keyspace.lock_some(transaction.hashes().chain(watched));
             self.exec(&mut scope, session, &transaction, reply);
@@ -828,6 +870,23 @@ impl<'r, 'e> Round<'r, 'e> {
     }
 }
 
+/// Whether it reads by itself: of a script only the commands that it calls do.
+fn is_plain_read(spec: &Spec) -> bool {
+    spec.flags & (flags::READONLY | flags::SKIP_MONITOR) == flags::READONLY
+}
+
+/// After a command: what CLIENT CACHING said concerned it, and no other, but for a whole transaction. Other commands about
+/// the connection do not count.
+#[cold]
+fn note_end_of_caching(session: &mut Session, spec: Option<&Spec>) {
+    let is_about_client =
+        spec.is_some_and(|spec| spec.parent.is_some() && spec.command.group == Group::Connection);
+    if !is_about_client && !session.is(state::MULTI) {
+        session.set(state::CACHING, false);
+        session.note_tracking();
+    }
+}
+
 /// Whether a key that was there when it was watched has expired since, which no command did.
 fn has_lost_watched(scope: &mut Scope<'_>, session: &Session, now: i64) -> bool {
     let mut keys = session.watch.iter().flat_map(|watch| &watch.keys);
@@ -839,8 +898,13 @@ fn has_lost_watched(scope: &mut Scope<'_>, session: &Session, now: i64) -> bool 
 impl Engine {
     /// Tells journal and listeners of keys that were met past their time, before anything that happened after.
     pub fn tell_expired(&self, lane: usize, notes: &mut Notes, effects: &mut Effects) {
-        for (database, key) in notes.expired.drain(..) {
+        for lost in notes.expired.drain(..) {
+            let (database, key) = (lost.database, lost.key);
             self.stats.lanes[lane].expired.add(1);
+            effects.note_broadcast(&key, 0);
+            if !lost.readers.is_empty() {
+                self.invalidate(effects, &lost.readers, &key, 0);
+            }
             if self.journal.is_open() {
                 effects.add(database, |out| {
                     write_command(out, [&b"DEL"[..], &key].into_iter())

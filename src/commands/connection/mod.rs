@@ -61,6 +61,8 @@ fn reset(call: &mut Call) -> CommandResult {
     session.end_transaction();
     engine.unwatch_all(session);
     engine.unsubscribe_all(session);
+    engine.stop_tracking(session);
+    engine.stop_monitor(session);
     session.select(0);
     session.set_resp3(false);
     session.no_touch = false;

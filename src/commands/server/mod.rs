@@ -9,6 +9,7 @@ mod latency;
 mod lolwut;
 mod memory;
 mod module;
+mod monitor;
 mod permission;
 mod process;
 
@@ -25,6 +26,7 @@ pub const COMMANDS: &[Command] = &[
     lolwut::LOLWUT,
     memory::MEMORY,
     module::MODULE,
+    monitor::MONITOR,
     process::ROLE,
     process::SHUTDOWN,
     command_log::SLOWLOG,
