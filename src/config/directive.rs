@@ -37,6 +37,8 @@ pub enum Apply {
     KeyEvents,
     /// Cut a log that has become too long.
     Logs,
+    /// Forget keys that are remembered for client-side caching beyond the new number.
+    Tracking,
     /// Begin or cease to measure latency.
     Latency,
     /// Let new values take another encoding.

@@ -230,6 +230,14 @@ config! {
     slowlog_log_slower_than: i64,
     /// How many slow commands are remembered.
     slowlog_max_len: usize,
+    /// Bytes that a command may come with before COMMANDLOG remembers it.
+    commandlog_request_larger_than: i64,
+    /// How many large commands are remembered.
+    commandlog_large_request_max_len: usize,
+    /// Bytes that a reply may have before COMMANDLOG remembers its command.
+    commandlog_reply_larger_than: i64,
+    /// How many commands with large replies are remembered.
+    commandlog_large_reply_max_len: usize,
     /// Milliseconds that an operation may take before LATENCY remembers it.
     latency_monitor_threshold: u64,
     /// Keep a distribution of each command's latency.

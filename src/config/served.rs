@@ -4,7 +4,7 @@
 
 use super::directive::Apply::{
     AppendOnly, Directory as EnterDirectory, Encodings, Hz, KeyEvents, Latency, Listeners,
-    LogLevel, Logs, MaxClients, Memory, OomScores, Password,
+    LogLevel, Logs, MaxClients, Memory, OomScores, Password, Tracking,
 };
 use super::directive::Words::{Accumulated, Many};
 use super::directive::{Directive, Section, Slot};
@@ -317,7 +317,8 @@ const MEMORY: &[Directive] = &[
     row!("activerehashing", activerehashing, Rule::Switch, &["yes"])
         .doc("Use idle time to grow and shrink tables."),
     row!("tracking-table-max-keys", tracking_table_max_keys, number(0, LONG), &["1000000"])
-        .doc("How many keys are remembered for client-side caching; 0 for no limit."),
+        .doc("How many keys are remembered for client-side caching; 0 for no limit.")
+        .applies(Tracking),
 ];
 
 const SNAPSHOTS: &[Directive] = &[
@@ -390,9 +391,20 @@ const SCRIPTS_AND_EVENTS: &[Directive] = &[
 
 const LOGS_AND_LATENCY: &[Directive] = &[
     row!("slowlog-log-slower-than", slowlog_log_slower_than, number(-1, LONG), &["10000"])
-        .doc("Microseconds that a command may take before SLOWLOG remembers it; 0 for every command, -1 for none."),
+        .doc("Microseconds that a command may take before SLOWLOG remembers it; 0 for every command, -1 for none.")
+        .alias("commandlog-execution-slower-than"),
     row!("slowlog-max-len", slowlog_max_len, number(0, LONG), &["128"])
         .doc("How many slow commands are remembered.")
+        .alias("commandlog-slow-execution-max-len").applies(Logs),
+    row!("commandlog-request-larger-than", commandlog_request_larger_than, number(-1, LONG), &["1048576"])
+        .doc("Bytes that a command may come with before COMMANDLOG remembers it; -1 for any number."),
+    row!("commandlog-large-request-max-len", commandlog_large_request_max_len, number(0, LONG), &["128"])
+        .doc("How many large commands are remembered.")
+        .applies(Logs),
+    row!("commandlog-reply-larger-than", commandlog_reply_larger_than, number(-1, LONG), &["1048576"])
+        .doc("Bytes that a reply may have before COMMANDLOG remembers its command; -1 for any number."),
+    row!("commandlog-large-reply-max-len", commandlog_large_reply_max_len, number(0, LONG), &["128"])
+        .doc("How many commands with large replies are remembered.")
         .applies(Logs),
     row!("latency-monitor-threshold", latency_monitor_threshold, number(0, LONG), &["0"])
         .doc("Milliseconds that an operation may take before LATENCY remembers it; 0 for none.")

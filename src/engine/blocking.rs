@@ -45,9 +45,11 @@ use super::error::CommandError;
 use super::mailbox::{Mail, Served, Unblock};
 use super::parked::{Parked, Progress};
 use super::session::Session;
+use super::timing::Wishes;
 use super::{Engine, flags};
 use crate::base::clock::unix_ms;
 use crate::base::numbers::{parse_f64, parse_i64};
+use crate::config::Config;
 use crate::keyspace::{Key, Scope};
 use crate::resp::args::OwnedArgs;
 use crate::resp::reply::Reply;
@@ -124,8 +126,9 @@ impl Wait {
 /// A command that waits.
 pub struct Waiter {
     number: u64,
-    client: Arc<Client>,
+    pub(super) client: Arc<Client>,
     no_touch: bool,
+    remembers: bool,
     /// How many of the keys it waits for.
     waits_for: usize,
     pub(super) database: usize,
@@ -147,6 +150,7 @@ impl Waiter {
         session.database = self.database;
         session.is_resp3 = self.is_resp3;
         session.no_touch = self.no_touch;
+        session.remembers = self.remembers;
         session
     }
 
@@ -244,10 +248,36 @@ impl Parked for WaitForKeys {
         engine.blocked.remove(&self.waiter)
     }
 
-    fn unblock(&mut self, _: &Engine, _: &mut Session, how: Unblock, reply: &mut Reply) {
+    fn unblock(&mut self, engine: &Engine, session: &mut Session, how: Unblock, reply: &mut Reply) {
+        let lane = session.client.worker;
+        engine.note_served(&engine.config.load(), lane, &self.waiter, 0);
         match how {
             Unblock::Timeout => reply.null_array(),
-            Unblock::Error => reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            Unblock::Error => {
+                let line = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+                engine.stats.count_error(line);
+                let counts = &engine.stats.lanes[lane].commands[self.waiter.spec];
+                counts.failed.add(1);
+                reply.error(line.as_bytes());
+            }
+        }
+    }
+
+    fn is_counted_at_its_end(&self) -> bool {
+        true
+    }
+}
+
+impl Engine {
+    /// Counts a command whose wait is over: from a thread that owns the lane.
+    pub(super) fn note_served(&self, config: &Config, lane: usize, waiter: &Waiter, nanos: u64) {
+        let stats = &self.stats.lanes[lane];
+        stats.processed.add(1);
+        stats.commands[waiter.spec].count(1, nanos, config.latency_tracking);
+        let spec = &self.commands.all()[waiter.spec];
+        if Wishes::of(config).is_notable(nanos) {
+            let args = waiter.args.view();
+            self.note_slow(config, &waiter.client, spec, nanos, args);
         }
     }
 }
@@ -272,6 +302,7 @@ impl Call<'_, '_> {
             number,
             client: self.session.client.clone(),
             no_touch: self.session.no_touch,
+            remembers: self.session.remembers,
             waits_for: wait.keys,
             database: self.db.index(),
             is_resp3: self.session.is_resp3,

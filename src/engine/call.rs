@@ -9,7 +9,7 @@ use super::session::Session;
 use super::table::Spec;
 use crate::base::numbers::parse_i64;
 use crate::config::Config;
-use crate::keyspace::{Db, EntryRef, Key};
+use crate::keyspace::{Db, EntryRef, Key, Touched};
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 
@@ -122,27 +122,54 @@ impl<'r, 'k> Call<'r, 'k> {
     #[inline]
     pub fn changed(&mut self, key: Key<'_>, event: Event) {
         self.effects.dirty += 1;
-        if self.db.touch(key) {
-            self.effects.note_ready(self.db.index(), key.bytes);
+        let touched = self.db.touch(key);
+        if touched != Touched::NOBODY {
+            self.tell_touched(self.db.index(), key, touched);
         }
         if !self.effects.listens.is_empty() {
+            let changer = self.session.client.id;
+            self.effects.note_broadcast(key.bytes, changer);
             self.tell(self.db.index(), key, event);
         }
+    }
+
+    /// The part of [`Call::changed`] that is neither counted as a change nor an event.
+    #[inline]
+    pub fn touched(&mut self, key: Key<'_>) {
+        let touched = self.db.touch(key);
+        if touched != Touched::NOBODY {
+            self.tell_touched(self.db.index(), key, touched);
+        }
+        if !self.effects.listens.is_empty() {
+            let changer = self.session.client.id;
+            self.effects.note_broadcast(key.bytes, changer);
+        }
+    }
+
+    #[cold]
+    fn tell_touched(&mut self, database: usize, key: Key<'_>, touched: Touched) {
+        let changer = self.session.client.id;
+        let mut db = self.db.at(database);
+        self.engine
+            .tell_touched(&mut db, self.effects, key, touched, changer);
     }
 
     /// [`Call::changed`] without an event: what is kept beside the value's meaning.
     pub fn changed_silently(&mut self, key: Key<'_>) {
         self.effects.dirty += 1;
-        self.db.touch(key);
+        self.touched(key);
     }
 
     /// [`Call::changed`] for a key of another database.
     pub fn changed_in(&mut self, database: usize, key: Key<'_>, event: Event) {
         self.effects.dirty += 1;
-        if self.db.at(database).touch(key) {
-            self.effects.note_ready(database, key.bytes);
+        let touched = self.db.at(database).touch(key);
+        if touched != Touched::NOBODY {
+            self.tell_touched(database, key, touched);
         }
         if !self.effects.listens.is_empty() {
+            let changer = self.session.client.id;
+            self.effects.note_broadcast(key.bytes, changer);
             self.tell(database, key, event);
         }
     }

@@ -101,6 +101,10 @@ pub struct Client {
     pub bytes_in: AtomicU64,
     pub bytes_out: AtomicU64,
     pub commands: AtomicU64,
+    /// How keys are tracked for it; see [`mode`](super::tracking::mode).
+    pub tracking: AtomicU32,
+    /// The client that gets its messages about keys; 0 for itself.
+    pub redirect: AtomicU64,
     /// Raised to have the client's own worker close it.
     pub is_killed: AtomicBool,
 }
@@ -139,6 +143,8 @@ impl Client {
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             commands: AtomicU64::new(0),
+            tracking: AtomicU32::new(0),
+            redirect: AtomicU64::new(0),
             is_killed: AtomicBool::new(false),
         }
     }

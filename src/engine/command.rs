@@ -127,8 +127,6 @@ pub mod flags {
     pub const SUBSCRIBER: u32 = 1 << 24;
     /// Belongs to no family category (`keyspace` for generic commands and so on).
     pub const NO_GROUP_CATEGORY: u32 = 1 << 25;
-    /// Hidden arguments: not logged, not shown.
-    pub const SENSITIVE: u32 = 1 << 26;
     /// Ends a transaction by running what it has queued.
     pub const RUNS_QUEUE: u32 = 1 << 27;
     /// Over as soon as a fast one, though Redis does not call it fast: not worth a look at the clock of its own.
@@ -220,6 +218,9 @@ pub type KeyFlagsOf = fn(Args<'_>) -> &'static [&'static str];
 /// that it touches, and it needs no more than their locks. False when it may touch any key.
 pub type KnownKeys = fn(Args<'_>, &mut dyn FnMut(usize)) -> bool;
 
+/// Shows the arguments that logs and MONITOR must not show.
+pub type Secrets = fn(Args<'_>, &mut dyn FnMut(usize));
+
 /// The words of [`KeySpec::flags`], in the order in which COMMAND INFO names them.
 pub const KEY_FLAGS: &[&str] = &[
     "RO",
@@ -297,6 +298,8 @@ pub struct Command {
     pub key_flags: Option<KeyFlagsOf>,
     /// Its keys, where specifications cannot tell them but some calls can.
     pub known_keys: Option<KnownKeys>,
+    /// Its arguments that logs and MONITOR must not show, where it has any.
+    pub secrets: Option<Secrets>,
     /// See [`flags`].
     pub flags: u32,
     /// Where the syntax does not say it: exact number of words if positive, least if negative.
@@ -331,6 +334,7 @@ impl Command {
             keys: &[],
             key_flags: None,
             known_keys: None,
+            secrets: None,
             flags: 0,
             arity: None,
             since: "1.0.0",
@@ -382,6 +386,12 @@ impl Command {
     /// Declares how to tell the keys of those calls that know them.
     pub const fn known_keys(mut self, known_keys: KnownKeys) -> Self {
         self.known_keys = Some(known_keys);
+        self
+    }
+
+    /// Declares arguments that logs and MONITOR must not show.
+    pub const fn secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = Some(secrets);
         self
     }
 

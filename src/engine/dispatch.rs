@@ -2,13 +2,15 @@
 
 use super::blocking::Waiter;
 use super::call::{Call, KeyRef};
-use super::command::flags;
+use super::command::{Group, flags};
 use super::effects::Effects;
 use super::error::CommandError;
 use super::parked::{Parked, Progress};
 use super::session::{Session, state};
 use super::table::{Locks, Spec};
-use super::{Engine, checks, event};
+use super::timing::{Notable, Timer, Wishes};
+use super::transaction::Transaction;
+use super::{Engine, checks, event, watch};
 use crate::base::clock::{Stopwatch, WallClock, unix_ms};
 use crate::config::Config;
 use crate::journal::write_command;
@@ -77,13 +79,17 @@ impl Lane {
 struct Round<'r, 'e> {
     engine: &'e Engine,
     config: &'r Config,
+    wishes: Wishes,
+    stopwatch: &'r Stopwatch,
     moment: Moment,
     lane: usize,
     passage: Option<Passage<'e>>,
     effects: Effects,
     notes: Notes,
     parked: Option<Box<dyn Parked>>,
-    /// Whether `config` has been replaced by a command of this batch.
+    /// What clients want to hear of all commands.
+    watches: u32,
+    /// Whether `config` or `watches` have been replaced by a command of this batch.
     is_outdated: bool,
     /// Whether the last command was run, and not queued, refused or put off.
     has_run: bool,
@@ -156,12 +162,15 @@ impl Engine {
         let mut round = Round {
             engine: self,
             config,
+            wishes: Wishes::of(config),
+            stopwatch: &lane.stopwatch,
             moment: self.moment(config, session, now),
             lane: lane.index,
             passage: Some(passage),
             effects: std::mem::take(&mut lane.effects),
             notes: std::mem::take(&mut lane.notes),
             parked: None,
+            watches: 0,
             is_outdated: false,
             has_run: false,
             is_retry: false,
@@ -171,10 +180,15 @@ impl Engine {
             .client
             .last_active_ms
             .store(round.moment.now, Relaxed);
-        round.effects.listens = config.notify_keyspace_events;
+        round.watches = self.watches();
+        round.effects.listens = self.listens(config);
         reply.set_resp3(session.is_resp3);
-        let timer = Timer::start(self, lane, config.latency_tracking, start);
-        let end = self.run_prepared(&mut round, timer, session, input, first, reply);
+        let stats = &self.stats.lanes[lane.index];
+        let timer = Timer::start(stats, &lane.stopwatch, round.wishes, start);
+        let end = self.run_prepared(&mut round, (lane, timer), session, input, first, reply);
+        if round.effects.has_broadcasts() {
+            self.send_broadcasts(&mut round.effects);
+        }
         drop(round.passage.take());
         let stats = &self.stats.lanes[lane.index];
         stats.hits.add(std::mem::take(&mut round.notes.hits));
@@ -186,15 +200,18 @@ impl Engine {
     fn run_prepared<'e>(
         &'e self,
         round: &mut Round<'_, 'e>,
-        mut timer: Timer<'_, 'e>,
+        (lane, mut timer): (&Lane, Timer<'e, '_>),
         session: &mut Session,
         input: Input<'_>,
         first: usize,
         reply: &mut Reply,
     ) -> BatchEnd {
         let Input { buffer, batch } = input;
-        let lane = timer.lane;
         let commands = batch.commands.iter().zip(&lane.prepared).enumerate();
+        let mut end = BatchEnd {
+            done: batch.commands.len(),
+            flow: Flow::Continue,
+        };
         for (index, (command, prepared)) in commands.skip(first) {
             let request = Request {
                 args: batch.args(buffer, command),
@@ -205,28 +222,31 @@ impl Engine {
             };
             let spec = self.commands.all().get(prepared.spec as usize);
             if index > 0 && self.has_earlier_mail(session, spec) {
-                timer.finish();
-                return BatchEnd {
-                    done: index,
-                    flow: Flow::Mail,
-                };
+                (end.done, end.flow) = (index, Flow::Mail);
+                break;
             }
-            timer.begins(spec);
+            if let Some(notable) = timer.begins(spec, index) {
+                round.note_slow_run(session, input, &notable);
+            }
             session.client.last_command.store(prepared.spec, Relaxed);
             round.has_run = false;
+            let replied = reply.len();
             let flow = round.run(session, request, spec, reply);
             timer.ends(round.has_run);
+            let bytes = (command.end - command.start) as usize;
+            if reply.len() >= round.wishes.reply || bytes >= round.wishes.request {
+                round.note_large(session, spec, request.args, (bytes, reply.len() - replied));
+            }
             if !matches!(flow, Flow::Continue) || round.is_outdated {
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
-                timer.finish();
-                return BatchEnd { done, flow };
+                end = BatchEnd { done, flow };
+                break;
             }
         }
-        timer.finish();
-        BatchEnd {
-            done: batch.commands.len(),
-            flow: Flow::Continue,
+        if let Some(notable) = timer.finish(end.done) {
+            round.note_slow_run(session, input, &notable);
         }
+        end
     }
 
     /// Whether messages wait that were published before a command that changes who gets them.
@@ -325,6 +345,8 @@ impl Engine {
         let mut round = Round {
             engine: self,
             config: &config,
+            wishes: Wishes::none(),
+            stopwatch: &lane.stopwatch,
             moment: Moment {
                 ignore_expiry: true,
                 ..self.moment(&config, session, unix_ms())
@@ -334,6 +356,7 @@ impl Engine {
             effects: Effects::default(),
             notes: Notes::default(),
             parked: None,
+            watches: 0,
             is_outdated: false,
             has_run: false,
             is_retry: false,
@@ -425,7 +448,11 @@ impl<'r, 'e> Round<'r, 'e> {
         if !spec.accepts(request.args.len()) {
             return self.refuse(session, Some(spec), checks::wrong_arity(spec), reply);
         }
-        if session.state | self.engine.conditions() != 0 {
+        let conditions = self.engine.conditions();
+        if session.state | conditions != 0 {
+            if conditions & checks::condition::REMEMBERS_TOO_MUCH != 0 {
+                self.engine.forget_some();
+            }
             match checks::run(self.engine, self.config, session, spec) {
                 Err(error) => return self.refuse(session, Some(spec), error, reply),
                 Ok(checks::Verdict::Postpone) => return Flow::Postponed,
@@ -459,6 +486,9 @@ impl<'r, 'e> Round<'r, 'e> {
         reply: &mut Reply,
         mark: Mark,
     ) -> Flow {
+        if session.state & state::CACHING != 0 {
+            note_end_of_caching(session, spec);
+        }
         // What waits replies later.
         if session.state & state::REPLY != 0
             && self.parked.is_none()
@@ -470,15 +500,14 @@ impl<'r, 'e> Round<'r, 'e> {
         if self.parked.is_some()
             && let Some(parked) = self.parked.take()
         {
+            self.has_run &= !parked.is_counted_at_its_end();
             return Flow::Parked(parked);
         }
         if session.closes {
             return Flow::Close;
         }
         // A listener gets what its own command published after that command's reply, before the next one's.
-        if session.subscriptions.is_some()
-            && self.engine.mailboxes[session.client.worker].has_mail()
-        {
+        if session.hears_itself() && self.engine.mailboxes[session.client.worker].has_mail() {
             return Flow::Mail;
         }
         Flow::Continue
@@ -522,6 +551,35 @@ impl<'r, 'e> Round<'r, 'e> {
             .add(1);
     }
 
+    /// Remembers a run of commands that took long, by the one that came with most.
+    #[cold]
+    fn note_slow_run(&self, session: &Session, input: Input<'_>, notable: &Notable<'e>) {
+        let Input { buffer, batch } = input;
+        let run = &batch.commands[notable.run.clone()];
+        if let Some(command) = run.iter().max_by_key(|command| command.end - command.start) {
+            let args = batch.args(buffer, command);
+            let Notable { spec, nanos, .. } = *notable;
+            self.engine
+                .note_slow(self.config, &session.client, spec, nanos, args);
+        }
+    }
+
+    /// Remembers a command that came with much or was answered with much.
+    #[cold]
+    fn note_large(
+        &self,
+        session: &Session,
+        spec: Option<&Spec>,
+        args: Args<'_>,
+        sizes: (usize, usize),
+    ) {
+        if let Some(spec) = spec.filter(|_| self.has_run) {
+            let (wishes, client) = (self.wishes, &session.client);
+            self.engine
+                .note_large(wishes, self.config, client, (spec, args), sizes);
+        }
+    }
+
     /// Locks what the command needs and runs it.
     #[inline]
     fn locked(
@@ -543,7 +601,14 @@ impl<'r, 'e> Round<'r, 'e> {
         }
         let mut scope = match (spec.locks, request.keys) {
             (Locks::Nothing | Locks::Walk, _) => keyspace.nothing(),
-            (Locks::Transaction, _) => return self.transaction(session, request, spec, reply),
+            (Locks::Transaction, _) => {
+                let has_queue = session.transaction.is_some();
+                let result = self.transaction(session, request, spec, reply);
+                if has_queue && self.watches & watch::MONITOR != 0 {
+                    self.engine.show(session, spec, request.args);
+                }
+                return result;
+            }
             (Locks::Everything, _) if knows_its_keys(spec, request.args) => {
                 keyspace.lock_some(hashes())
             }
@@ -556,7 +621,7 @@ impl<'r, 'e> Round<'r, 'e> {
                 drop(scope);
                 drop(alone);
                 self.passage = Some(keyspace.gate().pass(self.lane));
-                self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
+                self.note_changes();
                 return result;
             }
             _ => keyspace.lock_some(hashes()),
@@ -564,6 +629,12 @@ impl<'r, 'e> Round<'r, 'e> {
         let result = self.work(&mut scope, session, request, spec, reply, false);
         self.commit(&mut scope);
         result
+    }
+
+    /// Notes whether what the round began with is no longer so.
+    fn note_changes(&mut self) {
+        let has_new_config = !std::ptr::eq(self.config, &**self.engine.config.load());
+        self.is_outdated = has_new_config || self.watches != self.engine.watches();
     }
 
     /// The handler's turn, under locks.
@@ -595,12 +666,23 @@ impl<'r, 'e> Round<'r, 'e> {
             parked: None,
             waits_on: false,
         };
+        let is_shown = self.watches & watch::MONITOR != 0 && !self.is_retry;
+        // What a script calls is shown behind the script.
+        if is_shown && spec.has(flags::SKIP_MONITOR) {
+            self.engine.show(call.session, spec, request.args);
+        }
         let result = (spec.command.handler)(&mut call);
         // Looked at before it is taken: to read both its words at once right after one was written stalls the processor.
         if call.parked.is_some() {
             self.parked = call.parked.take();
         }
         self.waits_on = call.waits_on;
+        if call.session.remembers && is_plain_read(spec) {
+            call.remember_keys();
+        }
+        if is_shown && !spec.has(flags::SKIP_MONITOR) {
+            self.engine.show(call.session, spec, request.args);
+        }
         if !self.notes.expired.is_empty() {
             self.engine
                 .tell_expired(self.lane, &mut self.notes, &mut self.effects);
@@ -689,10 +771,13 @@ impl<'r, 'e> Round<'r, 'e> {
         let mut reply = Reply::new();
         reply.set_resp3(waiter.is_resp3);
         let mark = reply.mark();
+        let start = self.stopwatch.ticks();
         self.is_retry = true;
+        self.effects.withheld_from = waiter.client.id;
         let mut session = waiter.session();
         let result = self.work(&mut scope, &mut session, request, spec, &mut reply, false);
         self.is_retry = false;
+        self.effects.withheld_from = 0;
         if let Err(error) = &result {
             self.count_failure(spec, error);
             reply.cut_back(mark);
@@ -703,8 +788,11 @@ impl<'r, 'e> Round<'r, 'e> {
             waiter.leave(&mut scope);
             engine.blocked.remove(waiter);
             drop(scope);
+            let nanos = self.stopwatch.nanos(start, self.stopwatch.ticks());
+            engine.note_served(self.config, self.lane, waiter, nanos);
             waiter.send(engine, self.lane, &mut reply);
         }
+        engine.send_withheld(&mut self.effects, &waiter.client);
         true
     }
 
@@ -739,7 +827,7 @@ impl<'r, 'e> Round<'r, 'e> {
             drop(scope);
             drop(alone);
             self.passage = Some(keyspace.gate().pass(self.lane));
-            self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
+            self.note_changes();
         } else {
             let mut scope = keyspace.lock_some(transaction.hashes().chain(watched));
             self.exec(&mut scope, session, &transaction, reply);
@@ -752,31 +840,76 @@ impl<'r, 'e> Round<'r, 'e> {
         &mut self,
         scope: &mut Scope<'e>,
         session: &mut Session,
-        transaction: &super::transaction::Transaction,
+        transaction: &Transaction,
         reply: &mut Reply,
     ) {
         if session.is_watch_broken() || has_lost_watched(scope, session, self.moment.now) {
             return reply.null_array();
         }
-        let counts = &self.engine.stats.lanes[self.lane].commands;
+        let stats = &self.engine.stats.lanes[self.lane];
+        let mut timer = Timer::start(stats, self.stopwatch, self.wishes, self.stopwatch.ticks());
         reply.array(transaction.commands.len());
-        for queued in &transaction.commands {
+        for (index, queued) in transaction.commands.iter().enumerate() {
             let spec = &self.engine.commands.all()[queued.spec];
             let request = Request {
                 args: queued.args.view(),
                 keys: &queued.keys,
                 frame: None,
             };
-            let mark = reply.mark();
-            counts[spec.id].calls.add(1);
+            if let Some(notable) = timer.begins(Some(spec), index) {
+                self.note_slow_queued(session, transaction, &notable);
+            }
+            let (mark, replied) = (reply.mark(), reply.len());
             if let Err(error) = self.work(scope, session, request, spec, reply, true) {
                 self.count_failure(spec, &error);
                 reply.cut_back(mark);
                 reply.error(&error.line());
             }
             reply.set_resp3(session.is_resp3);
+            timer.ends(true);
+            let sizes = (request.args.bytes(), reply.len() - replied);
+            if sizes.0 >= self.wishes.request || sizes.1 >= self.wishes.reply {
+                self.note_large(session, Some(spec), request.args, sizes);
+            }
+        }
+        if let Some(notable) = timer.finish(transaction.commands.len()) {
+            self.note_slow_queued(session, transaction, &notable);
         }
         self.commit(scope);
+    }
+
+    /// Remembers a run of commands of a transaction that took long, by the one that came with most.
+    #[cold]
+    fn note_slow_queued(
+        &self,
+        session: &Session,
+        transaction: &Transaction,
+        notable: &Notable<'e>,
+    ) {
+        let run = &transaction.commands[notable.run.clone()];
+        if let Some(queued) = run.iter().max_by_key(|queued| queued.args.view().bytes()) {
+            let Notable { spec, nanos, .. } = *notable;
+            let (client, args) = (&session.client, queued.args.view());
+            self.engine
+                .note_slow(self.config, client, spec, nanos, args);
+        }
+    }
+}
+
+/// Whether it reads by itself: of a script only the commands that it calls do.
+fn is_plain_read(spec: &Spec) -> bool {
+    spec.flags & (flags::READONLY | flags::SKIP_MONITOR) == flags::READONLY
+}
+
+/// After a command: what CLIENT CACHING said concerned it, and no other, but for a whole transaction. Other commands about
+/// the connection do not count.
+#[cold]
+fn note_end_of_caching(session: &mut Session, spec: Option<&Spec>) {
+    let is_about_client =
+        spec.is_some_and(|spec| spec.parent.is_some() && spec.command.group == Group::Connection);
+    if !is_about_client && !session.is(state::MULTI) {
+        session.set(state::CACHING, false);
+        session.note_tracking();
     }
 }
 
@@ -791,8 +924,13 @@ fn has_lost_watched(scope: &mut Scope<'_>, session: &Session, now: i64) -> bool 
 impl Engine {
     /// Tells journal and listeners of keys that were met past their time, before anything that happened after.
     pub fn tell_expired(&self, lane: usize, notes: &mut Notes, effects: &mut Effects) {
-        for (database, key) in notes.expired.drain(..) {
+        for lost in notes.expired.drain(..) {
+            let (database, key) = (lost.database, lost.key);
             self.stats.lanes[lane].expired.add(1);
+            effects.note_broadcast(&key, 0);
+            if !lost.readers.is_empty() {
+                self.invalidate(effects, &lost.readers, &key, 0);
+            }
             if self.journal.is_open() {
                 effects.add(database, |out| {
                     write_command(out, [&b"DEL"[..], &key].into_iter())
@@ -818,78 +956,5 @@ impl Engine {
             });
             self.last_records[lane].store(number + 1, Relaxed);
         });
-    }
-}
-
-/// Times commands: the clock is read once per run of equal fast or brief commands, and for every other one.
-struct Timer<'l, 'e> {
-    lane: &'l Lane,
-    stats: &'e super::stats::LaneStats,
-    start: u64,
-    running: Option<&'e Spec>,
-    calls: u64,
-    total: u64,
-    keeps_latency: bool,
-}
-
-impl<'l, 'e> Timer<'l, 'e> {
-    fn start(engine: &'e Engine, lane: &'l Lane, keeps_latency: bool, start: u64) -> Self {
-        Self {
-            lane,
-            stats: &engine.stats.lanes[lane.index],
-            start,
-            running: None,
-            calls: 0,
-            total: 0,
-            keeps_latency,
-        }
-    }
-
-    #[inline]
-    fn begins(&mut self, spec: Option<&'e Spec>) {
-        self.total += 1;
-        match (self.running, spec) {
-            (Some(running), Some(spec))
-                if running.id == spec.id && spec.flags & (flags::FAST | flags::BRIEF) != 0 =>
-            {
-                self.calls += 1
-            }
-            _ => {
-                self.record();
-                (self.running, self.calls) = (spec, 1);
-            }
-        }
-    }
-
-    /// Takes back a call that was none.
-    #[inline]
-    fn ends(&mut self, has_run: bool) {
-        if !has_run {
-            self.calls -= u64::from(self.running.is_some());
-        }
-    }
-
-    fn record(&mut self) {
-        let Some(spec) = self.running.take() else {
-            return;
-        };
-        let now = self.lane.stopwatch.ticks();
-        let start = std::mem::replace(&mut self.start, now);
-        if self.calls == 0 {
-            return;
-        }
-        let counts = &self.stats.commands[spec.id];
-        let nanos = self.lane.stopwatch.nanos(start, now);
-        counts.calls.add(self.calls);
-        counts.nanos.add(nanos);
-        if self.keeps_latency {
-            let latency = counts.latency.get_or_init(Default::default);
-            latency.record(nanos / self.calls, self.calls);
-        }
-    }
-
-    fn finish(mut self) {
-        self.record();
-        self.stats.processed.add(self.total);
     }
 }

@@ -1,7 +1,10 @@
 //! What a command changed, gathered for the commit at the end of its scope.
 
+use std::sync::Arc;
+
 use crate::config::KeyEvents;
 use crate::journal::write_command;
+use crate::tracking::{Changed, Invalid};
 
 /// What is written to the journal for a command that changed something.
 #[derive(Debug, Default)]
@@ -22,6 +25,12 @@ pub struct Effects {
     pub listens: KeyEvents,
     /// Databases and keys that have changed and that somebody waits for; see [`super::blocking`].
     pub ready: Vec<(usize, Box<[u8]>)>,
+    /// Keys that have changed while somebody tracks by prefix.
+    pub(super) broadcast: Changed,
+    /// The client whose messages about its copies wait until its reply has been sent; 0 for nobody.
+    pub(super) withheld_from: u64,
+    /// These messages.
+    pub(super) withheld: Vec<Arc<Invalid>>,
     replay: Replay,
     /// What goes to the journal when the scope ends.
     record: Vec<u8>,
@@ -53,6 +62,20 @@ impl Effects {
         if !self.ready.last().is_some_and(is_known) {
             self.ready.push((database, key.into()));
         }
+    }
+
+    /// Notes that a key has changed, if somebody tracks by prefix.
+    #[inline]
+    pub fn note_broadcast(&mut self, key: &[u8], changer: u64) {
+        if self.listens.contains(KeyEvents::BROADCAST) {
+            self.broadcast.insert(key.into(), changer);
+        }
+    }
+
+    /// Whether there is something to broadcast.
+    #[inline]
+    pub fn has_broadcasts(&self) -> bool {
+        !self.broadcast.is_empty()
     }
 
     /// Ends a command: moves what it did into the scope's record. `sent` writes the command as sent.

@@ -2,7 +2,7 @@
 
 use super::{Effects, Engine, event};
 use crate::journal::write_command;
-use crate::keyspace::{Db, Key};
+use crate::keyspace::{Db, Key, Touched};
 use crate::structures::hash::Hash;
 
 impl Engine {
@@ -38,7 +38,11 @@ impl Engine {
             let command: Vec<&[u8]> = [&b"HDEL"[..], key.bytes].into_iter().chain(names).collect();
             effects.add(db.index(), |out| write_command(out, command.into_iter()));
         }
-        db.touch(key);
+        let touched = db.touch(key);
+        if touched != Touched::NOBODY {
+            self.tell_touched(db, effects, key, touched, 0);
+        }
+        effects.note_broadcast(key.bytes, 0);
         let emptied = if is_empty { db.remove(key) } else { None };
         if effects.listens.contains(event::FIELDS_EXPIRED.class) {
             self.notify(db.index(), key.bytes, event::FIELDS_EXPIRED);

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::pubsub::Publication;
+use crate::tracking::Message;
 
 /// How a client that waits in a blocking command is woken from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,10 @@ pub enum Mail {
     Unblock(u64, Unblock),
     /// This client's blocking command has been served: its reply, and the number behind the journal's record of it.
     Served(u64, Box<Served>),
+    /// Tell this client about its copies of keys.
+    Tracking(u64, Message),
+    /// Send these bytes to this client.
+    Push(u64, Bytes),
     /// Look again at the clients that wait for the disk.
     Durable,
     /// Look again at every client: a pause has ended, limits have changed.

@@ -14,6 +14,7 @@ mod error;
 pub mod event;
 mod field_expiry;
 mod mailbox;
+mod monitor;
 mod parked;
 mod pause;
 mod reclaim;
@@ -23,6 +24,8 @@ mod stats;
 mod subscriptions;
 pub mod syntax;
 mod table;
+mod timing;
+pub mod tracking;
 mod transaction;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -52,6 +55,8 @@ use crate::base::{clock::unix_ms, random};
 use crate::config::{Config, ConfigStore, KeyEvents};
 use crate::journal::Journal;
 use crate::keyspace::Keyspace;
+use crate::observe::command_log::CommandLogs;
+use crate::observe::latency::LatencyMonitor;
 use crate::persistence::AofStatus;
 use crate::pubsub::{Kind, PubSub, Publication};
 
@@ -71,8 +76,18 @@ pub struct Engine {
     pub clients: Clients,
     /// Counters.
     pub stats: Stats,
+    /// Commands that took long, or that came or were answered with much.
+    pub command_logs: CommandLogs,
+    /// Events that took long.
+    pub latency: LatencyMonitor,
     /// One mailbox per worker.
     pub mailboxes: Box<[Mailbox]>,
+    /// Clients that are shown every command.
+    monitors: monitor::Monitors,
+    /// Clients that keep copies of keys.
+    pub tracking: tracking::Tracking,
+    /// See [`watch`].
+    watches: AtomicU32,
     /// Clients that wait for keys.
     pub blocked: blocking::Blocked,
     /// Where memory is freed that takes long to free.
@@ -101,6 +116,15 @@ pub struct Engine {
     pub expires_actively: AtomicBool,
     /// The server's hooks: what only the layers above can do.
     pub hooks: std::sync::OnceLock<Box<dyn Hooks>>,
+}
+
+/// What clients want to hear of everybody's commands. Read once per batch: whoever begins to want something is alone behind
+/// the gate meanwhile, so that no batch that began before goes on.
+pub mod watch {
+    /// Every command, for MONITOR.
+    pub const MONITOR: u32 = 1;
+    /// Changed keys by their prefixes, for CLIENT TRACKING.
+    pub const BROADCAST: u32 = 1 << 1;
 }
 
 /// What commands ask of the layers above the engine.
@@ -167,10 +191,15 @@ impl Engine {
             keyspace: Keyspace::new(config.databases, lanes),
             stats: Stats::new(lanes, commands.all().len()),
             commands,
+            command_logs: CommandLogs::default(),
+            latency: LatencyMonitor::default(),
             journal: Journal::new(lanes),
             pubsub: PubSub::new(workers),
             clients: Clients::default(),
             mailboxes: (0..workers).map(|_| Mailbox::default()).collect(),
+            monitors: monitor::Monitors::default(),
+            tracking: tracking::Tracking::default(),
+            watches: AtomicU32::new(0),
             blocked: blocking::Blocked::default(),
             reclaimer: Reclaimer::default(),
             identity: Identity {
@@ -219,6 +248,20 @@ impl Engine {
         match on {
             true => self.conditions.fetch_or(condition, Relaxed),
             false => self.conditions.fetch_and(!condition, Relaxed),
+        };
+    }
+
+    /// See [`watch`].
+    #[inline]
+    pub fn watches(&self) -> u32 {
+        self.watches.load(Relaxed)
+    }
+
+    /// Sets or clears a bit of [`watch`].
+    fn watch(&self, what: u32, on: bool) {
+        match on {
+            true => self.watches.fetch_or(what, Relaxed),
+            false => self.watches.fetch_and(!what, Relaxed),
         };
     }
 

@@ -40,6 +40,11 @@ pub trait Parked: Send {
         false
     }
 
+    /// Whether it counts as called when its wait is over, and not before.
+    fn is_counted_at_its_end(&self) -> bool {
+        false
+    }
+
     /// Whether CLIENT UNBLOCK may end it, and CLIENT LIST shows it as blocked.
     fn is_blocked(&self) -> bool {
         true

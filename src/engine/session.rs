@@ -1,6 +1,6 @@
 //! What a connection's own commands know of it: database, protocol, transaction, watched keys, subscriptions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -24,6 +24,8 @@ pub mod state {
     pub const REPLY_SKIP: u32 = 1 << 4;
     /// CLIENT REPLY SKIP: the next command gets no reply.
     pub const REPLY_SKIP_NEXT: u32 = 1 << 5;
+    /// CLIENT CACHING: for the next command it is the other way round.
+    pub const CACHING: u32 = 1 << 6;
     /// All that concerns replies.
     pub const REPLY: u32 = REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT;
 }
@@ -75,6 +77,12 @@ pub struct Session {
     pub watch: Option<Box<Watch>>,
     /// Subscriptions.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// The prefixes of its keys that are broadcast, while CLIENT TRACKING is on.
+    pub tracking: Option<Box<BTreeSet<Box<[u8]>>>>,
+    /// Whether keys that it reads are remembered, so that it can be told when they change.
+    pub remembers: bool,
+    /// Whether what runs is called by a script, and not by the client itself.
+    pub runs_script: bool,
     /// Whether the connection closes once its replies are sent.
     pub closes: bool,
     /// The number of the last journal record that this client caused.
@@ -97,6 +105,9 @@ impl Session {
             transaction: None,
             watch: None,
             subscriptions: None,
+            tracking: None,
+            remembers: false,
+            runs_script: false,
             closes: false,
             last_record: None,
         }
@@ -133,6 +144,12 @@ impl Session {
     pub fn close_after_reply(&mut self) {
         self.closes = true;
         self.client.set_flag(flag::CLOSE_AFTER_REPLY, true);
+    }
+
+    /// Whether its own commands may cause messages to it, which go out behind their replies.
+    #[inline]
+    pub fn hears_itself(&self) -> bool {
+        self.subscriptions.is_some() || self.tracking.is_some()
     }
 
     /// Whether a watched key has changed.

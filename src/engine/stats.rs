@@ -1,7 +1,7 @@
 //! Counters of what the server did. Each worker writes its own, so counting costs no locked instruction; INFO adds them up.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 use dashmap::DashMap;
@@ -25,6 +25,17 @@ pub struct CommandCounts {
 }
 
 impl CommandCounts {
+    /// Counts calls that took so long together. Only the owning thread may call it.
+    #[inline]
+    pub fn count(&self, calls: u64, nanos: u64, keeps_latency: bool) {
+        self.calls.add(calls);
+        self.nanos.add(nanos);
+        if keeps_latency {
+            let latency = self.latency.get_or_init(Default::default);
+            latency.record(nanos / calls, calls);
+        }
+    }
+
     fn reset(&self) {
         [&self.calls, &self.nanos, &self.rejected, &self.failed]
             .into_iter()
@@ -62,6 +73,7 @@ pub struct LaneStats {
 pub struct Stats {
     pub lanes: Box<[CachePadded<LaneStats>]>,
     pub errors: DashMap<String, u64>,
+    has_too_many_errors: AtomicBool,
     pub error_replies: AtomicU64,
     pub connections: AtomicU64,
     pub rejected_connections: AtomicU64,
@@ -86,6 +98,7 @@ impl Stats {
         Self {
             lanes: (0..lanes).map(|_| CachePadded::new(lane())).collect(),
             errors: DashMap::new(),
+            has_too_many_errors: AtomicBool::new(false),
             error_replies: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             rejected_connections: AtomicU64::new(0),
@@ -130,17 +143,26 @@ impl Stats {
 
     /// Counts an error reply under its code word.
     pub fn count_error(&self, line: &str) {
-        /// Kinds of errors told apart; scripts can make up any number of them.
+        /// Kinds of errors told apart. Scripts can make up any number of them: then none is told any longer.
         const MAX_KINDS: usize = 128;
         self.error_replies.fetch_add(1, Relaxed);
         let code = line.split_ascii_whitespace().next().unwrap_or("ERR");
+        if self.has_too_many_errors.load(Relaxed) {
+            return;
+        }
         match self.errors.get_mut(code) {
-            Some(mut count) => *count += 1,
+            Some(mut count) => return *count += 1,
             None if self.errors.len() < MAX_KINDS => {
-                *self.errors.entry(code.into()).or_default() += 1
+                return *self.errors.entry(code.into()).or_default() += 1;
             }
             None => {}
         }
+        self.has_too_many_errors.store(true, Relaxed);
+        self.errors.clear();
+        self.errors.insert("ERRORSTATS_DISABLED".into(), 1);
+        tracing::warn!(
+            "There are more than {MAX_KINDS} kinds of error replies, perhaps made up by scripts: INFO errorstats tells none until CONFIG RESETSTAT."
+        );
     }
 
     /// CONFIG RESETSTAT.
@@ -160,6 +182,7 @@ impl Stats {
             counters.for_each(Counter::reset);
         }
         self.errors.clear();
+        self.has_too_many_errors.store(false, Relaxed);
         self.rates.reset();
         let errors = [&self.error_replies, &self.unexpected_errors];
         let connections = [&self.connections, &self.rejected_connections];

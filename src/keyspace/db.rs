@@ -1,9 +1,12 @@
 //! One database as a command sees it: keys found, changed and removed under the locks of its scope; expired keys never seen.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::access::AccessClock;
+use super::audience::{Readers, Touched, WatchFlag};
 use super::entry::{Entry, EntryMut, EntryRef, Value, ValueRef};
 use super::lock::{Key, Scope};
-use super::shard::{ShardDatabase, WatchFlag};
+use super::shard::ShardDatabase;
 use super::table::{Place, Table};
 use crate::base::deadline::Deadlines;
 
@@ -25,8 +28,19 @@ pub struct Notes {
     pub hits: u64,
     /// Keys not found.
     pub misses: u64,
-    /// Keys that were met past their time and removed: database and key, to be told before the command's own effects.
-    pub expired: Vec<(usize, Box<[u8]>)>,
+    /// Keys that were met past their time and removed, to be told before the command's own effects.
+    pub expired: Vec<Lost>,
+}
+
+/// A key that was removed because its time had passed.
+#[derive(Debug)]
+pub struct Lost {
+    /// The database.
+    pub database: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Clients that keep copies of it.
+    pub readers: Readers,
 }
 
 /// Time and policy under which a command looks at the keyspace.
@@ -162,7 +176,12 @@ impl<'s, 'k> Db<'s, 'k> {
     #[cold]
     fn expire(&mut self, key: Key<'_>, place: Place) {
         drop(self.take(key, place));
-        self.notes.expired.push((self.index, key.bytes.into()));
+        let readers = self.take_readers(key);
+        self.notes.expired.push(Lost {
+            database: self.index,
+            key: key.bytes.into(),
+            readers,
+        });
     }
 
     fn take(&mut self, key: Key<'_>, place: Place) -> Entry {
@@ -379,24 +398,44 @@ impl<'s, 'k> Db<'s, 'k> {
         old
     }
 
-    /// Raises the flags of those who WATCH a key; says whether somebody waits for it.
+    /// Raises the flags of those who WATCH a key; says who else is to be told.
     #[inline]
-    pub fn touch(&mut self, key: Key<'_>) -> bool {
+    pub fn touch(&mut self, key: Key<'_>) -> Touched {
         self.part(key).touch(key.bytes)
     }
 
     /// Has a waiter told when the key changes.
     pub fn wait(&mut self, key: Key<'_>, number: u64) {
-        self.part(key).wait(key.bytes, number);
+        self.part(key)
+            .with_audience(|audience| audience.wait(key.bytes, number));
     }
 
     /// Has `flag` raised when the key changes.
     pub fn watch(&mut self, key: Key<'_>, flag: &WatchFlag) {
-        self.part(key).watch(key.bytes, flag);
+        self.part(key)
+            .with_audience(|audience| audience.watch(key.bytes, flag));
     }
 
     /// Undoes [`Db::watch`].
     pub fn unwatch(&mut self, key: Key<'_>, flag: &WatchFlag) {
-        self.part(key).unwatch(key.bytes, flag);
+        self.part(key)
+            .with_known_audience(|audience| audience.unwatch(key.bytes, flag));
+    }
+
+    /// Notes that a client keeps a copy of a key.
+    pub fn remember(&mut self, key: Key<'_>, reader: u64) {
+        let part = self.part(key);
+        let growth = part.with_audience(|audience| audience.remember(key.bytes, reader));
+        if growth.readers > 0 {
+            let copies = &self.scope.keyspace().copies;
+            copies.keys.fetch_add(growth.keys, Relaxed);
+            copies.readers.fetch_add(growth.readers, Relaxed);
+        }
+    }
+
+    /// Takes out the clients that keep copies of a key.
+    pub fn take_readers(&mut self, key: Key<'_>) -> Readers {
+        let index = self.index;
+        self.scope.take_readers(index, key)
     }
 }

@@ -7,7 +7,7 @@
 //! - nobody holds a shard's lock without a passage through the gate, and nobody awaits while holding one.
 
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
@@ -78,6 +78,8 @@ pub struct Keyspace {
     /// Per database, made when it is first written to: one hint per shard.
     hints: Box<[OnceLock<Box<[Hint]>>]>,
     gate: Gate,
+    /// Copies that clients keep.
+    pub copies: Copies,
     /// Whether a copy is in progress.
     pub(super) is_copying: AtomicBool,
     /// What was flushed while a copy was in progress and has not been copied yet.
@@ -93,6 +95,7 @@ impl Keyspace {
                 .collect(),
             hints: (0..databases).map(|_| OnceLock::new()).collect(),
             gate: Gate::new(lanes),
+            copies: Copies::default(),
             is_copying: AtomicBool::new(false),
             detached: Mutex::default(),
         }
@@ -193,6 +196,23 @@ impl Keyspace {
             is_everything: true,
             ..self.nothing()
         }
+    }
+}
+
+/// How many copies of keys clients keep, as far as the server remembers.
+#[derive(Debug, Default)]
+pub struct Copies {
+    /// Keys of which there are copies.
+    pub keys: AtomicU64,
+    /// Copies.
+    pub readers: AtomicU64,
+}
+
+impl Copies {
+    /// Counts copies that are forgotten.
+    pub(super) fn forget(&self, keys: u64, readers: u64) {
+        self.keys.fetch_sub(keys, Relaxed);
+        self.readers.fetch_sub(readers, Relaxed);
     }
 }
 

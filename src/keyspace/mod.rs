@@ -3,6 +3,7 @@
 //! Knows nothing of commands, replies, clients and files.
 
 mod access;
+mod audience;
 mod db;
 mod entry;
 mod gate;
@@ -17,12 +18,12 @@ mod text;
 mod typed;
 
 pub use access::AccessClock;
-pub use db::{Db, Expiry, Moment, Notes};
+pub use audience::{Readers, Touched, WatchFlag};
+pub use db::{Db, Expiry, Lost, Moment, Notes};
 pub use entry::{Entry, EntryMut, EntryRef, MAX_INLINE, Value, ValueMut, ValueRef};
 pub use gate::{Alone, Gate, Passage};
 pub use hint::{Hint, Pin, pin};
 pub use lock::{Key, Keyspace, SHARDS, Scope, shard_of};
-pub use shard::WatchFlag;
 pub use snapshot::{Keep, Snapshot};
 pub use sweep::{Cursor, Dropped, Expired};
 pub use text::Before;

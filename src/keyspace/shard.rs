@@ -1,18 +1,9 @@
-//! One shard: for each database a table, who watches its keys, and who waits for them.
+//! One shard: for each database a table, and who hears of its keys.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-use hashbrown::HashMap;
-use smallvec::SmallVec;
-
+use super::audience::{Audience, Touched};
 use super::lock::{Key, hash_bits};
 use super::snapshot::Debt;
 use super::table::Table;
-
-/// Raised when a watched key changes. One per WATCHing client and round.
-pub type WatchFlag = Arc<AtomicBool>;
 
 /// A shard's part of one database.
 #[derive(Default)]
@@ -22,13 +13,9 @@ pub(super) struct ShardDatabase {
     pub table: Table,
     /// What a copy in progress still has to be shown.
     pub debt: Option<Box<Debt>>,
-    /// Watched keys; empty for nearly everybody, which is what makes telling them cheap.
-    watchers: HashMap<Box<[u8]>, SmallVec<[WatchFlag; 1]>, foldhash::fast::RandomState>,
-    /// Numbers of the clients that wait for a key, oldest first. Numbers only grow, and are given under the shard's lock.
-    waiters: Option<Box<Waiters>>,
+    /// Who hears of its keys; nobody for nearly every shard, which is what makes telling them cheap.
+    audience: Option<Box<Audience>>,
 }
-
-type Waiters = HashMap<Box<[u8]>, VecDeque<u64>, foldhash::fast::RandomState>;
 
 impl ShardDatabase {
     /// Before a key changes: shows it to a copy in progress.
@@ -39,87 +26,39 @@ impl ShardDatabase {
         }
     }
 
-    /// Raises the flags of a key's watchers; says whether somebody waits for the key.
+    /// Raises the flags of a key's watchers; says who else is to be told.
     #[inline]
-    pub fn touch(&self, key: &[u8]) -> bool {
-        if !self.watchers.is_empty() {
-            self.raise(key);
-        }
-        match &self.waiters {
-            None => false,
-            Some(waiters) => waiters.contains_key(key),
+    pub fn touch(&self, key: &[u8]) -> Touched {
+        match &self.audience {
+            None => Touched::NOBODY,
+            Some(audience) => audience.touch(key),
         }
     }
 
-    /// Puts a waiter behind those who wait for a key already.
-    pub fn wait(&mut self, key: &[u8], number: u64) {
-        let queue = self.waiters.get_or_insert_default();
-        let queue = queue.entry_ref(key).or_default();
-        if queue.back() != Some(&number) {
-            queue.push_back(number);
-        }
+    /// Who hears of its keys.
+    pub fn audience(&self) -> Option<&Audience> {
+        self.audience.as_deref()
     }
 
-    /// Undoes [`ShardDatabase::wait`].
-    pub fn stop_waiting(&mut self, key: &[u8], number: u64) {
-        let Some(waiters) = &mut self.waiters else {
-            return;
-        };
-        if let Some(queue) = waiters.get_mut(key) {
-            if let Ok(at) = queue.binary_search(&number) {
-                queue.remove(at);
-            }
-            if queue.is_empty() {
-                waiters.remove(key);
-            }
+    /// Changes who hears of its keys.
+    pub fn with_audience<R>(&mut self, change: impl FnOnce(&mut Audience) -> R) -> R {
+        let audience = self.audience.get_or_insert_default();
+        let result = change(audience);
+        if audience.is_empty() {
+            self.audience = None;
         }
-        if waiters.is_empty() {
-            self.waiters = None;
-        }
+        result
     }
 
-    /// The oldest waiter for a key that came after another.
-    pub fn next_waiter(&self, key: &[u8], after: u64) -> Option<u64> {
-        let queue = self.waiters.as_ref()?.get(key)?;
-        let at = queue.partition_point(|&number| number <= after);
-        queue.get(at).copied()
-    }
-
-    /// Keys that somebody waits for.
-    pub fn waited_for(&self) -> impl Iterator<Item = &[u8]> {
-        let waiters = self.waiters.iter().flat_map(|waiters| waiters.keys());
-        waiters.map(|key| &**key)
-    }
-
-    #[cold]
-    fn raise(&self, key: &[u8]) {
-        for flag in self.watchers.get(key).into_iter().flatten() {
-            flag.store(true, Relaxed);
-        }
+    /// [`ShardDatabase::with_audience`] where there is any.
+    pub fn with_known_audience<R>(&mut self, change: impl FnOnce(&mut Audience) -> R) -> Option<R> {
+        self.audience.is_some().then(|| self.with_audience(change))
     }
 
     /// Raises the flags of all watched keys for which `concerns` holds.
-    pub fn touch_watched(&self, mut concerns: impl FnMut(&[u8]) -> bool) {
-        for (key, flags) in &self.watchers {
-            if concerns(key) {
-                flags.iter().for_each(|flag| flag.store(true, Relaxed));
-            }
-        }
-    }
-
-    pub fn watch(&mut self, key: &[u8], flag: &WatchFlag) {
-        self.watchers.entry_ref(key).or_default().push(flag.clone());
-    }
-
-    pub fn unwatch(&mut self, key: &[u8], flag: &WatchFlag) {
-        if let Some(flags) = self.watchers.get_mut(key) {
-            flags.retain(|known| !Arc::ptr_eq(known, flag));
-            if flags.is_empty() {
-                self.watchers.remove(key);
-            }
-        }
-        if self.watchers.is_empty() {
-            self.watchers.shrink_to_fit();
+    pub fn touch_watched(&self, concerns: impl FnMut(&[u8]) -> bool) {
+        if let Some(audience) = &self.audience {
+            audience.touch_watched(concerns);
         }
     }
 

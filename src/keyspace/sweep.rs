@@ -1,9 +1,12 @@
 //! What concerns whole shards: expiry when it is due, SCAN's walk, random keys, flushing and swapping databases.
 
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::audience::{Readers, WatchFlag};
 use super::entry::{Entry, EntryRef};
 use super::hint::Hint;
 use super::lock::{Key, Keyspace, SHARDS, Scope};
-use super::shard::{Shard, ShardDatabase, WatchFlag};
+use super::shard::{Shard, ShardDatabase};
 use super::table::Table;
 use crate::base::deadline::Deadlines;
 use crate::base::random;
@@ -73,33 +76,72 @@ impl Keyspace {
 impl<'k> Scope<'k> {
     /// Undoes [`Db::watch`](super::Db::watch).
     pub fn unwatch(&mut self, database: usize, key: Key<'_>, flag: &WatchFlag) {
-        self.shard(key.shard())
-            .database(database)
-            .unwatch(key.bytes, flag);
+        let part = self.shard(key.shard()).database(database);
+        part.with_known_audience(|audience| audience.unwatch(key.bytes, flag));
     }
 
     /// Undoes [`Db::wait`](super::Db::wait).
     pub fn stop_waiting(&mut self, database: usize, key: Key<'_>, number: u64) {
-        self.shard(key.shard())
-            .database(database)
-            .stop_waiting(key.bytes, number);
+        let part = self.shard(key.shard()).database(database);
+        part.with_known_audience(|audience| audience.stop_waiting(key.bytes, number));
     }
 
     /// The oldest waiter for a key whose number is above another.
     pub fn next_waiter(&mut self, database: usize, key: Key<'_>, after: u64) -> Option<u64> {
         let part = self.shard(key.shard()).get(database)?;
-        part.next_waiter(key.bytes, after)
+        part.audience()?.next_waiter(key.bytes, after)
     }
 
     /// Keys of a database that somebody waits for. The scope must be over everything.
     pub fn waited_for(&mut self, database: usize) -> Vec<Box<[u8]>> {
         let mut keys = Vec::new();
         for shard in 0..SHARDS {
-            if let Some(part) = self.walk_to(shard).get(database) {
-                keys.extend(part.waited_for().map(Box::from));
+            let part = self.walk_to(shard).get(database);
+            if let Some(audience) = part.and_then(ShardDatabase::audience) {
+                keys.extend(audience.waited_for().map(Box::from));
             }
         }
         keys
+    }
+
+    /// Takes out the clients that keep copies of a key.
+    pub fn take_readers(&mut self, database: usize, key: Key<'_>) -> Readers {
+        let part = self.shard(key.shard()).database(database);
+        let taken = part.with_known_audience(|audience| audience.take_readers(key.bytes));
+        let readers = taken.unwrap_or_default();
+        if !readers.is_empty() {
+            self.keyspace().copies.forget(1, readers.len() as u64);
+        }
+        readers
+    }
+
+    /// Takes out some keys of one locked shard that clients keep copies of, as many as `count` says, and lowers it by as many.
+    pub fn take_some_readers(
+        &mut self,
+        shard: usize,
+        count: &mut u64,
+    ) -> Vec<(Box<[u8]>, Readers)> {
+        let mut taken = Vec::new();
+        for part in self.shard(shard).databases_mut() {
+            let some = part.with_known_audience(|audience| audience.take_some_readers(count));
+            taken.append(&mut some.unwrap_or_default());
+        }
+        let readers: usize = taken.iter().map(|(_, readers)| readers.len()).sum();
+        let copies = &self.keyspace().copies;
+        copies.forget(taken.len() as u64, readers as u64);
+        taken
+    }
+
+    /// Forgets which clients keep copies. The scope must be over everything.
+    pub fn forget_readers(&mut self) {
+        if self.keyspace().copies.keys.load(Relaxed) == 0 {
+            return;
+        }
+        for shard in 0..SHARDS {
+            self.walk_to(shard);
+            let mut all = u64::MAX;
+            drop(self.take_some_readers(shard, &mut all));
+        }
     }
 
     /// Whether a key is there and not past its time.

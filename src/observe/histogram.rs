@@ -70,6 +70,26 @@ impl Distribution {
         self.total
     }
 
+    /// Upper bounds in nanoseconds, each the double of the one before and the first 1,024, with how many occurrences were
+    /// shorter; only where there were more than up to the bound before.
+    pub fn doublings(&self) -> Vec<(u64, u64)> {
+        let (mut found, mut seen) = (Vec::new(), 0);
+        let mut next = 0;
+        for bits in 10..=LONGEST_BITS {
+            let end = match bits {
+                LONGEST_BITS => BUCKETS,
+                _ => bucket_of(1 << bits),
+            };
+            let more: u64 = self.counts[next..end].iter().sum();
+            next = end;
+            if more > 0 {
+                seen += more;
+                found.push((1 << bits, seen));
+            }
+        }
+        found
+    }
+
     /// The duration in nanoseconds that so many percent of the occurrences do not exceed.
     pub fn percentile(&self, percent: f64) -> u64 {
         let wanted = (self.total as f64 * percent / 100.0).ceil().max(1.0) as u64;
@@ -108,6 +128,8 @@ mod tests {
         assert_eq!(all.percentile(98.0), 10);
         assert_eq!(all.percentile(99.0), 5_119);
         assert_eq!(all.percentile(100.0), (1 << LONGEST_BITS) - 1);
+        let doublings = [(1024, 98), (8192, 99), (1 << LONGEST_BITS, 100)];
+        assert_eq!(all.doublings(), doublings);
         one.reset();
         assert_eq!(Distribution::of([&one].into_iter()).percentile(50.0), 0);
     }

@@ -1,6 +1,10 @@
-//! What an operator sees of the running server: the log, counters, rates. It knows nothing of commands and clients.
+//! What an operator sees of the running server: the log, counters, rates, what took long. It knows nothing of commands and
+//! clients.
 
+pub mod command_log;
 pub mod counter;
+pub mod graph;
 pub mod histogram;
+pub mod latency;
 pub mod log;
 pub mod rates;

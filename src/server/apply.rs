@@ -25,6 +25,14 @@ pub(super) fn apply(
             log::set_least(new.loglevel);
             Ok(())
         }
+        Apply::Logs => {
+            server.engine.shorten_logs(new);
+            Ok(())
+        }
+        Apply::Tracking => {
+            server.engine.check_remembered(new);
+            Ok(())
+        }
         Apply::MaxClients => make_room(server, new.maxclients),
         Apply::OomScores => limits::set_oom_score(new).map_err(|error| {
             tracing::warn!("Unable to write oom_score_adj: {error}");

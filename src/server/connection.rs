@@ -579,12 +579,16 @@ impl Connection {
             pushes,
             unblock,
             served,
+            before_served,
             ..
         } = self.signals.take();
-        pushes.into_iter().for_each(|push| self.outbox.push(push));
+        let mut pushes = pushes.into_iter();
         if let Some(served) = served {
+            let before = pushes.by_ref().take(before_served);
+            before.for_each(|push| self.outbox.push(push));
             self.take_served(*served);
         }
+        pushes.for_each(|push| self.outbox.push(push));
         if let (Some(how), Some(waiting)) = (unblock, &mut self.waiting)
             && waiting.parked.is_blocked()
             && waiting.parked.end_wait(&self.server.engine)
@@ -729,6 +733,8 @@ impl Engine {
         session.end_transaction();
         self.unwatch_all(session);
         self.unsubscribe_all(session);
+        self.stop_tracking(session);
+        self.stop_monitor(session);
         if was_parked && session.client.has_flag(flag::BLOCKED) {
             self.clients.blocked.fetch_sub(1, Relaxed);
         }

@@ -370,8 +370,10 @@ fn reload_alone(server: &Arc<Server>) -> Result<()> {
     let databases = engine.keyspace.databases();
     let mut everything = engine.keyspace.everything(&alone);
     let dropped = everything.flush(0..databases, unix_ms());
+    everything.forget_readers();
     drop(everything);
     drop(alone);
+    engine.invalidate_everything();
     drop(dropped);
     let config = engine.config.snapshot();
     load_data(server, &server.files.folder(server), &config)?;

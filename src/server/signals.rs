@@ -27,6 +27,8 @@ pub(super) struct Inbox {
     pub unblock: Option<Unblock>,
     /// What a blocking command has got.
     pub served: Option<Box<Served>>,
+    /// How many of the pushes came before that.
+    pub before_served: usize,
     waker: Option<Waker>,
 }
 
@@ -52,6 +54,7 @@ impl Signals {
             pushes: std::mem::take(&mut inbox.pushes),
             unblock: inbox.unblock.take(),
             served: inbox.served.take(),
+            before_served: std::mem::take(&mut inbox.before_served),
             waker: None,
         }
     }

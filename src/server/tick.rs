@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::connection::with_lane;
 use super::{Server, signals};
 use crate::base::clock::unix_ms;
-use crate::engine::{Effects, Engine, event, flag};
+use crate::engine::{Effects, Engine, condition, event, flag};
 use crate::journal::write_command;
 use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, SHARDS, Scope};
 
@@ -33,6 +33,7 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         if index == 0 {
             engine.end_pause_when_due();
             engine.stats.note_peak();
+            forget_copies(engine, index);
             if round.is_multiple_of(ROUNDS_PER_SAMPLE) {
                 engine.stats.sample();
             }
@@ -41,6 +42,14 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         if round.is_multiple_of(1000 / PERIOD.as_millis() as u64) {
             look_after_clients(engine);
         }
+    }
+}
+
+/// Forgets keys of which too many are remembered, though nobody sends a command.
+fn forget_copies(engine: &Engine, lane: usize) {
+    if engine.conditions() & condition::REMEMBERS_TOO_MUCH != 0 {
+        let _passage = engine.keyspace.gate().pass(lane);
+        engine.forget_some();
     }
 }
 
@@ -86,9 +95,15 @@ fn sweep(engine: &Engine, lane: usize, database: usize, shard: usize) -> bool {
     let mut scope = engine.keyspace.lock_one(shard);
     let expired = scope.take_expired(database, shard, unix_ms(), DUE_AT_ONCE);
     let mut effects = Effects::default();
-    effects.listens = engine.config.load().notify_keyspace_events;
+    effects.listens = engine.listens(&engine.config.load());
+    let has_readers = engine.keyspace.copies.keys.load(Relaxed) > 0;
     for entry in &expired.entries {
         let key = entry.view().key();
+        effects.note_broadcast(key, 0);
+        if has_readers {
+            let readers = scope.take_readers(database, Key::new(key));
+            engine.invalidate(&mut effects, &readers, key, 0);
+        }
         if engine.journal.is_open() {
             effects.add(database, |out| {
                 write_command(out, [&b"DEL"[..], key].into_iter())
@@ -101,6 +116,9 @@ fn sweep(engine: &Engine, lane: usize, database: usize, shard: usize) -> bool {
     }
     for key in &expired.partly {
         sweep_fields(engine, lane, &mut scope, &mut effects, (database, key));
+    }
+    if effects.has_broadcasts() {
+        engine.send_broadcasts(&mut effects);
     }
     let count = expired.entries.len();
     engine.stats.lanes[lane].expired.add(count as u64);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::connection::{self, Connection};
 use super::stream::{Accepted, Stream};
 use super::{Server, holders, signals, tick};
-use crate::engine::{Client, Mail, Session};
+use crate::engine::{Client, Mail, Session, flag};
 use crate::pubsub::{Kind, Publication};
 use crate::resp::reply::Reply;
 
@@ -66,7 +66,23 @@ pub(super) fn collect_mail(server: &Arc<Server>, index: usize) -> bool {
             }
             Mail::Served(id, served) => {
                 if let Some(signals) = signals::get(id) {
-                    signals.post(|inbox| inbox.served = Some(served));
+                    signals.post(|inbox| {
+                        inbox.before_served = inbox.pushes.len();
+                        inbox.served = Some(served);
+                    });
+                }
+            }
+            Mail::Tracking(id, message) => {
+                if let Some(signals) = signals::get(id) {
+                    let client = &signals.client;
+                    let is_resp3 = client.is_resp3.load(Relaxed);
+                    let push = message.encode(is_resp3, client.has_flag(flag::PUBSUB));
+                    signals.post(|inbox| inbox.pushes.extend(push));
+                }
+            }
+            Mail::Push(id, bytes) => {
+                if let Some(signals) = signals::get(id) {
+                    signals.post(|inbox| inbox.pushes.push(bytes));
                 }
             }
             Mail::Durable => holders::release(server, index),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::filter::Filter;
+use crate::engine::tracking::mode;
 use crate::engine::{Call, Client, CommandResult, flag};
 
 /// Letters of the `flags` field, in its order.
@@ -49,6 +50,7 @@ pub(super) fn letters(client: &Client) -> String {
             .map(|(_, letter)| *letter)
     };
     let letters: String = known(LETTERS)
+        .chain(tracking_letters(client))
         .chain(client.is_watch_broken().then_some('d'))
         .chain(known(MORE_LETTERS))
         .collect();
@@ -56,6 +58,15 @@ pub(super) fn letters(client: &Client) -> String {
         true => "N".into(),
         false => letters,
     }
+}
+
+fn tracking_letters(client: &Client) -> impl Iterator<Item = char> {
+    let tracking = client.tracking.load(Relaxed);
+    let letters = [(mode::ON, 't'), (mode::BROKEN, 'R'), (mode::BROADCAST, 'B')];
+    let shown = letters
+        .into_iter()
+        .filter(move |(bit, _)| tracking & bit != 0);
+    shown.map(|(_, letter)| letter)
 }
 
 fn describe(call: &Call, client: &Arc<Client>) -> String {
@@ -73,7 +84,7 @@ fn describe(call: &Call, client: &Arc<Client>) -> String {
         line,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} qbuf={} \
          qbuf-free={} argv-mem={argv} multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={} events={} cmd={} \
-         user={} redir=-1 resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} tot-cmds={}",
+         user={} redir={} resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} tot-cmds={}",
         client.id,
         client.address,
         client.local_address,
@@ -95,6 +106,10 @@ fn describe(call: &Call, client: &Arc<Client>) -> String {
         if output > 0 { "rw" } else { "r" },
         command.map_or("NULL", |spec| &spec.name),
         names.user,
+        match client.tracking.load(Relaxed) & mode::ON {
+            0 => -1,
+            _ => client.redirect.load(Relaxed) as i64,
+        },
         if client.is_resp3.load(Relaxed) { 3 } else { 2 },
         String::from_utf8_lossy(&names.lib_name),
         String::from_utf8_lossy(&names.lib_version),

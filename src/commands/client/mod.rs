@@ -4,6 +4,7 @@
 mod filter;
 mod kill;
 mod list;
+mod tracking;
 
 use super::help::help;
 use crate::engine::{
@@ -156,24 +157,6 @@ fn unblock(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-fn getredir(call: &mut Call) -> CommandResult {
-    call.reply.integer(-1);
-    Ok(())
-}
-
-/// Keys are not tracked, so there is one answer.
-fn trackinginfo(call: &mut Call) -> CommandResult {
-    call.reply.map(3);
-    call.reply.bulk(b"flags");
-    call.reply.set(1);
-    call.reply.bulk(b"off");
-    call.reply.bulk(b"redirect");
-    call.reply.integer(-1);
-    call.reply.bulk(b"prefixes");
-    call.reply.array(0);
-    Ok(())
-}
-
 const OWN: u32 = NOSCRIPT | LOADING | STALE;
 const OTHERS: u32 = ADMIN | DANGEROUS | OWN;
 const TO_ALL: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
@@ -240,12 +223,30 @@ const SUBCOMMANDS: &[Command] = &[
         "O(1)",
         "Ends another connection's wait in a blocking command.",
     ),
-    own("GETREDIR", "", getredir).docs(
+    own("CACHING", "<YES | NO>", tracking::caching).docs(
+        "6.0.0",
+        "O(1)",
+        "Says whether the keys of the next command are tracked.",
+    ),
+    own("GETREDIR", "", tracking::getredir).docs(
         "6.0.0",
         "O(1)",
         "Gives the connection that gets this one's invalidation messages.",
     ),
-    own("TRACKINGINFO", "", trackinginfo).docs(
+    // Alone, so that no batch goes on that does not know which keys are broadcast.
+    Command::new(
+        "TRACKING",
+        Group::Connection,
+        tracking::SYNTAX,
+        tracking::tracking,
+    )
+    .flags(OWN | ALONE)
+    .docs(
+        "6.0.0",
+        "O(1), or O(N) in the number of prefixes",
+        "Says whether the connection is told when keys change that it has read.",
+    ),
+    own("TRACKINGINFO", "", tracking::trackinginfo).docs(
         "6.2.0",
         "O(1)",
         "Tells how the connection's keys are tracked.",

@@ -4,6 +4,7 @@ use super::auth;
 use crate::base::numbers::parse_i64;
 use crate::base::version::REDIS_VERSION;
 use crate::engine::{Call, CommandError, CommandResult, Names, state};
+use crate::resp::args::Args;
 
 const NOT_LOGGED_IN: &str = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> \
      option can be used to authenticate the client and select the RESP protocol version at the same time";
@@ -74,6 +75,13 @@ fn parse<'r>(call: &Call<'r, '_>) -> Result<Wish<'r>, CommandError> {
         login,
         name,
     })
+}
+
+/// User and password of AUTH, wherever among the options it stands.
+pub(super) fn secrets(args: Args<'_>, show: &mut dyn FnMut(usize)) {
+    let logins = (2..args.len()).filter(|&at| args.is(at, "AUTH"));
+    let words = logins.flat_map(|at| [at + 1, at + 2]);
+    words.filter(|&at| at < args.len()).for_each(show);
 }
 
 fn introduce(call: &mut Call) {

@@ -61,6 +61,8 @@ fn reset(call: &mut Call) -> CommandResult {
     session.end_transaction();
     engine.unwatch_all(session);
     engine.unsubscribe_all(session);
+    engine.stop_tracking(session);
+    engine.stop_monitor(session);
     session.select(0);
     session.set_resp3(false);
     session.no_touch = false;
@@ -98,7 +100,8 @@ pub const COMMANDS: &[Command] = &[
         .flags(LOADING | STALE | FAST)
         .docs("1.0.0", "O(1)", "Chooses the connection's database."),
     Command::new("AUTH", Group::Connection, "[username] password", auth::auth)
-        .flags(ALWAYS | SENSITIVE)
+        .flags(ALWAYS)
+        .secrets(|args, show| (1..args.len()).for_each(show))
         .docs(
             "1.0.0",
             "O(N) in the number of the user's passwords",
@@ -110,7 +113,8 @@ pub const COMMANDS: &[Command] = &[
         "[protover [AUTH username password] [SETNAME clientname]]",
         hello::hello,
     )
-    .flags(ALWAYS | SENSITIVE)
+    .flags(ALWAYS)
+    .secrets(hello::secrets)
     .docs(
         "6.0.0",
         "O(1)",

@@ -29,11 +29,18 @@ fn flush(call: &mut Call, databases: Range<usize>) -> CommandResult {
     let now = call.db.now();
     let dropped = call.db.scope().flush(databases.clone(), now);
     databases.for_each(|database| call.wake_all(database));
+    forget_copies(call);
     call.engine.reclaimer.free_flushed(dropped, keys as u64);
     // Written to the journal even when there was nothing to flush, as Redis does.
     call.effects.dirty += keys.max(1) as u64;
     call.reply.ok();
     Ok(())
+}
+
+/// Tells clients that track that nothing they know is still good.
+fn forget_copies(call: &mut Call) {
+    call.db.scope().forget_readers();
+    call.engine.invalidate_everything();
 }
 
 pub(super) fn swap_databases(call: &mut Call) -> CommandResult {
@@ -51,6 +58,7 @@ pub(super) fn swap_databases(call: &mut Call) -> CommandResult {
         call.db.scope().swap(first, second, now);
         call.wake_all(first);
         call.wake_all(second);
+        forget_copies(call);
     }
     call.effects.dirty += 1;
     call.reply.ok();

@@ -88,7 +88,7 @@ pub(super) fn ltrim(call: &mut Call) -> CommandResult {
         call.changed(key, event::list("ltrim"));
     } else {
         // Told, though nothing was cut off, and not worth a line in the journal.
-        call.db.touch(key);
+        call.touched(key);
         call.tell_listeners(key, event::list("ltrim"));
     }
     if count == 0 {

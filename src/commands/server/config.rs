@@ -8,6 +8,7 @@ use super::permission;
 use crate::base::machine::error_text;
 use crate::config::{Apply, Config, Directive, Extent, SetError};
 use crate::engine::{Call, Command, CommandError, CommandResult, Group, flags::*};
+use crate::resp::args::Args;
 
 fn get(call: &mut Call) -> CommandResult {
     let patterns: Vec<&[u8]> = call.args.from(2).collect();
@@ -46,6 +47,17 @@ fn set(call: &mut Call) -> CommandResult {
     apply(call, &old, &new, &changed)?;
     call.reply.ok();
     Ok(())
+}
+
+/// Values of directives that hold a secret.
+fn secrets(args: Args<'_>, show: &mut dyn FnMut(usize)) {
+    let values = (3..args.len()).step_by(2);
+    let of_secrets = values.filter(|&at| {
+        let name = std::str::from_utf8(args.at(at - 1)).ok();
+        let directive = name.and_then(Directive::by_name);
+        directive.is_some_and(Directive::is_sensitive)
+    });
+    of_secrets.for_each(show);
 }
 
 fn is_refused_while_loading(name: &[u8]) -> bool {
@@ -151,6 +163,7 @@ const SUBCOMMANDS: &[Command] = &[
         set,
     )
     .flags(ADMIN | NOSCRIPT | LOADING | STALE | ALONE)
+    .secrets(secrets)
     .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
     .docs(
         "2.0.0",

@@ -79,7 +79,7 @@ fn create(call: &mut Call) -> CommandResult {
     call.reply.ok();
     if is_new {
         call.created(key);
-        call.db.touch(key);
+        call.touched(key);
     }
     note_change(call, key, Some(event::stream("xgroup-create")));
     Ok(())

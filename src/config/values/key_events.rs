@@ -35,6 +35,8 @@ impl KeyEvents {
     pub const NEW: KeyEvents = KeyEvents(1 << 12);
     /// `m`: keys that were looked for and did not exist. Not part of `A`.
     pub const MISS: KeyEvents = KeyEvents(1 << 13);
+    /// Never configured: changed keys are broadcast to clients that track by prefix.
+    pub const BROADCAST: KeyEvents = KeyEvents(1 << 15);
     /// `A`: `g$lshzxetd`.
     pub const ALL: KeyEvents = KeyEvents(0b1111_1111_1100);
 

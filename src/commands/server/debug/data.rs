@@ -43,7 +43,7 @@ pub(super) fn populate(call: &mut Call) -> CommandResult {
             text.resize(size, 0);
         }
         call.db.set(key, Value::Str(&text), Expiry::Clear);
-        call.db.touch(key);
+        call.touched(key);
     }
     call.reply.ok();
     Ok(())

@@ -24,7 +24,9 @@ pub(super) const CLIENTS: Section = Section::new(
         ("blocked_clients", |facts| {
             count(&facts.engine.clients.blocked).to_string()
         }),
-        ("tracking_clients", |_| "0".into()),
+        ("tracking_clients", |facts| {
+            count(&facts.engine.tracking.clients).to_string()
+        }),
         ("pubsub_clients", |facts| {
             facts
                 .clients

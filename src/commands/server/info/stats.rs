@@ -78,9 +78,15 @@ pub(super) const STATS: Section = Section::new(
         ("active_defrag_key_misses", |_| "0".into()),
         ("total_active_defrag_time", |_| "0".into()),
         ("current_active_defrag_time", |_| "0".into()),
-        ("tracking_total_keys", |_| "0".into()),
-        ("tracking_total_items", |_| "0".into()),
-        ("tracking_total_prefixes", |_| "0".into()),
+        ("tracking_total_keys", |facts| {
+            total(&facts.engine.keyspace.copies.keys)
+        }),
+        ("tracking_total_items", |facts| {
+            total(&facts.engine.keyspace.copies.readers)
+        }),
+        ("tracking_total_prefixes", |facts| {
+            facts.engine.tracking.prefixes.len().to_string()
+        }),
         ("unexpected_error_replies", |facts| {
             total(&facts.engine.stats.unexpected_errors)
         }),

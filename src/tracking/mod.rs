@@ -1,0 +1,197 @@
+//! Client-side caching: prefixes of keys that are broadcast, and the messages that say which copies are no longer good.
+//!
+//! Which client keeps copies of which keys is remembered beside the keys, in `keyspace`; what follows from a change is the
+//! engine's work.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+
+use crate::resp::reply::Reply;
+
+/// The channel on which clients of the old protocol get messages.
+const CHANNEL: &[u8] = b"__redis__:invalidate";
+
+/// Which copies are no longer good.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Invalid {
+    /// Those of some keys.
+    Keys(Vec<Box<[u8]>>),
+    /// All.
+    Everything,
+}
+
+/// A message to a client.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// Copies are no longer good.
+    Invalid {
+        /// Which.
+        what: Arc<Invalid>,
+        /// Whether the copies are another client's.
+        is_redirected: bool,
+    },
+    /// The client that gets the messages has gone: its number.
+    Broken(u64),
+}
+
+impl Message {
+    /// The message as bytes; `None` where the client's protocol has no way to tell it.
+    pub fn encode(&self, is_resp3: bool, is_subscriber: bool) -> Option<Bytes> {
+        let mut reply = Reply::new();
+        reply.set_resp3(is_resp3);
+        match self {
+            Self::Broken(_) if !is_resp3 => return None,
+            Self::Broken(client) => {
+                reply.push(2);
+                reply.bulk(b"tracking-redir-broken");
+                reply.integer(*client as i64);
+            }
+            Self::Invalid { what, .. } if is_resp3 => {
+                reply.push(2);
+                reply.bulk(b"invalidate");
+                write(&mut reply, what);
+            }
+            Self::Invalid {
+                what,
+                is_redirected: true,
+            } if is_subscriber => {
+                reply.push(3);
+                reply.bulk(b"message");
+                reply.bulk(CHANNEL);
+                write(&mut reply, what);
+            }
+            Self::Invalid { .. } => return None,
+        }
+        let mut bytes = Bytes::new();
+        reply.take_pieces(0, |piece| bytes = piece);
+        Some(bytes)
+    }
+}
+
+fn write(reply: &mut Reply, what: &Invalid) {
+    match what {
+        Invalid::Everything => reply.null(),
+        Invalid::Keys(keys) => {
+            reply.array(keys.len());
+            keys.iter().for_each(|key| reply.bulk(key));
+        }
+    }
+}
+
+/// Changed keys, each with the client that changed it last, or 0.
+pub type Changed = BTreeMap<Box<[u8]>, u64>;
+
+/// Which clients want to hear of all keys that begin alike.
+#[derive(Debug, Default)]
+pub struct Prefixes(RwLock<BTreeMap<Box<[u8]>, Vec<u64>>>);
+
+impl Prefixes {
+    /// Adds a client that has not got this prefix yet.
+    pub fn add(&self, prefix: &[u8], client: u64) {
+        let mut prefixes = self.0.write();
+        prefixes.entry(prefix.into()).or_default().push(client);
+    }
+
+    /// Takes a client's prefix away. True when no client has any prefix.
+    pub fn remove(&self, prefix: &[u8], client: u64) -> bool {
+        let mut prefixes = self.0.write();
+        if let Some(clients) = prefixes.get_mut(prefix) {
+            clients.retain(|known| *known != client);
+            if clients.is_empty() {
+                prefixes.remove(prefix);
+            }
+        }
+        prefixes.is_empty()
+    }
+
+    /// How many different prefixes there are.
+    pub fn len(&self) -> usize {
+        self.0.read().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Shows each prefix that changed keys begin with: its clients and these keys.
+    pub fn concerned(&self, changed: &Changed, mut show: impl FnMut(&[u64], &[(&[u8], u64)])) {
+        for (prefix, clients) in self.0.read().iter() {
+            let from = (Bound::Included(&**prefix), Bound::Unbounded);
+            let from = changed.range::<[u8], _>(from);
+            let keys: Vec<(&[u8], u64)> = from
+                .take_while(|(key, _)| key.starts_with(prefix))
+                .map(|(key, changer)| (&**key, *changer))
+                .collect();
+            if !keys.is_empty() {
+                show(clients, &keys);
+            }
+        }
+    }
+}
+
+/// Whether two prefixes describe some of the same keys.
+pub fn overlap(one: &[u8], other: &[u8]) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(is_redirected: bool, keys: &[&[u8]]) -> Message {
+        let keys = keys.iter().map(|key| Box::from(*key)).collect();
+        Message::Invalid {
+            what: Arc::new(Invalid::Keys(keys)),
+            is_redirected,
+        }
+    }
+
+    #[test]
+    fn old_clients_hear_of_it_on_a_channel() {
+        let redirected = message(true, &[b"a"]);
+        let push = Some(Bytes::from_static(
+            b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n",
+        ));
+        assert_eq!(redirected.encode(true, false), push);
+        assert_eq!(message(false, &[b"a"]).encode(true, true), push);
+        let expected = b"*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*1\r\n$1\r\na\r\n";
+        let expected = Some(Bytes::from_static(expected));
+        assert_eq!(redirected.encode(false, true), expected);
+        assert_eq!(redirected.encode(false, false), None);
+        assert_eq!(message(false, &[b"a"]).encode(false, true), None);
+        assert_eq!(Message::Broken(7).encode(false, true), None);
+    }
+
+    #[test]
+    fn keys_are_told_prefix_by_prefix() {
+        let prefixes = Prefixes::default();
+        for (prefix, client) in [(&b"a:"[..], 1), (b"", 2), (b"b:", 1), (b"a:", 3)] {
+            prefixes.add(prefix, client);
+        }
+        let keys = [(&b"a:1"[..], 9), (b"a:2", 0), (b"a", 9), (b"c", 9)];
+        let changed: Changed = keys.map(|(key, by)| (Box::from(key), by)).into();
+        let mut told = Vec::new();
+        prefixes.concerned(&changed, |clients, keys| {
+            let keys: Vec<_> = keys
+                .iter()
+                .map(|(key, _)| String::from_utf8_lossy(key).into_owned())
+                .collect();
+            told.push((clients.to_vec(), keys.join(" ")));
+        });
+        let expected = [(vec![2], "a a:1 a:2 c"), (vec![1, 3], "a:1 a:2")];
+        assert_eq!(told, expected.map(|(to, keys)| (to, keys.to_owned())));
+        assert!(!prefixes.remove(b"", 2) && !prefixes.remove(b"b:", 1));
+        assert!(!prefixes.remove(b"a:", 1) && prefixes.remove(b"a:", 3));
+    }
+
+    #[test]
+    fn a_prefix_overlaps_its_beginnings() {
+        assert!(overlap(b"foo", b"foobar") && overlap(b"foobar", b"foo") && overlap(b"", b"x"));
+        assert!(!overlap(b"foo", b"bar"));
+    }
+}
