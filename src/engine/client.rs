@@ -103,6 +103,8 @@ pub struct Client {
     pub commands: AtomicU64,
     /// Raised to have the client's own worker close it.
     pub is_killed: AtomicBool,
+    /// As which waiter it waits for keys, or has waited last; 0 if it waits for something else.
+    pub waits_as: AtomicU64,
 }
 
 impl Client {
@@ -140,6 +142,7 @@ impl Client {
             bytes_out: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             is_killed: AtomicBool::new(false),
+            waits_as: AtomicU64::new(0),
         }
     }
 

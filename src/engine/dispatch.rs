@@ -17,6 +17,7 @@ use crate::resp::args::Args;
 use crate::resp::parser::Batch;
 use crate::resp::reply::{Mark, Reply};
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Batches smaller than this gain nothing from prefetching: the keys would be needed before they arrive.
@@ -87,8 +88,8 @@ struct Round<'r, 'e> {
     has_run: bool,
     /// Whether a waiter's command is being run again.
     is_retry: bool,
-    /// Whether it has to wait on.
-    waits_on: bool,
+    /// That it has to wait on, and when to look at it again if no key changes.
+    waits_on: Option<Option<i64>>,
 }
 
 /// Complete commands and the bytes that they lie in.
@@ -160,7 +161,7 @@ impl Engine {
             is_outdated: false,
             has_run: false,
             is_retry: false,
-            waits_on: false,
+            waits_on: None,
         };
         session
             .client
@@ -302,6 +303,42 @@ impl Engine {
         parked.resume(self, session, reply)
     }
 
+    /// Serves clients that wait, where no command has made anything ready: keys whose time was up, and those who asked to be
+    /// looked at again.
+    pub fn serve(&self, lane: &Lane, ready: Vec<(usize, Box<[u8]>)>, due: &[Arc<Waiter>]) {
+        let config = self.config.load();
+        let now = unix_ms();
+        let mut effects = Effects::default();
+        effects.listens = config.notify_keyspace_events;
+        effects.ready = ready;
+        let mut round = Round {
+            engine: self,
+            config: &config,
+            moment: Moment {
+                now,
+                access: access_clock(&config, now),
+                no_touch: false,
+                ignore_expiry: false,
+                keeps_expired: self.is_paused(true),
+            },
+            lane: lane.index,
+            passage: Some(self.keyspace.gate().pass(lane.index)),
+            effects,
+            notes: Notes::default(),
+            parked: None,
+            is_outdated: false,
+            has_run: false,
+            is_retry: false,
+            waits_on: None,
+        };
+        for waiter in due {
+            if let Some(key) = waiter.first_key() {
+                round.serve(waiter, key);
+            }
+        }
+        round.serve_ready();
+    }
+
     /// Runs one command that comes from a file instead of a client. An error is given back, not replied.
     pub fn replay(
         &self,
@@ -332,7 +369,7 @@ impl Engine {
             is_outdated: false,
             has_run: false,
             is_retry: false,
-            waits_on: false,
+            waits_on: None,
         };
         let request = Request {
             args,
@@ -565,7 +602,7 @@ impl<'r, 'e> Round<'r, 'e> {
             is_nested,
             is_retry: self.is_retry,
             parked: None,
-            waits_on: false,
+            waits_on: None,
         };
         let result = (spec.command.handler)(&mut call);
         self.parked = call.parked.take();
@@ -640,7 +677,8 @@ impl<'r, 'e> Round<'r, 'e> {
         let engine = self.engine;
         let hashes = waiter.keys.iter().map(|key| key.hash);
         let mut scope = engine.keyspace.lock_some(hashes);
-        if !engine.blocked.holds(waiter) {
+        // Whoever has been killed leaves by itself.
+        if !engine.blocked.holds(waiter) || waiter.is_killed() {
             return true;
         }
         let mut db = Db::new(&mut scope, &mut self.notes, waiter.database, self.moment);
@@ -668,7 +706,10 @@ impl<'r, 'e> Round<'r, 'e> {
             reply.error(&error.line());
         }
         self.commit(&mut scope);
-        if result.is_err() || !std::mem::take(&mut self.waits_on) {
+        let waits_on = self.waits_on.take().filter(|_| result.is_ok());
+        if let Some(look_again_at) = waits_on {
+            engine.blocked.set_alarm(waiter, look_again_at);
+        } else {
             waiter.leave(&mut scope);
             engine.blocked.remove(waiter);
             drop(scope);
@@ -761,6 +802,9 @@ impl Engine {
     /// Tells journal and listeners of keys that were met past their time, before anything that happened after.
     pub fn tell_expired(&self, lane: usize, notes: &mut Notes, effects: &mut Effects) {
         for (database, key) in notes.expired.drain(..) {
+            if self.blocked.mind_loss() {
+                effects.note_ready(database, &key);
+            }
             self.stats.lanes[lane].expired.add(1);
             if self.journal.is_open() {
                 effects.add(database, |out| {
