@@ -174,11 +174,11 @@ const SORTED_SETS = {
     ['zPopMinCount', ['z', 3], [{ value: 'b', score: 2.5 }]],
     ['zPopMin', ['z'], null],
     ['zAdd', ['z', [{ score: Infinity, value: 'i' }]], 1],
-    // node-redis 4 does not know the word for it in this place.
+    // node-redis 4 does not know the word for it over RESP2.
     ['zScore', ['z', 'i'], by({ redis4: NaN }, Infinity)],
-    ['zUnionWithScores', [['z', 'z']], [{ value: 'i', score: Infinity }]],
+    ['zUnionWithScores', [['z', 'z']], by({ redis4: [{ value: 'i', score: NaN }] }, [{ value: 'i', score: Infinity }])],
     ['zScan', ['z', '0'], by(
-      { redis4: { cursor: 0, members: [{ value: 'i', score: Infinity }] } },
+      { redis4: { cursor: 0, members: [{ value: 'i', score: NaN }] } },
       { cursor: '0', members: [{ value: 'i', score: Infinity }] },
     )],
   ],
