@@ -17,27 +17,32 @@
 //! A command whose arguments mean something else later (XREAD's `$`) gives itself other ones, with the keys at the same
 //! places: `Wait { args: Some(..), ..Wait::on(..) }`. One that waits for only some of its keys says for how many:
 //! `Wait { keys: 1, ..}`. One that must also hear when its key is deleted or changes its type waits for
-//! [`Wants::StreamOrLoss`]; its handler then finds the loss and returns the error.
+//! [`Wants::StreamOrLoss`]; its handler then finds the loss and returns the error. One to which time alone may give something
+//! (XREADGROUP's CLAIM) says when to look again, each time that it waits: `Wait { look_again_at: Some(..), ..}`.
 //!
 //! # Who wakes it
 //! Whatever says [`Call::changed`]. The shard knows for which of its keys somebody waits; `changed` notes such a key in
 //! [`Effects::ready`](super::Effects). When the command, or the whole EXEC, has been committed and its locks released, the
 //! same worker serves the ready keys before its client's next command: it locks all keys of the oldest waiter's command,
-//! runs it, and so on until nothing is ready; who is served may make other keys ready.
+//! runs it, and so on until nothing is ready; who is served may make other keys ready. A worker's timer does the same for keys
+//! that have expired and for those who asked to be looked at again.
 //!
 //! # Why no element is lost or given twice
 //! - A waiter enters the queues of its keys under the locks under which its command found nothing: no change slips between.
 //! - A waiter is *in the list* ([`Blocked`]) exactly as long as it is in the queues of its keys. It leaves both under the
 //!   locks of all its keys, by whoever comes first: a worker that serves it, or its own connection when its time is up, when
 //!   it is unblocked, killed or has gone. Each looks, under these locks, whether it is still in the list.
+//! - Whoever has been killed is served no more, and whoever is unblocked leaves the list before CLIENT UNBLOCK replies.
 //! - Once out of the list it is served at most that once, and its connection does nothing but wait for the reply
 //!   ([`Mail::Served`]), which is posted after the locks are released.
 //! - Numbers of waiters grow under the lock of each queue that they enter, so queues are sorted by age.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use dashmap::DashMap;
+use parking_lot::Mutex;
 
 use super::call::{Call, KeyRef};
 use super::client::Client;
@@ -108,6 +113,8 @@ pub struct Wait {
     pub nested: Nothing,
     /// With which arguments it is run again; its own if `None`.
     pub args: Option<OwnedArgs>,
+    /// When it may find something though no key has changed, in Unix milliseconds.
+    pub look_again_at: Option<i64>,
 }
 
 impl Wait {
@@ -119,9 +126,13 @@ impl Wait {
             keys: usize::MAX,
             nested: Nothing::Array,
             args: None,
+            look_again_at: None,
         }
     }
 }
+
+/// The number of a client that waits for keys no longer, but may not know it yet.
+const SERVED: u64 = u64::MAX;
 
 /// A command that waits.
 pub struct Waiter {
@@ -137,6 +148,8 @@ pub struct Waiter {
     pub(super) args: OwnedArgs,
     pub(super) keys: Vec<KeyRef>,
     pub(super) wants: Wants,
+    /// When it is to be looked at again; 0 for never.
+    alarm: AtomicI64,
 }
 
 impl Waiter {
@@ -152,6 +165,20 @@ impl Waiter {
         session.no_touch = self.no_touch;
         session.remembers = self.remembers;
         session
+    }
+
+    /// Whether its client only waits to be closed.
+    pub(super) fn is_killed(&self) -> bool {
+        self.client.is_killed.load(Relaxed)
+    }
+
+    /// The first of its keys.
+    pub(super) fn first_key(&self) -> Option<Key<'_>> {
+        let key = self.keys.first()?;
+        Some(Key {
+            bytes: self.args.view().at(key.arg as usize),
+            hash: key.hash,
+        })
     }
 
     /// Takes it out of the queues of its keys, which are all locked.
@@ -186,6 +213,10 @@ pub struct Blocked {
     last: AtomicU64,
     /// How many of them wait for [`Wants::StreamOrLoss`].
     minding_loss: AtomicU64,
+    /// When somebody is to be looked at again, and who: moments and numbers.
+    alarms: Mutex<BTreeSet<(i64, u64)>>,
+    /// How many these are, as of about now.
+    alarm_count: AtomicUsize,
 }
 
 impl Blocked {
@@ -206,12 +237,13 @@ impl Blocked {
     }
 
     /// Whether anybody must hear of keys that are there no more, as of about now.
-    pub(super) fn mind_loss(&self) -> bool {
+    pub fn mind_loss(&self) -> bool {
         self.minding_loss.load(Relaxed) > 0
     }
 
     fn add(&self, waiter: Arc<Waiter>) {
         self.minding_loss.fetch_add(waiter.minds_loss(), Relaxed);
+        waiter.client.waits_as.store(waiter.number, Relaxed);
         self.by_number.insert(waiter.number, waiter);
     }
 
@@ -220,8 +252,37 @@ impl Blocked {
         let was_there = self.by_number.remove(&waiter.number).is_some();
         if was_there {
             self.minding_loss.fetch_sub(waiter.minds_loss(), Relaxed);
+            self.set_alarm(waiter, None);
+            waiter.client.waits_as.store(SERVED, Relaxed);
         }
         was_there
+    }
+
+    /// Has a waiter looked at again then, and not when it was to be before.
+    pub(super) fn set_alarm(&self, waiter: &Waiter, at: Option<i64>) {
+        let old = waiter.alarm.swap(at.unwrap_or(0), Relaxed);
+        if old == 0 && at.is_none() {
+            return;
+        }
+        let mut alarms = self.alarms.lock();
+        alarms.remove(&(old, waiter.number));
+        alarms.extend(at.map(|at| (at, waiter.number)));
+        self.alarm_count.store(alarms.len(), Relaxed);
+    }
+
+    /// Those who are to be looked at again by now.
+    pub fn take_due(&self, now: i64) -> Vec<Arc<Waiter>> {
+        if self.alarm_count.load(Relaxed) == 0 {
+            return Vec::new();
+        }
+        let mut alarms = self.alarms.lock();
+        let later = alarms.split_off(&(now + 1, 0));
+        let due = std::mem::replace(&mut *alarms, later);
+        self.alarm_count.store(alarms.len(), Relaxed);
+        drop(alarms);
+        (due.into_iter())
+            .filter_map(|(_, number)| self.get(number))
+            .collect()
     }
 }
 
@@ -242,25 +303,11 @@ impl Parked for WaitForKeys {
 
     fn end_wait(&mut self, engine: &Engine) -> bool {
         let _passage = engine.keyspace.gate().pass(self.waiter.client.worker);
-        let hashes = self.waiter.keys.iter().map(|key| key.hash);
-        let mut scope = engine.keyspace.lock_some(hashes);
-        self.waiter.leave(&mut scope);
-        engine.blocked.remove(&self.waiter)
+        engine.end_wait(&self.waiter)
     }
 
     fn unblock(&mut self, engine: &Engine, session: &mut Session, how: Unblock, reply: &mut Reply) {
-        let lane = session.client.worker;
-        engine.note_served(&engine.config.load(), lane, &self.waiter, 0);
-        match how {
-            Unblock::Timeout => reply.null_array(),
-            Unblock::Error => {
-                let line = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
-                engine.stats.count_error(line);
-                let counts = &engine.stats.lanes[lane].commands[self.waiter.spec];
-                counts.failed.add(1);
-                reply.error(line.as_bytes());
-            }
-        }
+        engine.note_end(session.client.worker, &self.waiter, how, reply);
     }
 
     fn is_counted_at_its_end(&self) -> bool {
@@ -280,6 +327,44 @@ impl Engine {
             self.note_slow(config, &waiter.client, spec, nanos, args);
         }
     }
+
+    /// The end of a wait by other means than a key: counts the command and writes its reply. From a thread that owns the lane.
+    fn note_end(&self, lane: usize, waiter: &Waiter, how: Unblock, reply: &mut Reply) {
+        self.note_served(&self.config.load(), lane, waiter, 0);
+        match how {
+            Unblock::Timeout => reply.null_array(),
+            Unblock::Error => {
+                let line = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+                self.stats.count_error(line);
+                self.stats.lanes[lane].commands[waiter.spec].failed.add(1);
+                reply.error(line.as_bytes());
+            }
+        }
+    }
+
+    /// Takes a waiter out of the list and out of the queues of its keys. False when it has just been served. The caller has
+    /// a passage through the gate and no lock.
+    fn end_wait(&self, waiter: &Waiter) -> bool {
+        let hashes = waiter.keys.iter().map(|key| key.hash);
+        let mut scope = self.keyspace.lock_some(hashes);
+        waiter.leave(&mut scope);
+        self.blocked.remove(waiter)
+    }
+
+    /// Ends the wait of a blocked client for keys, as its own connection would. `None` when it does not wait for keys; false
+    /// when it has just been served. The caller has a passage through the gate and no lock.
+    pub fn unblock(&self, lane: usize, client: &Client, how: Unblock) -> Option<bool> {
+        let number = client.waits_as.load(Relaxed);
+        let waiter = self.blocked.get(number);
+        let Some(waiter) = waiter.filter(|waiter| self.end_wait(waiter)) else {
+            return (number != 0).then_some(false);
+        };
+        let mut reply = Reply::new();
+        reply.set_resp3(waiter.is_resp3);
+        self.note_end(lane, &waiter, how, &mut reply);
+        waiter.send(self, lane, &mut reply);
+        Some(true)
+    }
 }
 
 impl Call<'_, '_> {
@@ -290,7 +375,7 @@ impl Call<'_, '_> {
             return wait.nested.write(self.reply);
         }
         if self.is_retry {
-            self.waits_on = true;
+            self.waits_on = Some(wait.look_again_at);
             return;
         }
         let blocked = &self.engine.blocked;
@@ -312,12 +397,14 @@ impl Call<'_, '_> {
                 .unwrap_or_else(|| OwnedArgs::copy(self.args.iter())),
             keys: self.keys.to_vec(),
             wants: wait.wants,
+            alarm: AtomicI64::new(0),
         });
         blocked.add(waiter.clone());
-        self.park(WaitForKeys {
+        blocked.set_alarm(&waiter, wait.look_again_at);
+        self.parked = Some(Box::new(WaitForKeys {
             waiter,
             deadline: wait.deadline,
-        });
+        }));
     }
 
     /// Looks again at everybody who waits for a key of a database: all of them may have changed.

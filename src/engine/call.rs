@@ -1,5 +1,7 @@
 //! A command in progress: all that a handler sees.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::Engine;
 use super::effects::Effects;
 use super::error::CommandError;
@@ -50,8 +52,8 @@ pub struct Call<'r, 'k> {
     pub is_retry: bool,
     /// What to wait for instead of a reply; see [`Call::park`].
     pub parked: Option<Box<dyn Parked>>,
-    /// Whether a command that is run again has to wait on.
-    pub(super) waits_on: bool,
+    /// That a command that is run again has to wait on, and when to look at it again if no key changes.
+    pub(super) waits_on: Option<Option<i64>>,
 }
 
 impl<'r, 'k> Call<'r, 'k> {
@@ -194,6 +196,7 @@ impl<'r, 'k> Call<'r, 'k> {
     /// Waits instead of replying. Not inside a transaction or script.
     pub fn park(&mut self, parked: impl Parked + 'static) {
         debug_assert!(!self.is_nested);
+        self.session.client.waits_as.store(0, Relaxed);
         self.parked = Some(Box::new(parked));
     }
 

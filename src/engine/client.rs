@@ -107,6 +107,8 @@ pub struct Client {
     pub redirect: AtomicU64,
     /// Raised to have the client's own worker close it.
     pub is_killed: AtomicBool,
+    /// As which waiter it waits for keys, or has waited last; 0 if it waits for something else.
+    pub waits_as: AtomicU64,
 }
 
 impl Client {
@@ -146,6 +148,7 @@ impl Client {
             tracking: AtomicU32::new(0),
             redirect: AtomicU64::new(0),
             is_killed: AtomicBool::new(false),
+            waits_as: AtomicU64::new(0),
         }
     }
 

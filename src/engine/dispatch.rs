@@ -19,6 +19,7 @@ use crate::resp::args::Args;
 use crate::resp::parser::Batch;
 use crate::resp::reply::{Mark, Reply};
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Batches smaller than this gain nothing from prefetching: the keys would be needed before they arrive.
@@ -95,8 +96,8 @@ struct Round<'r, 'e> {
     has_run: bool,
     /// Whether a waiter's command is being run again.
     is_retry: bool,
-    /// Whether it has to wait on.
-    waits_on: bool,
+    /// That it has to wait on, and when to look at it again if no key changes.
+    waits_on: Option<Option<i64>>,
 }
 
 /// Complete commands and the bytes that they lie in.
@@ -174,7 +175,7 @@ impl Engine {
             is_outdated: false,
             has_run: false,
             is_retry: false,
-            waits_on: false,
+            waits_on: None,
         };
         session
             .client
@@ -327,6 +328,42 @@ impl Engine {
         parked.resume(self, session, reply)
     }
 
+    /// Serves clients that wait, where no command has made anything ready: keys whose time was up, and those who asked to be
+    /// looked at again.
+    pub fn serve(&self, lane: &Lane, ready: Vec<(usize, Box<[u8]>)>, due: &[Arc<Waiter>]) {
+        let config = self.config.load();
+        let now = unix_ms();
+        let mut effects = Effects::default();
+        effects.listens = config.notify_keyspace_events;
+        effects.ready = ready;
+        let mut round = Round {
+            engine: self,
+            config: &config,
+            moment: Moment {
+                now,
+                access: access_clock(&config, now),
+                no_touch: false,
+                ignore_expiry: false,
+                keeps_expired: self.is_paused(true),
+            },
+            lane: lane.index,
+            passage: Some(self.keyspace.gate().pass(lane.index)),
+            effects,
+            notes: Notes::default(),
+            parked: None,
+            is_outdated: false,
+            has_run: false,
+            is_retry: false,
+            waits_on: None,
+        };
+        for waiter in due {
+            if let Some(key) = waiter.first_key() {
+                round.serve(waiter, key);
+            }
+        }
+        round.serve_ready();
+    }
+
     /// Runs one command that comes from a file instead of a client. An error is given back, not replied.
     pub fn replay(
         &self,
@@ -360,7 +397,7 @@ impl Engine {
             is_outdated: false,
             has_run: false,
             is_retry: false,
-            waits_on: false,
+            waits_on: None,
         };
         let request = Request {
             args,
@@ -664,7 +701,7 @@ impl<'r, 'e> Round<'r, 'e> {
             is_nested,
             is_retry: self.is_retry,
             parked: None,
-            waits_on: false,
+            waits_on: None,
         };
         let is_shown = self.watches & watch::MONITOR != 0 && !self.is_retry;
         // What a script calls is shown behind the script.
@@ -753,7 +790,8 @@ impl<'r, 'e> Round<'r, 'e> {
         let engine = self.engine;
         let hashes = waiter.keys.iter().map(|key| key.hash);
         let mut scope = engine.keyspace.lock_some(hashes);
-        if !engine.blocked.holds(waiter) {
+        // Whoever has been killed leaves by itself.
+        if !engine.blocked.holds(waiter) || waiter.is_killed() {
             return true;
         }
         let mut db = Db::new(&mut scope, &mut self.notes, waiter.database, self.moment);
@@ -784,7 +822,10 @@ impl<'r, 'e> Round<'r, 'e> {
             reply.error(&error.line());
         }
         self.commit(&mut scope);
-        if result.is_err() || !std::mem::take(&mut self.waits_on) {
+        let waits_on = self.waits_on.take().filter(|_| result.is_ok());
+        if let Some(look_again_at) = waits_on {
+            engine.blocked.set_alarm(waiter, look_again_at);
+        } else {
             waiter.leave(&mut scope);
             engine.blocked.remove(waiter);
             drop(scope);
@@ -926,6 +967,9 @@ impl Engine {
     pub fn tell_expired(&self, lane: usize, notes: &mut Notes, effects: &mut Effects) {
         for lost in notes.expired.drain(..) {
             let (database, key) = (lost.database, lost.key);
+            if self.blocked.mind_loss() {
+                effects.note_ready(database, &key);
+            }
             self.stats.lanes[lane].expired.add(1);
             effects.note_broadcast(&key, 0);
             if !lost.readers.is_empty() {

@@ -292,7 +292,12 @@ impl<'k> Scope<'k> {
                 }
                 let hint = self.keyspace().hint(database, shard);
                 let keyspace = self.keyspace();
-                let part = self.walk_to(shard).database(database);
+                let shard = self.walk_to(shard);
+                // A part that was never written to is not made to be emptied.
+                if shard.get(database).is_none() {
+                    continue;
+                }
+                let part = shard.database(database);
                 part.touch_watched(|key| part.is_alive(key, now));
                 if !part.table.is_empty() {
                     let empty = ShardDatabase::default().table;

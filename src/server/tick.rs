@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::connection::with_lane;
 use super::{Server, signals};
 use crate::base::clock::unix_ms;
+use crate::engine::blocking::Waiter;
 use crate::engine::{Effects, Engine, condition, event, flag};
 use crate::journal::write_command;
 use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, SHARDS, Scope};
@@ -32,6 +33,7 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         expire(engine, index).await;
         if index == 0 {
             engine.end_pause_when_due();
+            look_at_waiters(engine);
             engine.stats.note_peak();
             forget_copies(engine, index);
             if round.is_multiple_of(ROUNDS_PER_SAMPLE) {
@@ -62,6 +64,25 @@ fn note_turns(engine: &Engine, index: usize) {
     stats.busy_micros.follow(busy.as_micros() as u64);
 }
 
+/// Serves those who wait for entries of streams to be left alone for long enough.
+fn look_at_waiters(engine: &Engine) {
+    let keeps_from_writing = condition::LOADING | condition::DISK_ERROR;
+    if engine.is_paused(true) || engine.conditions() & keeps_from_writing != 0 {
+        return;
+    }
+    let due = engine.blocked.take_due(unix_ms());
+    if !due.is_empty() {
+        serve(engine, Vec::new(), &due);
+    }
+}
+
+fn serve(engine: &Engine, ready: Vec<(usize, Box<[u8]>)>, due: &[Arc<Waiter>]) {
+    with_lane(|lane| engine.serve(lane, ready, due));
+    if engine.journal.is_open() {
+        engine.journal.ring();
+    }
+}
+
 /// Removes this worker's share of the keys that are due, giving way to others every few shards.
 async fn expire(engine: &Engine, index: usize) {
     let pauses = engine.is_paused(true) || engine.is_loading();
@@ -75,8 +96,13 @@ async fn expire(engine: &Engine, index: usize) {
         }
         for shard in (index..SHARDS).step_by(engine.mailboxes.len()) {
             while engine.keyspace.is_due(database, shard, unix_ms()) {
+                let mut lost = Vec::new();
                 let done =
-                    with_lane(|lane| sweep(engine, lane.index, database, shard)).unwrap_or(true);
+                    with_lane(|lane| sweep(engine, lane.index, (database, shard), &mut lost))
+                        .unwrap_or(true);
+                if !lost.is_empty() {
+                    serve(engine, lost, &[]);
+                }
                 swept += 1;
                 if swept % SHARDS_AT_ONCE == 0 {
                     tokio::task::yield_now().await;
@@ -89,8 +115,14 @@ async fn expire(engine: &Engine, index: usize) {
     }
 }
 
-/// Removes some due keys and fields of one shard; true when none is left.
-fn sweep(engine: &Engine, lane: usize, database: usize, shard: usize) -> bool {
+/// Removes some due keys and fields of one shard; true when none is left. Keys of which somebody waits to hear that they are
+/// gone are put into `lost`.
+fn sweep(
+    engine: &Engine,
+    lane: usize,
+    (database, shard): (usize, usize),
+    lost: &mut Vec<(usize, Box<[u8]>)>,
+) -> bool {
     let _passage = engine.keyspace.gate().pass(lane);
     let mut scope = engine.keyspace.lock_one(shard);
     let expired = scope.take_expired(database, shard, unix_ms(), DUE_AT_ONCE);
@@ -112,6 +144,9 @@ fn sweep(engine: &Engine, lane: usize, database: usize, shard: usize) -> bool {
         }
         if effects.listens.contains(event::EXPIRED.class) {
             engine.notify(database, key, event::EXPIRED);
+        }
+        if engine.blocked.mind_loss() {
+            lost.push((database, key.into()));
         }
     }
     for key in &expired.partly {

@@ -36,3 +36,4 @@ mod streams;
 mod string_options;
 mod strings;
 mod transactions;
+mod waiters;

@@ -150,10 +150,18 @@ fn unblock(call: &mut Call) -> CommandResult {
         .ok()
         .and_then(|id| call.engine.clients.get(id))
         .filter(|client| client.has_flag(flag::BLOCKED));
-    if let Some(client) = &client {
-        call.engine.mailboxes[client.worker].post(Mail::Unblock(client.id, how));
-    }
-    call.reply.integer(i64::from(client.is_some()));
+    let is_unblocked = client.is_some_and(|client| {
+        // Inside a transaction the locks that it would take may be held already.
+        let ended = match call.is_nested {
+            true => None,
+            false => call.engine.unblock(call.lane, &client, how),
+        };
+        ended.unwrap_or_else(|| {
+            call.engine.mailboxes[client.worker].post(Mail::Unblock(client.id, how));
+            true
+        })
+    });
+    call.reply.integer(i64::from(is_unblocked));
     Ok(())
 }
 

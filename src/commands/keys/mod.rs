@@ -225,6 +225,19 @@ pub const COMMANDS: &[Command] = &[
         "Makes a key of what DUMP gave.",
     ),
     Command::new(
+        "RESTORE-ASKING",
+        Group::Server,
+        "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+        dump::restore,
+    )
+    .keys(&[one_key(1, &["OW", "update"])])
+    .flags(WRITE | DENYOOM | DANGEROUS | ASKING)
+    .docs(
+        "3.0.0",
+        "As RESTORE",
+        "Makes a key of a payload, for a node of a cluster that is being given a slot.",
+    ),
+    Command::new(
         "SCAN",
         Group::Generic,
         "cursor [MATCH pattern] [COUNT count] [TYPE type]",

@@ -3,6 +3,7 @@
 mod change;
 mod ends;
 mod moving;
+mod moving_many;
 mod position;
 mod range;
 mod table;

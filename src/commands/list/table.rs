@@ -1,6 +1,6 @@
 //! The family's commands.
 
-use super::{change, ends, moving, position, range, wait};
+use super::{change, ends, moving, moving_many, position, range, wait};
 use crate::engine::{Begin, Command, Find, Group, KeySpec, flags::*, one_key};
 
 /// Read.
@@ -106,6 +106,10 @@ pub const COMMANDS: &[Command] = &[
         .keys(MOVED)
         .flags(WRITE | DENYOOM)
         .docs("6.2.0", "O(1)", "Takes an element from an end of a list and adds it to an end of another, or of the same."),
+    Command::new("LMOVEM", Group::List, "source destination <LEFT | RIGHT> <LEFT | RIGHT> [<COUNT count | EXACTLY exactly> <OBO | BULK>]", moving_many::lmovem)
+        .keys(MOVED)
+        .flags(WRITE | DENYOOM)
+        .docs("8.10.0", "O(N) in the number of elements moved", "Moves several elements from an end of a list to an end of another, or of the same."),
     Command::new("RPOPLPUSH", Group::List, "source destination", moving::rpoplpush)
         .keys(MOVED)
         .flags(WRITE | DENYOOM)
@@ -123,6 +127,10 @@ pub const COMMANDS: &[Command] = &[
         .keys(MOVED)
         .flags(WRITE | DENYOOM | BLOCKING)
         .docs("6.2.0", "O(1)", "Moves an element from an end of a list to an end of another; waits for one if there is none."),
+    Command::new("BLMOVEM", Group::List, "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout [<COUNT count | EXACTLY exactly> <OBO | BULK>]", moving_many::blmovem)
+        .keys(MOVED)
+        .flags(WRITE | DENYOOM | BLOCKING)
+        .docs("8.10.0", "O(N) in the number of elements moved", "Moves several elements from a list to another; waits for them if there are not enough."),
     Command::new("BRPOPLPUSH", Group::List, "source destination timeout", wait::brpoplpush)
         .keys(MOVED)
         .flags(WRITE | DENYOOM | BLOCKING)

@@ -106,7 +106,10 @@ fn answer(call: &mut Call, operation: Operation) -> CommandResult {
         }
         Operation::Difference if is_smaller_by_lookup(&sets) => {
             let mut found = Vec::new();
-            subtract_by_lookup(sets, |item| found.push(item));
+            subtract_by_lookup(sets, |item| {
+                found.push(item);
+                true
+            });
             reply_all(call.reply, found.len(), found);
         }
         _ => {
@@ -166,6 +169,7 @@ fn make(sets: &[Option<&Set>], operation: Operation, limits: &Limits) -> Set {
         Operation::Difference if is_smaller_by_lookup(sets) => {
             subtract_by_lookup(sets.into(), |item| {
                 made.add_item(item, limits);
+                true
             });
         }
         Operation::Difference => subtract_by_removal(sets, &mut made, limits),
@@ -221,7 +225,8 @@ fn is_smaller_by_lookup(sets: &[Option<&Set>]) -> bool {
     lookups / 2 <= present().map(|set| set.len()).sum()
 }
 
-fn subtract_by_lookup<'a>(sets: Sets<'a>, mut take: impl FnMut(Item<'a>)) {
+/// Shows the members of the first set that no other has, until `take` has enough.
+fn subtract_by_lookup<'a>(sets: Sets<'a>, mut take: impl FnMut(Item<'a>) -> bool) {
     let Some((Some(first), others)) = sets.split_first() else {
         return;
     };
@@ -232,8 +237,8 @@ fn subtract_by_lookup<'a>(sets: Sets<'a>, mut take: impl FnMut(Item<'a>)) {
     // In the bigger sets a member is found the sooner.
     others.sort_by_key(|set| std::cmp::Reverse(set.len()));
     for item in first.iter() {
-        if !others.iter().any(|set| set.contains_item(item)) {
-            take(item);
+        if !others.iter().any(|set| set.contains_item(item)) && !take(item) {
+            return;
         }
     }
 }
@@ -254,7 +259,7 @@ fn subtract_by_removal(sets: &[Option<&Set>], left: &mut Set, limits: &Limits) {
 }
 
 pub(super) fn sintercard(call: &mut Call) -> CommandResult {
-    let limit = parse_limit(call)?;
+    let limit = parse_limit(call, None)?;
     let keys = call.all_keys();
     let keys = find(call, keys)?;
     let sets = view(&call.db, &keys)?;
@@ -267,8 +272,41 @@ pub(super) fn sintercard(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// SINTERCARD's LIMIT; 0 is none.
-fn parse_limit(call: &Call) -> Result<usize, CommandError> {
+pub(super) fn sunioncard(call: &mut Call) -> CommandResult {
+    // An estimate would save no memory: nothing is gathered for the exact number.
+    let limit = parse_limit(call, Some("APPROX"))?;
+    let keys = call.all_keys();
+    let keys = find(call, keys)?;
+    let mut sets: SmallVec<[&Set; 8]> = view(&call.db, &keys)?.into_iter().flatten().collect();
+    sets.sort_by_key(|set| std::cmp::Reverse(set.len()));
+    let members = sets.iter().enumerate().flat_map(|(at, set)| {
+        let before = &sets[..at];
+        (set.iter()).filter(|item| !before.iter().any(|known| known.contains_item(*item)))
+    });
+    let count = match limit {
+        0 => members.count(),
+        limit => members.take(limit).count(),
+    };
+    call.reply.count(count);
+    Ok(())
+}
+
+pub(super) fn sdiffcard(call: &mut Call) -> CommandResult {
+    let limit = parse_limit(call, None)?;
+    let keys = call.all_keys();
+    let keys = find(call, keys)?;
+    let sets = view(&call.db, &keys)?;
+    let mut count = 0;
+    subtract_by_lookup(sets, |_| {
+        count += 1;
+        limit == 0 || count < limit
+    });
+    call.reply.count(count);
+    Ok(())
+}
+
+/// The LIMIT behind the keys, 0 for none, where a word without a value may stand beside it.
+fn parse_limit(call: &Call, word: Option<&str>) -> Result<usize, CommandError> {
     let keys = parse_i64(call.args.at(1)).filter(|&keys| keys > 0);
     let keys = keys.ok_or(CommandError::text("ERR numkeys should be greater than 0"))?;
     if keys as u64 > (call.args.len() - 2) as u64 {
@@ -276,12 +314,17 @@ fn parse_limit(call: &Call) -> Result<usize, CommandError> {
             "ERR Number of keys can't be greater than number of args",
         ));
     }
-    let mut limit = 0;
-    for at in (2 + keys as usize..call.args.len()).step_by(2) {
+    let (mut limit, mut at) = (0, 2 + keys as usize);
+    while at < call.args.len() {
+        if word.is_some_and(|word| call.args.is(at, word)) {
+            at += 1;
+            continue;
+        }
         let value = call.args.get(at + 1).filter(|_| call.args.is(at, "LIMIT"));
         let value = parse_i64(value.ok_or(CommandError::Syntax)?);
         let value = value.and_then(|value| usize::try_from(value).ok());
         limit = value.ok_or(CommandError::text("ERR LIMIT can't be negative"))?;
+        at += 2;
     }
     Ok(limit)
 }

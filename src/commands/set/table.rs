@@ -151,6 +151,32 @@ pub const COMMANDS: &[Command] = &[
         "Tells how many members all of several sets have, counting up to a limit.",
     ),
     Command::new(
+        "SUNIONCARD",
+        Group::Set,
+        "numkeys key [key ...] [APPROX] [LIMIT limit]",
+        algebra::sunioncard,
+    )
+    .keys(COUNTED)
+    .flags(READONLY | MOVABLE_KEYS)
+    .docs(
+        "8.10.0",
+        "O(N) in the number of all members",
+        "Counts the members that any of several sets has.",
+    ),
+    Command::new(
+        "SDIFFCARD",
+        Group::Set,
+        "numkeys key [key ...] [LIMIT limit]",
+        algebra::sdiffcard,
+    )
+    .keys(COUNTED)
+    .flags(READONLY | MOVABLE_KEYS)
+    .docs(
+        "8.10.0",
+        "O(N) in the number of all members",
+        "Counts the members of a set that no other of several sets has.",
+    ),
+    Command::new(
         "SINTERSTORE",
         Group::Set,
         "destination key [key ...]",

@@ -88,10 +88,32 @@ fn wait(call: &mut Call, request: &Request<'_>, starts: &[Start], deadline: Opti
         Some(_) => Wants::StreamOrLoss,
         None => Wants::Stream,
     };
+    let look_again_at = look_again_at(call, request);
     call.block(Wait {
         args,
+        look_again_at,
         ..Wait::on(wants, deadline)
     });
+}
+
+/// When the first pending entry will have been left alone for as long as CLAIM asks for. One that is given to somebody from
+/// now on cannot be that before the whole of this time has passed.
+fn look_again_at(call: &mut Call, request: &Request<'_>) -> Option<i64> {
+    let (min_idle, now) = (request.claim?, call.db.now());
+    let (name, _) = request.reader?;
+    let mut first = now.saturating_add(min_idle);
+    for n in 0..request.streams {
+        let Ok(Some(stream)) = call.db.peek_as::<Stream>(call.key(n)) else {
+            continue;
+        };
+        let pending = stream.group(name).map(|group| group.pending().iter());
+        let idle_at = pending.into_iter().flatten().filter_map(|(id, pending)| {
+            stream.log().get(id)?;
+            Some(pending.delivered_at.saturating_add(min_idle))
+        });
+        first = first.min(idle_at.min().unwrap_or(first));
+    }
+    Some(first.max(now + 1))
 }
 
 // ---- Arguments

@@ -25,6 +25,8 @@ enum Allowed {
     KnownKey,
     /// The same numbers in other digits.
     Digits,
+    /// The same numbers in other digits, and other names before the same numbers.
+    Places,
     /// The same numbers in other digits, and same pairs in another order behind a cursor.
     DigitsBehindCursor,
     /// Pending entries whose third column is a time.
@@ -215,28 +217,28 @@ const ACCEPTED: &[(&str, Allowed, &str)] = &[
     ),
     (
         "GEOSEARCH",
-        Allowed::Digits,
-        "7.0 rounds the last digit of a distance in another way",
+        Allowed::Places,
+        "7.0 rounds the last digit of a distance in another way; members at one place have no order",
     ),
     (
         "GEORADIUS",
-        Allowed::Digits,
-        "7.0 rounds the last digit of a distance in another way",
+        Allowed::Places,
+        "7.0 rounds the last digit of a distance in another way; members at one place have no order",
     ),
     (
         "GEORADIUS_RO",
-        Allowed::Digits,
-        "7.0 rounds the last digit of a distance in another way",
+        Allowed::Places,
+        "7.0 rounds the last digit of a distance in another way; members at one place have no order",
     ),
     (
         "GEORADIUSBYMEMBER",
-        Allowed::Digits,
-        "7.0 rounds the last digit of a distance in another way",
+        Allowed::Places,
+        "7.0 rounds the last digit of a distance in another way; members at one place have no order",
     ),
     (
         "GEORADIUSBYMEMBER_RO",
-        Allowed::Digits,
-        "7.0 rounds the last digit of a distance in another way",
+        Allowed::Places,
+        "7.0 rounds the last digit of a distance in another way; members at one place have no order",
     ),
     (
         "ZSCAN",
@@ -355,6 +357,11 @@ impl Allowed {
                 _ => false,
             },
             Allowed::Digits => same_numbers(ours, reference),
+            Allowed::Places => {
+                let mut rows = ours.items.iter().zip(&reference.items);
+                ours.items.len() == reference.items.len()
+                    && rows.all(|(ours, reference)| same_place(ours, reference))
+            }
             Allowed::DigitsBehindCursor => match (&ours.items[..], &reference.items[..]) {
                 ([one, ours], [other, reference]) => {
                     let (ours, reference) = (sorted_pairs(ours), sorted_pairs(reference));
@@ -395,6 +402,17 @@ fn same_numbers(ours: &Tree, reference: &Tree) -> bool {
             .iter()
             .zip(&reference.items)
             .all(|(a, b)| same_numbers(a, b))
+}
+
+/// Rows whose numbers are the same, whatever the name before them; what is no row must be the same itself.
+fn same_place(ours: &Tree, reference: &Tree) -> bool {
+    match (&ours.items[..], &reference.items[..]) {
+        ([_, ours @ ..], [_, reference @ ..]) if !ours.is_empty() => {
+            let mut cells = ours.iter().zip(reference);
+            ours.len() == reference.len() && cells.all(|(a, b)| same_numbers(a, b))
+        }
+        _ => same_numbers(ours, reference),
+    }
 }
 
 fn sorted(items: &[Tree]) -> Vec<&Tree> {
