@@ -8,6 +8,7 @@ pub mod base;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod console;
 pub mod engine;
 pub mod journal;
 pub mod keyspace;

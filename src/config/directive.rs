@@ -39,6 +39,8 @@ pub enum Apply {
     Logs,
     /// Forget keys that are remembered for client-side caching beyond the new number.
     Tracking,
+    /// Listen for requests for metrics at another port.
+    Metrics,
     /// Begin or cease to measure latency.
     Latency,
     /// Let new values take another encoding.

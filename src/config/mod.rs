@@ -80,6 +80,8 @@ config! {
     tcp_keepalive: u32,
     /// Mark set on listening sockets, for routing and filtering.
     socket_mark_id: u32,
+    /// Port for metrics.
+    metrics_port: u16,
     /// How many clients may be connected at a time.
     maxclients: u32,
 

@@ -4,7 +4,7 @@
 
 use super::directive::Apply::{
     AppendOnly, Directory as EnterDirectory, Encodings, Hz, KeyEvents, Latency, Listeners,
-    LogLevel, Logs, MaxClients, Memory, OomScores, Password, Tracking,
+    LogLevel, Logs, MaxClients, Memory, Metrics, OomScores, Password, Tracking,
 };
 use super::directive::Words::{Accumulated, Many};
 use super::directive::{Directive, Section, Slot};
@@ -179,6 +179,9 @@ const NETWORK: &[Directive] = &[
     row!("socket-mark-id", socket_mark_id, number(0, u32::MAX as i128), &["0"])
         .doc("Mark set on listening sockets, for routing and filtering; 0 for none.")
         .at_start(),
+    row!("metrics-port", metrics_port, number(0, 65535), &["0"])
+        .doc("Port at which Prometheus finds the server's figures, at /metrics over HTTP; 0 for none.")
+        .applies(Metrics),
     row!("maxclients", maxclients, number(1, u32::MAX as i128), &["10000"])
         .doc("How many clients may be connected at a time.")
         .applies(MaxClients),

@@ -324,7 +324,7 @@ impl Engine {
         let spec = &self.commands.all()[waiter.spec];
         if Wishes::of(config).is_notable(nanos) {
             let args = waiter.args.view();
-            self.note_slow(config, &waiter.client, spec, nanos, args);
+            self.note_slow(&waiter.client, spec, nanos, args);
         }
     }
 

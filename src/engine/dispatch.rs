@@ -236,7 +236,8 @@ impl Engine {
             timer.ends(round.has_run);
             let bytes = (command.end - command.start) as usize;
             if reply.len() >= round.wishes.reply || bytes >= round.wishes.request {
-                round.note_large(session, spec, request.args, (bytes, reply.len() - replied));
+                let replied = reply.len().saturating_sub(replied);
+                round.note_large(session, spec, request.args, (bytes, replied));
             }
             if !matches!(flow, Flow::Continue) || round.is_outdated {
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
@@ -596,8 +597,7 @@ impl<'r, 'e> Round<'r, 'e> {
         if let Some(command) = run.iter().max_by_key(|command| command.end - command.start) {
             let args = batch.args(buffer, command);
             let Notable { spec, nanos, .. } = *notable;
-            self.engine
-                .note_slow(self.config, &session.client, spec, nanos, args);
+            self.engine.note_slow(&session.client, spec, nanos, args);
         }
     }
 
@@ -612,8 +612,7 @@ impl<'r, 'e> Round<'r, 'e> {
     ) {
         if let Some(spec) = spec.filter(|_| self.has_run) {
             let (wishes, client) = (self.wishes, &session.client);
-            self.engine
-                .note_large(wishes, self.config, client, (spec, args), sizes);
+            self.engine.note_large(wishes, client, (spec, args), sizes);
         }
     }
 
@@ -672,6 +671,9 @@ impl<'r, 'e> Round<'r, 'e> {
     fn note_changes(&mut self) {
         let has_new_config = !std::ptr::eq(self.config, &**self.engine.config.load());
         self.is_outdated = has_new_config || self.watches != self.engine.watches();
+        if self.engine.conditions() & checks::condition::REMEMBERS_TOO_MUCH != 0 {
+            self.engine.forget_some();
+        }
     }
 
     /// The handler's turn, under locks.
@@ -931,8 +933,7 @@ impl<'r, 'e> Round<'r, 'e> {
         if let Some(queued) = run.iter().max_by_key(|queued| queued.args.view().bytes()) {
             let Notable { spec, nanos, .. } = *notable;
             let (client, args) = (&session.client, queued.args.view());
-            self.engine
-                .note_slow(self.config, client, spec, nanos, args);
+            self.engine.note_slow(client, spec, nanos, args);
         }
     }
 }

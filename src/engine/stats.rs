@@ -56,6 +56,8 @@ pub struct LaneStats {
     pub misses: Counter,
     pub expired: Counter,
     pub expired_fields: Counter,
+    /// Microseconds spent on removing what was due.
+    pub expiry_micros: Counter,
     pub bytes_in: Counter,
     pub bytes_out: Counter,
     pub reads: Counter,
@@ -175,6 +177,7 @@ impl Stats {
                 &lane.misses,
                 &lane.expired,
                 &lane.expired_fields,
+                &lane.expiry_micros,
             ];
             let traffic = [&lane.bytes_in, &lane.bytes_out, &lane.reads, &lane.writes];
             let turns = [&lane.loops, &lane.busy_micros];

@@ -4,6 +4,8 @@
 //! timed together, some at a time. When such a run takes so long that the slow log wants it, the command that came with most
 //! stands for it. A slow log that wants to know of short commands, too, has each of them timed.
 
+use std::time::Duration;
+
 use super::Engine;
 use super::client::Client;
 use super::command::flags;
@@ -190,14 +192,9 @@ impl Spec {
 impl Engine {
     /// Remembers a command that took long, if that is wanted.
     #[cold]
-    pub(super) fn note_slow(
-        &self,
-        config: &Config,
-        client: &Client,
-        spec: &Spec,
-        nanos: u64,
-        args: Args<'_>,
-    ) {
+    pub(super) fn note_slow(&self, client: &Client, spec: &Spec, nanos: u64, args: Args<'_>) {
+        // Not the batch's configuration: what is logged may have changed it.
+        let config = self.config.load();
         let millis = nanos / 1_000_000;
         let threshold = config.latency_monitor_threshold;
         if threshold > 0 && millis >= threshold {
@@ -209,7 +206,16 @@ impl Engine {
         }
         let micros = nanos / 1000;
         if u64::try_from(config.slowlog_log_slower_than).is_ok_and(|limit| micros >= limit) {
-            self.log_command(config, Reason::Slow, client, spec, micros, args);
+            self.log_command(Reason::Slow, client, spec, micros, args);
+        }
+    }
+
+    /// Remembers an event that took long, if that is wanted.
+    pub fn note_event(&self, event: &'static str, time: Duration) {
+        let threshold = self.config.load().latency_monitor_threshold;
+        let millis = time.as_millis() as u64;
+        if threshold > 0 && millis >= threshold {
+            self.latency.add(event, millis, unix_ms() / 1000);
         }
     }
 
@@ -218,24 +224,22 @@ impl Engine {
     pub(super) fn note_large(
         &self,
         wishes: Wishes,
-        config: &Config,
         client: &Client,
         (spec, args): (&Spec, Args<'_>),
         (request, reply): (usize, usize),
     ) {
         if request >= wishes.request {
             let reason = Reason::LargeRequest;
-            self.log_command(config, reason, client, spec, request as u64, args);
+            self.log_command(reason, client, spec, request as u64, args);
         }
         if reply >= wishes.reply {
             let reason = Reason::LargeReply;
-            self.log_command(config, reason, client, spec, reply as u64, args);
+            self.log_command(reason, client, spec, reply as u64, args);
         }
     }
 
     fn log_command(
         &self,
-        config: &Config,
         reason: Reason,
         client: &Client,
         spec: &Spec,
@@ -250,7 +254,7 @@ impl Engine {
             address: client.address.clone(),
             name: client.names.lock().name.clone(),
         };
-        let max = log_length(config, reason);
+        let max = log_length(&self.config.load(), reason);
         let args = spec.shown(args);
         self.command_logs
             .add(reason, amount, args.into_iter(), caller, max);

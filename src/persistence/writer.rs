@@ -18,6 +18,7 @@ use crate::base::clock::unix_ms;
 use crate::base::machine::error_text;
 use crate::config::{AppendFsync, ConfigStore};
 use crate::journal::{Journal, Merger, write_command};
+use crate::observe::latency::event;
 
 /// Time between two syncs under `everysec`, and between two tries after a failure.
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,6 +37,8 @@ pub trait Audience: Sync {
     fn synced(&self, number: u64);
     /// The disk refuses, or accepts again.
     fn trouble(&self, reason: Option<String>);
+    /// Something with the file has taken so long; see [`event`].
+    fn took(&self, _event: &'static str, _time: Duration) {}
 }
 
 /// What the writer is asked for. Whoever sends an order rings the journal.
@@ -260,10 +263,14 @@ impl<'w> Writer<'w> {
         if self.buffer.bytes.is_empty() {
             return Ok(());
         }
+        let begun = Instant::now();
         if let Err(stuck) = self.file.append(bytes) {
             self.stuck += stuck.bytes;
             return Err(stuck.error);
         }
+        let audience = self.wiring.audience;
+        audience.took(event::AOF_WRITE, begun.elapsed());
+        let begun = Instant::now();
         if policy == AppendFsync::Always
             && let Err(error) = self.file.sync()
         {
@@ -283,6 +290,7 @@ impl<'w> Writer<'w> {
         self.stuck = 0;
         self.note_buffer();
         if policy == AppendFsync::Always {
+            audience.took(event::AOF_FSYNC_ALWAYS, begun.elapsed());
             self.has_synced(self.written);
         } else if !self.has_sync_failed {
             self.heal();

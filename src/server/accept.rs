@@ -70,7 +70,7 @@ fn welcome_tcp(server: &Arc<Server>, socket: std::net::TcpStream, peer: SocketAd
     welcome(server, Accepted::Tcp(socket));
 }
 
-fn is_loopback(ip: IpAddr) -> bool {
+pub(super) fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
 

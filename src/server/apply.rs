@@ -25,6 +25,10 @@ pub(super) fn apply(
             log::set_least(new.loglevel);
             Ok(())
         }
+        Apply::Metrics => server.metrics.rebind(server, new).map_err(|error| {
+            tracing::warn!("{error:#}");
+            "Unable to listen on this port. Check server logs.".to_owned()
+        }),
         Apply::Logs => {
             server.engine.shorten_logs(new);
             Ok(())

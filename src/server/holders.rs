@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 use super::{Server, signals};
 use crate::engine::Mail;
@@ -64,5 +65,9 @@ impl Audience for Server {
     fn trouble(&self, reason: Option<String>) {
         self.engine.set_disk_error(reason);
         self.wake_holders();
+    }
+
+    fn took(&self, event: &'static str, time: Duration) {
+        self.engine.note_event(event, time);
     }
 }

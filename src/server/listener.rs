@@ -51,6 +51,17 @@ pub(super) fn addresses(config: &Config) -> Vec<String> {
     all
 }
 
+/// Binds another port at the same addresses.
+pub(super) fn bind_port(config: &Config, port: u16) -> Result<Vec<std::net::TcpListener>> {
+    let mut config = config.clone();
+    config.port = port;
+    let bound = bind_all(&config, &[])?;
+    Ok(bound
+        .into_iter()
+        .map(|listening| listening.socket)
+        .collect())
+}
+
 impl Listeners {
     /// Binds everything that the configuration asks for. An address marked with `-` may be missing on this machine.
     pub fn bind(config: &Config) -> Result<Self> {

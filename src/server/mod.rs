@@ -10,6 +10,7 @@ mod holders;
 mod hooks;
 mod limits;
 mod listener;
+mod metrics;
 mod outbox;
 mod replay;
 mod shutdown;
@@ -36,6 +37,8 @@ pub struct Server {
     /// Connections per worker.
     connections: Box<[AtomicUsize]>,
     listeners: Listeners,
+    /// Where metrics are asked for.
+    metrics: metrics::Endpoint,
     /// Per worker how many clients wait for the disk.
     holders: Box<[AtomicUsize]>,
     files: Files,
@@ -59,6 +62,7 @@ pub fn run(mut config: Config) -> Result<i32> {
         tracing::warn!("Unable to write oom_score_adj: {error}");
     }
     let listeners = Listeners::bind(&config)?;
+    let metrics = metrics::Endpoint::bind(&config)?;
     let renamed = std::mem::take(&mut config.renamed_commands);
     let mut engine = Engine::new(config, crate::commands::FAMILIES);
     for (old, new) in &renamed {
@@ -70,6 +74,7 @@ pub fn run(mut config: Config) -> Result<i32> {
         engine,
         connections: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
         listeners,
+        metrics,
         holders: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
         files: Files::default(),
         exit: Exit::default(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::connection::with_lane;
 use super::{Server, signals};
@@ -10,7 +10,8 @@ use crate::base::clock::unix_ms;
 use crate::engine::blocking::Waiter;
 use crate::engine::{Effects, Engine, condition, event, flag};
 use crate::journal::write_command;
-use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, SHARDS, Scope};
+use crate::keyspace::{AccessClock, Db, Expired, Key, Moment, Notes, SHARDS, Scope};
+use crate::observe::latency;
 
 /// Time between two looks at what is due; with the coarseness of deadlines a key is gone within 100 ms of its time.
 const PERIOD: Duration = Duration::from_millis(50);
@@ -89,13 +90,14 @@ async fn expire(engine: &Engine, index: usize) {
     if pauses || !engine.expires_actively.load(Relaxed) {
         return;
     }
-    let mut swept = 0;
+    let (mut swept, mut spent) = (0, Duration::ZERO);
     for database in 0..engine.keyspace.databases() {
         if engine.keyspace.hints(database).is_empty() {
             continue;
         }
         for shard in (index..SHARDS).step_by(engine.mailboxes.len()) {
             while engine.keyspace.is_due(database, shard, unix_ms()) {
+                let begun = Instant::now();
                 let mut lost = Vec::new();
                 let done =
                     with_lane(|lane| sweep(engine, lane.index, (database, shard), &mut lost))
@@ -103,6 +105,7 @@ async fn expire(engine: &Engine, index: usize) {
                 if !lost.is_empty() {
                     serve(engine, lost, &[]);
                 }
+                spent += begun.elapsed();
                 swept += 1;
                 if swept % SHARDS_AT_ONCE == 0 {
                     tokio::task::yield_now().await;
@@ -113,6 +116,16 @@ async fn expire(engine: &Engine, index: usize) {
             }
         }
     }
+    if swept > 0 {
+        note_expiry(engine, index, spent);
+    }
+}
+
+/// Counts the time that went into removing what was due.
+fn note_expiry(engine: &Engine, index: usize, spent: Duration) {
+    let lane = &engine.stats.lanes[index];
+    lane.expiry_micros.add(spent.as_micros() as u64);
+    engine.note_event(latency::event::EXPIRE_CYCLE, spent);
 }
 
 /// Removes some due keys and fields of one shard; true when none is left. Keys of which somebody waits to hear that they are
@@ -160,7 +173,11 @@ fn sweep(
     if count + expired.partly.len() > 0 && engine.journal.is_open() {
         engine.journal.ring();
     }
-    expired.done
+    let Expired { entries, done, .. } = expired;
+    for entry in entries {
+        engine.reclaimer.free(entry);
+    }
+    done
 }
 
 /// Removes some due fields of a hash.

@@ -29,6 +29,7 @@ pub(super) fn run(server: Arc<Server>, index: usize) {
     runtime.block_on(async {
         if index == 0 {
             server.listeners.accept(&server);
+            server.metrics.accept(&server);
             tokio::spawn(super::shutdown::await_signals(server.clone()));
         }
         tokio::spawn(tick::run(server.clone(), index));

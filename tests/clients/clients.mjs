@@ -56,6 +56,7 @@ class NodeRedis extends Client {
       ...(options.username !== undefined && { username: options.username }),
       ...(options.db !== undefined && { database: options.db }),
       ...(options.name !== undefined && { name: options.name }),
+      ...(options.cache && { clientSideCache: options.cache }),
     });
     this.collectErrors();
   }

@@ -477,3 +477,75 @@ fn a_signal_can_be_taken_back_while_signals_wait() {
     assert!(server.log().contains("Shutdown manually aborted."));
     server.stop();
 }
+
+/// What a request over HTTP is answered with.
+fn http(port: u16, request: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("a listener");
+    let limit = Some(Duration::from_secs(10));
+    stream.set_read_timeout(limit).expect("a timeout");
+    let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    std::io::Write::write_all(&mut stream, head.as_bytes()).expect("a request");
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn metrics_are_told_over_http() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port();
+    if raw.ask(&format!("CONFIG SET metrics-port {port}")) != ok() {
+        return;
+    }
+    raw.ask("SET key value");
+    raw.ask("NOSUCH");
+    let answer = http(port, "GET /metrics");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    for line in [
+        "redis_up 1",
+        "redis_connected_clients 1",
+        "redis_commands_total{cmd=\"set\"} 1",
+        "redis_db_keys{db=\"db0\"} 1",
+        "redis_errors_total{err=\"ERR\"} 1",
+        "redis_config_maxclients ",
+        "redis_start_time_seconds ",
+        "redis_latency_percentiles_usec_count{cmd=\"set\"} 1",
+    ] {
+        assert!(answer.contains(line), "{line} in {answer}");
+    }
+    assert!(http(port, "GET /nothing").starts_with("HTTP/1.1 404 "));
+    assert!(http(port, "POST /metrics").starts_with("HTTP/1.1 405 "));
+    assert_eq!(raw.ask("CONFIG SET metrics-port 0"), ok());
+    eventually("nobody listens any more", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_err()
+    });
+}
+
+#[test]
+fn sizes_of_keys_are_told_to_those_who_ask() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    for command in [
+        "SET a 12345",
+        "SET b 123456789",
+        "SET empty \"\"",
+        "RPUSH l 1 2 3",
+        "SADD s 1",
+        "ZADD z 1 a 2 b",
+        "HSET h f v",
+    ] {
+        raw.ask(command);
+    }
+    let sizes = raw.ask("INFO keysizes").text();
+    if sizes.is_empty() {
+        return;
+    }
+    let expected = "# Keysizes\r\ndb0_distrib_strings_sizes:0=1,4=1,8=1\r\ndb0_distrib_lists_items:2=1\r\n\
+        db0_distrib_sets_items:1=1\r\ndb0_distrib_zsets_items:2=1\r\ndb0_distrib_hashes_items:1=1\r\n";
+    assert_eq!(sizes, expected);
+    assert!(!raw.ask("INFO everything").text().contains("distrib_"));
+}

@@ -261,10 +261,9 @@ mod tests {
     fn the_doctor_knows_what_took_long() {
         let off = Config::default();
         assert!(diagnose(&[], &off, 0).contains("off"));
-        let on = Config {
-            latency_monitor_threshold: 5,
-            ..Config::default()
-        };
+        let (on, _) = off
+            .with(&[(b"latency-monitor-threshold", b"5")])
+            .expect("a good value");
         assert!(diagnose(&[], &on, 0).contains("quiet"));
         let series = Series {
             samples: vec![Sample {

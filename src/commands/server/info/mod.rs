@@ -4,6 +4,7 @@
 
 mod clients;
 mod commands;
+mod keysizes;
 mod memory;
 mod persistence;
 mod process;
@@ -26,6 +27,8 @@ struct Facts<'e> {
     clients: Vec<Arc<Client>>,
     /// Empty unless a section asks for them, since they are walked over.
     databases: Vec<Database>,
+    /// Empty unless a section asks for them.
+    sizes: Vec<keysizes::Sizes>,
     footprint: Footprint,
 }
 
@@ -42,6 +45,8 @@ struct Section {
     is_default: bool,
     /// Whether its fields need the databases' figures.
     counts_keys: bool,
+    /// Whether it is told from a look at all keys, and thus only to a client that names it.
+    walks_keys: bool,
     fields: &'static [Field],
     /// Fields whose names or presence depend on the state of the server.
     more: fn(&Facts<'_>, &mut String),
@@ -54,6 +59,7 @@ impl Section {
             title,
             is_default: true,
             counts_keys: false,
+            walks_keys: false,
             fields,
             more: |_, _| {},
         }
@@ -67,6 +73,11 @@ impl Section {
 
     const fn counting_keys(mut self) -> Self {
         self.counts_keys = true;
+        self
+    }
+
+    const fn walking_keys(mut self) -> Self {
+        self.walks_keys = true;
         self
     }
 
@@ -113,6 +124,7 @@ const SECTIONS: &[Section] = &[
     commands::LATENCYSTATS,
     replication::CLUSTER,
     memory::KEYSPACE,
+    keysizes::KEYSIZES,
     stats::DEBUG,
 ];
 
@@ -125,7 +137,7 @@ fn is_wanted(section: &Section, call: &Call) -> bool {
     }
     (1..call.args.len()).any(|at| {
         let is_all = call.args.is(at, "ALL") || call.args.is(at, "EVERYTHING");
-        is_all && section.name != HIDDEN
+        is_all && section.name != HIDDEN && !section.walks_keys
             || call.args.is(at, "DEFAULT") && section.is_default
             || call.args.is(at, section.name)
             || section.name == "modules" && call.args.is(at, "MODULE_LIST")
@@ -142,6 +154,11 @@ fn info(call: &mut Call) -> CommandResult {
     } else {
         Vec::new()
     };
+    let sizes = if wanted.iter().any(|section| section.walks_keys) {
+        keysizes::Sizes::all(call)
+    } else {
+        Vec::new()
+    };
     let facts = Facts {
         engine: call.engine,
         config: call.engine.config.snapshot(),
@@ -149,6 +166,7 @@ fn info(call: &mut Call) -> CommandResult {
         clients: call.engine.clients.all(),
         footprint: Footprint::of(call.engine, &databases),
         databases,
+        sizes,
     };
     let mut text = String::new();
     wanted

@@ -51,7 +51,10 @@ pub(super) const STATS: Section = Section::new(
         // What has expired is removed when it is due: nothing is sampled, and no time is capped.
         ("expired_stale_perc", |_| "0.00".into()),
         ("expired_time_cap_reached_count", |_| "0".into()),
-        ("expire_cycle_cpu_milliseconds", |_| "0".into()),
+        ("expire_cycle_cpu_milliseconds", |facts| {
+            let micros = facts.engine.stats.sum(|lane| &lane.expiry_micros);
+            (micros / 1000).to_string()
+        }),
         ("evicted_keys", |_| "0".into()),
         ("evicted_clients", |_| "0".into()),
         ("evicted_scripts", |_| "0".into()),
