@@ -11,6 +11,7 @@ mod hooks;
 mod limits;
 mod listener;
 mod outbox;
+mod rdb;
 mod replay;
 mod shutdown;
 mod signals;

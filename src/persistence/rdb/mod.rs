@@ -5,9 +5,11 @@
 //! A dumped value ends with two bytes of version and eight of checksum, both little endian.
 
 mod cursor;
+mod encode;
 mod kind;
 mod lzf;
 mod old;
+mod opcode;
 mod read;
 mod stream;
 #[cfg(test)]
@@ -15,6 +17,7 @@ mod tests;
 mod write;
 
 pub use cursor::{Malformed, Reader};
+pub use encode::{FileEncoder, Preamble, first_header};
 pub use read::{Limits, Restored, read};
 pub use write::{Writer, write};
 
@@ -31,7 +34,7 @@ const FOOTER: usize = VERSION_BYTES + 8;
 /// A value with version and checksum, as DUMP gives it.
 pub fn dump(value: ValueRef<'_>, packs: bool) -> Vec<u8> {
     let mut writer = Writer::new(packs);
-    let kind = write(&mut writer, value);
+    let kind = write(&mut writer, None, value);
     let mut bytes = writer.into_bytes();
     let version = match kind::is_later(kind) {
         true => LATER_VERSION,
@@ -46,7 +49,7 @@ pub fn dump(value: ValueRef<'_>, packs: bool) -> Vec<u8> {
 /// Bytes of a value in a snapshot, its type and key left out.
 pub fn length(value: ValueRef<'_>, packs: bool) -> usize {
     let mut writer = Writer::new(packs);
-    write(&mut writer, value);
+    write(&mut writer, None, value);
     writer.into_bytes().len() - 1
 }
 
