@@ -100,18 +100,22 @@ pub(super) fn restore(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-fn read(call: &Call, payload: &[u8]) -> Result<Restored, CommandError> {
-    let bytes = rdb::checked(payload).ok_or(CommandError::text(
+fn read<'p>(call: &Call, payload: &'p [u8]) -> Result<Restored<'p>, CommandError> {
+    let (dialect, bytes) = rdb::checked(payload).ok_or(CommandError::text(
         "ERR DUMP payload version or checksum are wrong",
     ))?;
-    rdb::read(&mut Reader::new(bytes), &Limits::of(call.config))
-        .map_err(|_| CommandError::text("ERR Bad data format"))
+    let value = rdb::read(&mut Reader::new(bytes), dialect, &Limits::of(call.config));
+    value.map_err(|error| {
+        let key = call.args.at(1).escape_ascii();
+        tracing::warn!("Bad data format in RESTORE of '{key}': {error}");
+        CommandError::text("ERR Bad data format")
+    })
 }
 
 fn store(
     call: &mut Call,
     key: Key<'_>,
-    value: Restored,
+    value: Restored<'_>,
     expires_at: Option<i64>,
     options: &Options,
 ) {
