@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{Server, apply, files, shutdown};
+use super::{Server, apply, files, jobs, shutdown};
 use crate::config::{Apply, Config};
 use crate::engine::{Engine, Hooks, Shutdown};
+use crate::persistence::Job;
 
 struct ServerHooks(Weak<Server>);
 
@@ -25,7 +26,7 @@ impl Hooks for ServerHooks {
     fn shut_down(&self, _engine: &Engine, how: Shutdown) {
         if let Some(server) = self.0.upgrade() {
             std::thread::spawn(move || {
-                if !shutdown::stop(&server, how.force) {
+                if !shutdown::stop(&server, how) {
                     server.engine.end_shutdown();
                 }
             });
@@ -35,6 +36,13 @@ impl Hooks for ServerHooks {
     fn in_background(&self, work: Box<dyn FnOnce(&Engine) + Send>) {
         if let Some(server) = self.0.upgrade() {
             std::thread::spawn(move || work(&server.engine));
+        }
+    }
+
+    fn run_job(&self, engine: &Engine, job: Job) {
+        match self.0.upgrade() {
+            Some(server) => jobs::run(&server, job),
+            None => engine.jobs.end(),
         }
     }
 

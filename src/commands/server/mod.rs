@@ -9,15 +9,18 @@ mod memory;
 mod module;
 mod permission;
 mod process;
+mod saving;
 
 use crate::engine::Command;
 
 /// The family.
 pub const COMMANDS: &[Command] = &[
+    saving::BGREWRITEAOF,
+    saving::BGSAVE,
     config::CONFIG,
     debug::DEBUG,
     info::INFO,
-    process::LASTSAVE,
+    saving::LASTSAVE,
     lolwut::LOLWUT,
     memory::MEMORY,
     module::MODULE,
