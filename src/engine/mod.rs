@@ -120,6 +120,21 @@ pub trait Hooks: Send + Sync {
     fn in_background(&self, work: Box<dyn FnOnce(&Engine) + Send>);
     /// Rebuilds the data from the append-only file (DEBUG LOADAOF). The caller has not passed the gate.
     fn reload_aof(&self, engine: &Engine) -> Result<(), String>;
+    /// Saves the data as of now to the snapshot file. The caller has not passed the gate.
+    fn save(&self, engine: &Engine) -> Result<(), String>;
+    /// Rebuilds the data from the snapshot file (DEBUG RELOAD). The caller has not passed the gate.
+    fn reload_snapshot(&self, engine: &Engine, how: Reload) -> Result<(), String>;
+}
+
+/// What DEBUG RELOAD does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether the data is saved before.
+    pub saves: bool,
+    /// Whether the data in memory is given up before.
+    pub flushes: bool,
+    /// Whether keys of the file replace those that are there.
+    pub merges: bool,
 }
 
 /// How SHUTDOWN was asked for.
@@ -150,6 +165,11 @@ pub struct Loading {
     pub started_ms: AtomicI64,
     pub total_bytes: AtomicU64,
     pub loaded_bytes: AtomicU64,
+    /// What the server that wrote the snapshot used.
+    pub used_memory: AtomicU64,
+    /// Of the last snapshot: keys stored, and keys left out because their time had passed.
+    pub keys_loaded: AtomicU64,
+    pub keys_expired: AtomicU64,
 }
 
 impl Engine {

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
-use super::Server;
 use super::replay::Replay;
+use super::{Server, rdb};
 use crate::base::clock::unix_ms;
 use crate::config::Config;
 use crate::engine::condition;
@@ -37,7 +37,7 @@ pub(super) struct Files {
     /// Where the file shall be when it is wanted.
     folder: Mutex<Option<Folder>>,
     /// Held by whoever starts, stops or reloads.
-    turn: Mutex<()>,
+    pub turn: Mutex<()>,
 }
 
 impl Files {
@@ -104,6 +104,8 @@ pub(super) fn prepare(server: &Server) {
     let config = server.engine.config.load();
     if config.appendonly {
         server.engine.aof.is_on.store(true, Relaxed);
+    }
+    if config.appendonly || rdb::has_file(&config) {
         server.engine.set_condition(condition::LOADING, true);
     }
 }
@@ -112,7 +114,7 @@ pub(super) fn prepare(server: &Server) {
 pub(super) fn load_at_start(server: &Arc<Server>) -> Result<()> {
     let config = server.engine.config.snapshot();
     if !config.appendonly {
-        return Ok(());
+        return rdb::load_at_start(server, &config);
     }
     let folder = Folder::of(&config);
     let Some(mut manifest) = load_data(server, &folder, &config)? else {
@@ -197,7 +199,11 @@ fn open_log(server: &Server, folder: &Folder, manifest: &mut Manifest) -> Result
 }
 
 /// Begins a copy of the data as of now; with `opens`, the journal opens at the same moment.
-fn cut<'s>(server: &'s Server, encoder: &Arc<Mutex<Encoder>>, opens: bool) -> Result<Snapshot<'s>> {
+pub(super) fn cut<'s>(
+    server: &'s Server,
+    encoder: &Arc<Mutex<Encoder>>,
+    opens: bool,
+) -> Result<Snapshot<'s>> {
     let engine = &server.engine;
     if engine.config.load().aof_timestamp_enabled {
         encoder.lock().annotate(unix_ms() / 1000);

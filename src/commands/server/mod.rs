@@ -9,6 +9,7 @@ mod memory;
 mod module;
 mod permission;
 mod process;
+mod snapshot;
 
 use crate::engine::Command;
 
@@ -18,6 +19,7 @@ pub const COMMANDS: &[Command] = &[
     debug::DEBUG,
     info::INFO,
     process::LASTSAVE,
+    snapshot::SAVE,
     lolwut::LOLWUT,
     memory::MEMORY,
     module::MODULE,
