@@ -4,6 +4,7 @@
 //!
 //! A dumped value ends with two bytes of version and eight of checksum, both little endian.
 
+mod check;
 mod cursor;
 mod encode;
 mod kind;
@@ -20,6 +21,7 @@ mod stream;
 mod tests;
 mod write;
 
+pub use check::{Check, Defect, Finding, Tally, check};
 pub use cursor::{Malformed, Reader};
 pub use encode::{FileEncoder, Preamble, first_header};
 pub use load::{Listener, Loaded, Options, load};
