@@ -99,6 +99,8 @@ pub struct Engine {
     pub puts_off_signals: AtomicBool,
     /// Whether keys are removed as soon as they are due (DEBUG SET-ACTIVE-EXPIRE).
     pub expires_actively: AtomicBool,
+    /// Whether checksums of dumped values and snapshots do not matter (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skips_checksums: AtomicBool,
     /// The server's hooks: what only the layers above can do.
     pub hooks: std::sync::OnceLock<Box<dyn Hooks>>,
 }
@@ -218,6 +220,7 @@ impl Engine {
             shutdown: AtomicU32::new(shutdown::NONE),
             puts_off_signals: AtomicBool::new(false),
             expires_actively: AtomicBool::new(true),
+            skips_checksums: AtomicBool::new(false),
             hooks: std::sync::OnceLock::new(),
             config: ConfigStore::new(config),
         }

@@ -66,7 +66,7 @@ pub(super) fn options(engine: &Engine, config: &Config, purpose: Purpose) -> Opt
         limits: Limits::of(config),
         access: access_clock(config, now),
         now,
-        sums: config.rdbchecksum,
+        sums: config.rdbchecksum && !engine.skips_checksums.load(Relaxed),
         drops_expired: purpose != Purpose::AofBase,
         replaces: purpose == Purpose::Merge,
         workers: engine.identity.workers.max(1),

@@ -248,9 +248,9 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row(
         "SET-SKIP-CHECKSUM-VALIDATION",
         (3, 3),
-        accept,
+        probe::skip_checksums,
         "<0|1>",
-        "Accepted without effect.",
+        "Has checksums of snapshots and dumped values ignored (1), or not (0).",
     ),
     row(
         "SLEEP",
