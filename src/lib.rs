@@ -17,6 +17,7 @@ pub mod pubsub;
 pub mod resp;
 pub mod server;
 pub mod structures;
+pub mod tools;
 
 #[global_allocator]
 static ALLOCATOR: base::alloc::CountingAllocator = base::alloc::CountingAllocator;

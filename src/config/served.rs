@@ -339,6 +339,9 @@ const SNAPSHOTS: &[Directive] = &[
     row!("rdb-key-save-delay", rdb_key_save_delay, number(i32::MIN as i128, INT), &["0"])
         .doc("Microseconds to wait after each key that is copied to a file; below zero, a microsecond after so many keys. For tests.")
         .hidden(),
+    row!("key-load-delay", key_load_delay, number(i32::MIN as i128, INT), &["0"])
+        .doc("Microseconds to wait after each key that is loaded; below zero, a microsecond after so many keys. For tests.")
+        .hidden(),
     row!("dir", dir, Rule::Own, &[])
         .doc("Working directory: snapshots, the append-only file and relative paths are in it.")
         .protected().refused_while_loading().always_written().applies(EnterDirectory).computed(current_directory, "./"),

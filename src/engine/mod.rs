@@ -103,6 +103,8 @@ pub struct Engine {
     pub puts_off_signals: AtomicBool,
     /// Whether keys are removed as soon as they are due (DEBUG SET-ACTIVE-EXPIRE).
     pub expires_actively: AtomicBool,
+    /// Whether checksums of dumped values and snapshots do not matter (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skips_checksums: AtomicBool,
     /// The server's hooks: what only the layers above can do.
     pub hooks: std::sync::OnceLock<Box<dyn Hooks>>,
 }
@@ -126,6 +128,21 @@ pub trait Hooks: Send + Sync {
     fn run_job(&self, engine: &Engine, job: Job);
     /// Rebuilds the data from the append-only file (DEBUG LOADAOF). The caller has not passed the gate.
     fn reload_aof(&self, engine: &Engine) -> Result<(), String>;
+    /// Saves the data as of now to the snapshot file. The caller has not passed the gate.
+    fn save(&self, engine: &Engine) -> Result<(), String>;
+    /// Rebuilds the data from the snapshot file (DEBUG RELOAD). The caller has not passed the gate.
+    fn reload_snapshot(&self, engine: &Engine, how: Reload) -> Result<(), String>;
+}
+
+/// What DEBUG RELOAD does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether the data is saved before.
+    pub saves: bool,
+    /// Whether the data in memory is given up before.
+    pub flushes: bool,
+    /// Whether keys of the file replace those that are there.
+    pub merges: bool,
 }
 
 /// How SHUTDOWN was asked for.
@@ -160,6 +177,11 @@ pub struct Loading {
     pub started_ms: AtomicI64,
     pub total_bytes: AtomicU64,
     pub loaded_bytes: AtomicU64,
+    /// What the server that wrote the snapshot used.
+    pub used_memory: AtomicU64,
+    /// Of the last snapshot: keys stored, and keys left out because their time had passed.
+    pub keys_loaded: AtomicU64,
+    pub keys_expired: AtomicU64,
 }
 
 impl Engine {
@@ -210,6 +232,7 @@ impl Engine {
             shutdown: AtomicU32::new(shutdown::NONE),
             puts_off_signals: AtomicBool::new(false),
             expires_actively: AtomicBool::new(true),
+            skips_checksums: AtomicBool::new(false),
             hooks: std::sync::OnceLock::new(),
             config: ConfigStore::new(config),
         }

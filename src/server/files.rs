@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use parking_lot::Mutex;
 
-use super::Server;
 use super::replay::Replay;
-use super::rewrite;
+use super::{Server, rdb, rewrite};
 use crate::base::clock::unix_ms;
 use crate::config::Config;
 use crate::engine::condition;
@@ -103,6 +102,8 @@ pub(super) fn prepare(server: &Server) {
     let config = server.engine.config.load();
     if config.appendonly {
         server.engine.aof.is_on.store(true, Relaxed);
+    }
+    if config.appendonly || rdb::has_file(&config) {
         server.engine.set_condition(condition::LOADING, true);
     }
 }
@@ -111,7 +112,7 @@ pub(super) fn prepare(server: &Server) {
 pub(super) fn load_at_start(server: &Arc<Server>) -> Result<()> {
     let config = server.engine.config.snapshot();
     if !config.appendonly {
-        return Ok(());
+        return rdb::load_at_start(server, &config);
     }
     let folder = Folder::of(&config);
     let Some(mut manifest) = load_data(server, &folder, &config)? else {

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{Server, apply, files, jobs, shutdown};
+use super::{Server, apply, files, jobs, rdb, shutdown};
 use crate::config::{Apply, Config};
-use crate::engine::{Engine, Hooks, Shutdown};
+use crate::engine::{Engine, Hooks, Reload, Shutdown};
 use crate::persistence::Job;
 
 struct ServerHooks(Weak<Server>);
@@ -49,6 +49,20 @@ impl Hooks for ServerHooks {
     fn reload_aof(&self, _engine: &Engine) -> Result<(), String> {
         match self.0.upgrade() {
             Some(server) => files::reload(&server).map_err(|error| format!("{error:#}")),
+            None => Ok(()),
+        }
+    }
+
+    fn save(&self, _engine: &Engine) -> Result<(), String> {
+        match self.0.upgrade() {
+            Some(server) => jobs::save_now(&server).map_err(|error| format!("{error:#}")),
+            None => Ok(()),
+        }
+    }
+
+    fn reload_snapshot(&self, _engine: &Engine, how: Reload) -> Result<(), String> {
+        match self.0.upgrade() {
+            Some(server) => rdb::reload(&server, how).map_err(|error| format!("{error:#}")),
             None => Ok(()),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use parking_lot::Mutex;
 
 use super::Server;
@@ -166,6 +166,21 @@ fn save_in_background(server: &Server) {
     );
 }
 
+/// Saves the data as of now, as soon as nobody else is at work on files. The caller has not passed the gate.
+pub(super) fn save_now(server: &Server) -> Result<()> {
+    let jobs = &server.engine.jobs;
+    while !jobs.begin(Job::Save) {
+        if server.exit.is_ending() {
+            bail!("the server ends");
+        }
+        sleep(LOOK);
+    }
+    server.engine.snapshots.saves.fetch_add(1, Relaxed);
+    let saved = save(server, &|keys| server.pace(keys));
+    jobs.end();
+    saved
+}
+
 /// Saves the data as of now to the snapshot file. `goes_on` hears how many keys have been copied, and may say that the
 /// snapshot is no longer wanted.
 pub(super) fn save(server: &Server, goes_on: &dyn Fn(u64) -> bool) -> Result<()> {
@@ -201,6 +216,7 @@ pub(super) fn save(server: &Server, goes_on: &dyn Fn(u64) -> bool) -> Result<()>
     engine
         .snapshots
         .note_saved(unix_ms(), changes.load(Relaxed));
+    engine.set_condition(condition::SNAPSHOT_ERROR, false);
     Ok(())
 }
 

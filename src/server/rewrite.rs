@@ -21,7 +21,11 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// BGREWRITEAOF, with the job begun. The log may be off: then there is just a new base.
 pub(super) fn rewrite(server: &Arc<Server>) -> Result<()> {
-    let _turn = server.files.turn.lock();
+    let Some(_turn) = server.files.turn.try_lock() else {
+        // Whoever has the turn may be waiting for this job to end.
+        server.engine.jobs.wants_rewrite.store(true, Relaxed);
+        return Ok(());
+    };
     let folder = server.files.folder(server);
     let helm = server.files.log.lock().as_ref().map(|log| log.helm.clone());
     noted(server, || match helm {

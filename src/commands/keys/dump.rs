@@ -1,5 +1,7 @@
 //! DUMP and RESTORE: a value as bytes that any server of the kind takes.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use crate::base::numbers::parse_i64;
 use crate::engine::{Call, CommandError, CommandResult, event};
 use crate::keyspace::{Expiry, Key, Value};
@@ -101,7 +103,8 @@ pub(super) fn restore(call: &mut Call) -> CommandResult {
 }
 
 fn read<'p>(call: &Call, payload: &'p [u8]) -> Result<Restored<'p>, CommandError> {
-    let (dialect, bytes) = rdb::checked(payload).ok_or(CommandError::text(
+    let sums = !call.engine.skips_checksums.load(Relaxed);
+    let (dialect, bytes) = rdb::checked(payload, sums).ok_or(CommandError::text(
         "ERR DUMP payload version or checksum are wrong",
     ))?;
     let value = rdb::read(&mut Reader::new(bytes), dialect, &Limits::of(call.config));

@@ -10,6 +10,7 @@ mod module;
 mod permission;
 mod process;
 mod saving;
+mod snapshot;
 
 use crate::engine::Command;
 
@@ -21,6 +22,7 @@ pub const COMMANDS: &[Command] = &[
     debug::DEBUG,
     info::INFO,
     saving::LASTSAVE,
+    snapshot::SAVE,
     lolwut::LOLWUT,
     memory::MEMORY,
     module::MODULE,

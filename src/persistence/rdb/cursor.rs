@@ -39,21 +39,25 @@ pub enum Malformed {
     Type(u8),
     #[error("a value without elements")]
     Empty,
-    #[error("an element that is there twice")]
+    #[error("integrity check failed: an element is there twice")]
     Twice,
     #[error("a score that is no number")]
     Score,
-    #[error("a listpack that is none")]
+    #[error("Listpack integrity check failed")]
     Listpack,
-    #[error("an intset that is none")]
+    #[error("Stream listpack integrity check failed")]
+    StreamListpack,
+    #[error("Intset integrity check failed")]
     Intset,
-    #[error("a ziplist that is none")]
+    #[error("Ziplist integrity check failed")]
     Ziplist,
-    #[error("a zipmap that is none")]
+    #[error("Zset ziplist integrity check failed")]
+    SortedSetZiplist,
+    #[error("Zipmap integrity check failed")]
     Zipmap,
-    #[error("an element without its other half")]
+    #[error("integrity check failed: an element without its other half")]
     Odd,
-    #[error("a list node of kind {0}")]
+    #[error("Quicklist integrity check failed: a node of kind {0}")]
     Node(u64),
     #[error("a field that expires at an impossible time")]
     Expiry,
@@ -61,6 +65,8 @@ pub enum Malformed {
     Module(u64),
     #[error("a value of module '{0}', which is not there")]
     UnknownModule(ModuleName),
+    #[error("Duplicate stream consumer detected")]
+    Consumer,
     #[error("a stream's {0} make no sense")]
     Stream(&'static str),
 }

@@ -7,8 +7,6 @@ pub(super) const SORTED_SET: u8 = 3;
 pub(super) const HASH: u8 = 4;
 /// With binary scores.
 pub(super) const SORTED_SET_2: u8 = 5;
-/// A value of a module, as release candidates of 4.0 wrote it.
-pub(super) const MODULE_EARLY: u8 = 6;
 /// A value of a module.
 pub(super) const MODULE_2: u8 = 7;
 pub(super) const HASH_ZIPMAP: u8 = 9;

@@ -36,6 +36,8 @@ pub struct Options {
     pub drops_expired: bool,
     /// Whether keys that are there already are replaced.
     pub replaces: bool,
+    /// Microseconds to wait after each key, for tests; below zero, a microsecond after so many keys.
+    pub delay: i32,
     /// Threads that store; each passes the gate on the lane of its number.
     pub workers: usize,
 }
@@ -200,14 +202,30 @@ impl Store<'_> {
                 arrivals.extend(self.read(batch, raw)?);
             }
             self.prefetch(&arrivals);
-            let _passage = self.keyspace.gate().pass(lane);
+            let passage = self.keyspace.gate().pass(lane);
             for arrival in arrivals {
                 let offset = batch.offset + arrival.raw.place.start as u64;
                 let stored = self.store(arrival);
                 stored.map_err(|problem| Fault { offset, problem })?;
             }
+            drop(passage);
+            self.wait(raws.len());
         }
         Ok(())
+    }
+
+    fn wait(&self, keys: usize) {
+        if self.options.delay == 0 || self.has_failed.load(Relaxed) {
+            return;
+        }
+        // Others store meanwhile, who wait for as long.
+        let keys = keys as u64 * self.options.workers as u64;
+        let delay = u64::from(self.options.delay.unsigned_abs());
+        let micros = match self.options.delay {
+            0.. => keys * delay,
+            _ => keys / delay,
+        };
+        std::thread::sleep(std::time::Duration::from_micros(micros));
     }
 
     /// Reads a value. None is left of one that is empty or past its time.

@@ -38,4 +38,3 @@ pub(super) const END: u8 = 255;
 
 /// The last version without a checksum.
 pub(super) const LAST_WITHOUT_CHECKSUM: u32 = 4;
-pub(super) const CHECKSUM_BYTES: usize = 8;

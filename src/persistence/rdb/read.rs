@@ -135,7 +135,10 @@ fn read_list(reader: &mut Reader<'_>, kind: u8, limit: list::Limit) -> Result<Li
                 old::ziplist(&reader.string()?, |element| push(&mut list, &element))?;
             }
             _ => match reader.length()? {
-                PLAIN => push(&mut list, &reader.string()?)?,
+                PLAIN => match &*reader.string()? {
+                    [] => return Err(Malformed::Node(PLAIN)),
+                    element => push(&mut list, element)?,
+                },
                 PACKED => add_node(&mut list, &listpack(reader)?, limit)?,
                 other => return Err(Malformed::Node(other)),
             },
@@ -253,6 +256,10 @@ fn read_old_sorted_set(
             Ok(())
         }
         Some(member) => gather(&mut gathered, &member, parse_score(&element)?),
+    })
+    .map_err(|error| match error {
+        Malformed::Ziplist => Malformed::SortedSetZiplist,
+        other => other,
     })?;
     match member {
         Some(_) => Err(Malformed::Odd),

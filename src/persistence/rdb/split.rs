@@ -10,7 +10,7 @@ use super::cursor::{Malformed, Reader};
 use super::module::{self, ModuleName};
 use super::opcode as code;
 use super::skip::skip;
-use super::{Dialect, Fault, Problem, kind};
+use super::{Dialect, Fault, Problem};
 use crate::base::crc64::crc64;
 
 /// Bytes read at once.
@@ -124,19 +124,9 @@ impl<R: Read> Splitter<R> {
         self.offset + self.at as u64
     }
 
-    /// The file's version.
-    pub fn version(&self) -> u32 {
-        self.version
-    }
-
     /// What was being done when an error was met.
     pub fn doing(&self) -> &'static str {
         self.doing
-    }
-
-    /// The database of the next values.
-    pub fn database(&self) -> usize {
-        self.database
     }
 
     /// An error where the steps stand.
@@ -178,12 +168,11 @@ impl<R: Read> Splitter<R> {
                     return Ok(Part::Values(self.take_batch()));
                 }
                 Ok(Step::Part(part)) => return Ok(part),
-                Err(Problem::Value(Malformed::Ended)) if !self.is_read => {
-                    if !self.entries.is_empty() {
-                        return Ok(Part::Values(self.take_batch()));
-                    }
-                    self.read_more()?;
+                // What was found before comes first.
+                Err(_) if !self.entries.is_empty() => {
+                    return Ok(Part::Values(self.take_batch()));
                 }
+                Err(Problem::Value(Malformed::Ended)) if !self.is_read => self.read_more()?,
                 Err(problem) => return Err(self.fault(problem)),
             }
         }
@@ -203,7 +192,7 @@ impl<R: Read> Splitter<R> {
         }))
     }
 
-    /// What has been read beyond the steps: the file goes on with something else.
+    /// What has been read and comes next.
     pub fn rest(&self) -> &[u8] {
         self.chunk.get(self.at..).unwrap_or_default()
     }
@@ -404,9 +393,4 @@ fn number(digits: &[u8]) -> Option<u32> {
 fn read_into(mut input: impl Read, out: &mut Vec<u8>, wanted: usize) -> io::Result<usize> {
     out.reserve(wanted);
     input.read_to_end(out)
-}
-
-/// What the tool that checks files says of a type.
-pub(super) fn kind_name(kind: u8) -> &'static str {
-    kind::name(kind)
 }

@@ -75,7 +75,8 @@ pub(super) fn read(reader: &mut Reader<'_>, kind: u8) -> Result<Stream, Malforme
     for _ in 0..reader.length()? {
         let id = reader.string()?;
         let id = id_of((*id).try_into().map_err(|_| WRONG_IDS)?);
-        let node = Node::from_bytes(reader.string()?.into_owned()).ok_or(Malformed::Listpack)?;
+        let node =
+            Node::from_bytes(reader.string()?.into_owned()).ok_or(Malformed::StreamListpack)?;
         if nodes.insert(id, node).is_some() {
             return Err(WRONG_IDS);
         }
@@ -150,7 +151,7 @@ fn read_consumer(
     let name = reader.string()?;
     let seen_at = reader.moment()?;
     let (consumer, true) = group.find_or_make(&name, seen_at) else {
-        return Err(Malformed::Stream("consumers"));
+        return Err(Malformed::Consumer);
     };
     let active_at = match kind {
         kind if kind::stream_version(kind) >= 3 => Some(reader.moment()?).filter(|at| *at != -1),

@@ -48,8 +48,12 @@ pub(super) const PERSISTENCE: Section = Section::new(
         }),
         ("rdb_saves", |facts| number(&facts.engine.snapshots.saves)),
         ("rdb_last_cow_size", |_| "0".into()),
-        ("rdb_last_load_keys_expired", |_| "0".into()),
-        ("rdb_last_load_keys_loaded", |_| "0".into()),
+        ("rdb_last_load_keys_expired", |facts| {
+            number(&facts.engine.loading.keys_expired)
+        }),
+        ("rdb_last_load_keys_loaded", |facts| {
+            number(&facts.engine.loading.keys_loaded)
+        }),
         ("aof_enabled", |facts| {
             u8::from(facts.config.appendonly).to_string()
         }),
@@ -149,7 +153,8 @@ fn loading(facts: &Facts<'_>, out: &mut String) {
     };
     line(out, format_args!("loading_start_time:{}", started / 1000));
     line(out, format_args!("loading_total_bytes:{total}"));
-    line(out, format_args!("loading_rdb_used_mem:0"));
+    let memory = loading.used_memory.load(Relaxed);
+    line(out, format_args!("loading_rdb_used_mem:{memory}"));
     line(out, format_args!("loading_loaded_bytes:{loaded}"));
     let percent = loaded as f64 * 100.0 / total.max(1) as f64;
     line(out, format_args!("loading_loaded_perc:{percent:.2}"));
