@@ -91,6 +91,10 @@ impl Source for Data<'_> {
         Ok(text.len() as u64)
     }
 
+    fn is_rdb(&self) -> bool {
+        false
+    }
+
     fn is_wanted(&self) -> bool {
         !self.ends.load(Relaxed)
     }

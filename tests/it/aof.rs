@@ -161,7 +161,7 @@ fn redis_and_we_load_each_other_s_files() {
     // Switched on again before that, the old files would simply go on.
     eventually("it is off", || ours.log().contains("is switched off"));
     assert_eq!(ours.raw().ask("CONFIG SET appendonly yes"), ok());
-    let base = folder(&ours).join("appendonly.aof.2.base.aof");
+    let base = folder(&ours).join("appendonly.aof.2.base.rdb");
     eventually("the base is there", || base.exists());
     assert_eq!(ours.raw().ask("SET late 1"), ok());
     thread::sleep(Duration::from_millis(50));
