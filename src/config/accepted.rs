@@ -136,8 +136,6 @@ const ROWS: &[Directive] = &[
     row("aof-rewrite-incremental-fsync", SWITCH, &["yes"], "Files are always written to disk in portions."),
     row("rdb-del-sync-files", SWITCH, &["no"], "No file is left behind by a synchronisation."),
     row("rdb-version-check", Rule::Choice(&["strict", "relaxed"]), &["strict"], "Snapshots of a later version are refused."),
-    row("aof-disable-auto-gc", SWITCH, &["no"], "For tests of Redis.").hidden(),
-    row("rdb-key-save-delay", number(i32::MIN as i128, INT), &["0"], "For tests of Redis.").hidden(),
     row("loading-process-events-interval-bytes", number(1024, INT), &["2097152"], "For tests of Redis.").hidden(),
     row("propagation-error-behavior", Rule::Choice(&["ignore", "panic", "panic-on-replicas"]), &["ignore"], "Errors of replayed commands are logged."),
     row("tls-port", number(0, 65535), &["0"], "TLS is not available.").warning("TLS is not available: no TLS port is opened"),

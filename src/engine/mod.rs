@@ -52,7 +52,7 @@ use crate::base::{clock::unix_ms, random};
 use crate::config::{Config, ConfigStore, KeyEvents};
 use crate::journal::Journal;
 use crate::keyspace::Keyspace;
-use crate::persistence::AofStatus;
+use crate::persistence::{AofStatus, Job, Jobs, SnapshotStatus};
 use crate::pubsub::{Kind, PubSub, Publication};
 
 /// Everything that connections share.
@@ -91,6 +91,10 @@ pub struct Engine {
     pub synced: AtomicU64,
     /// The append-only file, for INFO.
     pub aof: AofStatus,
+    /// Snapshots, for INFO and LASTSAVE.
+    pub snapshots: SnapshotStatus,
+    /// Who works on files in the background.
+    pub jobs: Jobs,
     /// Progress of loading, for INFO.
     pub loading: Loading,
     /// How far the server is on the way to its end.
@@ -120,6 +124,8 @@ pub trait Hooks: Send + Sync {
     fn shut_down(&self, engine: &Engine, how: Shutdown);
     /// Does something on a thread of its own, which has not passed the gate.
     fn in_background(&self, work: Box<dyn FnOnce(&Engine) + Send>);
+    /// Does a job that has begun, on a thread of its own, and ends it.
+    fn run_job(&self, engine: &Engine, job: Job);
     /// Rebuilds the data from the append-only file (DEBUG LOADAOF). The caller has not passed the gate.
     fn reload_aof(&self, engine: &Engine) -> Result<(), String>;
     /// Saves the data as of now to the snapshot file. The caller has not passed the gate.
@@ -144,6 +150,10 @@ pub struct Reload {
 pub struct Shutdown {
     /// Whether a failure to write files is ignored.
     pub force: bool,
+    /// Whether a snapshot is saved even if no `save` rule is set.
+    pub saves: bool,
+    /// Whether no snapshot is saved even if `save` rules are set.
+    pub saves_not: bool,
 }
 
 /// Facts about this process that INFO tells.
@@ -216,6 +226,8 @@ impl Engine {
             durable: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             aof: AofStatus::default(),
+            snapshots: SnapshotStatus::new(unix_ms()),
+            jobs: Jobs::default(),
             loading: Loading::default(),
             shutdown: AtomicU32::new(shutdown::NONE),
             puts_off_signals: AtomicBool::new(false),
@@ -263,7 +275,13 @@ impl Engine {
 
     /// When the data was last saved to a snapshot, or else the server started, in Unix seconds.
     pub fn last_save(&self) -> i64 {
-        self.identity.started_ms / 1000
+        self.snapshots.last_save.load(Relaxed)
+    }
+
+    /// Changes since the data was last saved to a snapshot.
+    pub fn unsaved_changes(&self) -> u64 {
+        let changes = self.stats.sum(|lane| &lane.dirty);
+        changes.saturating_sub(self.snapshots.saved_changes.load(Relaxed))
     }
 
     /// Whether those who may append to the journal wait until it has been written. While the disk refuses they need not:

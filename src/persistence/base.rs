@@ -3,13 +3,14 @@
 mod collections;
 mod sorted_sets;
 
-use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::disk::{Disk, DiskFile, append_all};
 use super::list;
 use super::rdb::{self, FileEncoder, Preamble};
 use crate::base::crc64::{after_zeros, crc64};
@@ -191,7 +192,7 @@ impl Encoder {
 
 /// The file of a base.
 struct Sink {
-    file: File,
+    file: Arc<dyn DiskFile>,
     size: u64,
     synced: u64,
     /// Packs long strings.
@@ -213,11 +214,11 @@ impl Sink {
     }
 
     fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+        append_all(&*self.file, bytes)?;
         self.size += bytes.len() as u64;
         self.sum = self.sum.map(|sum| crc64(sum, bytes));
         if self.size - self.synced >= SYNC_SIZE {
-            self.file.sync_data()?;
+            self.file.sync()?;
             self.synced = self.size;
         }
         Ok(())
@@ -233,27 +234,26 @@ impl Sink {
             if dump.sums {
                 sum ^= after_zeros(crc64(0, &difference), zeros);
             }
-            self.file.rewind()?;
-            self.file.write_all(&header)?;
-            self.file.seek(io::SeekFrom::End(0))?;
+            self.file.replace_start(&header)?;
         }
         self.write_bytes(&sum.to_le_bytes())
     }
 }
 
 /// Writes a base that is complete and on disk when this returns; gives its size. `encoder` is the one that the snapshot
-/// shows its entries to; `goes_on` may say that it is no longer wanted.
+/// shows its entries to; `goes_on` hears how many have been added, and may say that the base is no longer wanted.
 pub fn write_base(
+    disk: &dyn Disk,
     path: &Path,
     mut snapshot: Snapshot<'_>,
     encoder: &Mutex<Encoder>,
-    goes_on: &dyn Fn() -> bool,
+    goes_on: &dyn Fn(u64) -> bool,
 ) -> io::Result<u64> {
     let mut sink = {
         let encoder = encoder.lock();
         let dump = encoder.dump.as_deref();
         Sink {
-            file: File::create(path)?,
+            file: disk.create(path)?,
             size: 0,
             synced: 0,
             writer: rdb::Writer::new(dump.is_some_and(|dump| dump.packs)),
@@ -262,7 +262,15 @@ pub fn write_base(
     };
     loop {
         let is_done = snapshot.walk(ENTRIES_AT_ONCE);
-        if !is_done && encoder.lock().len < WRITE_SIZE {
+        let (keys, gathered) = {
+            let encoder = encoder.lock();
+            (encoder.keys, encoder.len)
+        };
+        if !goes_on(keys) {
+            let reason = "no longer wanted";
+            return Err(io::Error::new(io::ErrorKind::Interrupted, reason));
+        }
+        if !is_done && gathered < WRITE_SIZE {
             continue;
         }
         // Writers that show old entries wait for this lock, so nothing is written while it is held.
@@ -272,12 +280,8 @@ pub fn write_base(
             if let Some(dump) = &encoder.lock().dump {
                 sink.finish(dump)?;
             }
-            sink.file.sync_all()?;
+            sink.file.sync()?;
             return Ok(sink.size);
-        }
-        if !goes_on() {
-            let reason = "no longer wanted";
-            return Err(io::Error::new(io::ErrorKind::Interrupted, reason));
         }
     }
 }

@@ -1,13 +1,12 @@
 //! Loading: the commands of all parts, in order, are given to a player. Groups between MULTI and EXEC come as a whole or not
 //! at all.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
 use std::time::Instant;
 
 use thiserror::Error;
 
+use super::disk::Input;
 use super::file::Folder;
 use super::manifest::Manifest;
 use super::reader::{Fault, Reader, Step};
@@ -111,12 +110,7 @@ pub struct Loaded {
 
 /// The sizes of all parts together, so that progress can be told.
 pub fn total_size(folder: &Folder, manifest: &Manifest) -> Result<u64, LoadError> {
-    let sizes = manifest
-        .parts()
-        .map(|part| match folder.file(&part.name).metadata() {
-            Ok(metadata) => Ok(metadata.len()),
-            Err(error) => Err(open_error(&part.name, &error)),
-        });
+    let sizes = manifest.parts().map(|part| size_of(folder, &part.name));
     sizes.sum()
 }
 
@@ -128,21 +122,23 @@ pub fn load(
     player: &mut dyn Player,
 ) -> Result<Loaded, LoadError> {
     let mut loaded = Loaded::default();
-    let count = manifest.parts().count();
     for (index, part) in manifest.parts().enumerate() {
         let is_base = index == 0 && manifest.base.is_some();
-        let (path, started) = (folder.file(&part.name), Instant::now());
-        let file = File::open(&path).map_err(|error| open_error(&part.name, &error))?;
-        let played = play_file(&part.name, file, player)?;
+        let started = Instant::now();
+        let size = size_of(folder, &part.name)?;
+        let file = folder.disk().read(&folder.file(&part.name));
+        let file = file.map_err(|error| open_error(&part.name, &error))?;
+        let played = play_file(&part.name, file, size, player)?;
         if let Some(offset) = played.torn {
-            cut_torn_end(
-                &part.name,
-                &path,
+            let mut later = manifest.parts().skip(index + 1);
+            // A crash may have come just when the log was about to go on in a new file.
+            let is_last = later.all(|part| size_of(folder, &part.name).is_ok_and(|size| size == 0));
+            let torn = TornEnd {
+                file: part.name.clone(),
                 offset,
-                played.bytes,
-                index + 1 == count,
-                truncates,
-            )?;
+                bytes: played.bytes - offset,
+            };
+            torn.cut(folder, is_last, truncates)?;
         }
         let bytes = played.torn.unwrap_or(played.bytes);
         loaded.bytes += bytes;
@@ -167,46 +163,62 @@ fn open_error(name: &str, error: &io::Error) -> LoadError {
     }
 }
 
-fn cut_torn_end(
-    name: &str,
-    path: &Path,
+fn size_of(folder: &Folder, name: &str) -> Result<u64, LoadError> {
+    let size = folder.disk().length(&folder.file(name));
+    size.map_err(|error| open_error(name, &error))
+}
+
+/// The end of a file where a command is not complete.
+struct TornEnd {
+    file: String,
     offset: u64,
-    size: u64,
-    is_last: bool,
-    truncates: bool,
-) -> Result<(), LoadError> {
-    let (file, bytes) = (name.to_owned(), size - offset);
-    if !is_last {
-        return Err(LoadError::TornBeforeLast { file, offset });
-    }
-    if !truncates {
-        return Err(LoadError::Torn {
+    bytes: u64,
+}
+
+impl TornEnd {
+    /// Cuts it off where that is allowed.
+    fn cut(self, folder: &Folder, is_last: bool, truncates: bool) -> Result<(), LoadError> {
+        let Self {
             file,
             offset,
             bytes,
-        });
+        } = self;
+        if !is_last {
+            return Err(LoadError::TornBeforeLast { file, offset });
+        }
+        if !truncates {
+            return Err(LoadError::Torn {
+                file,
+                offset,
+                bytes,
+            });
+        }
+        tracing::warn!(
+            "!!! Warning: short read while loading the AOF file {file}: truncating it at offset {offset}, its last {bytes} bytes are incomplete !!!"
+        );
+        let part = folder.disk().append(&folder.file(&file));
+        part.and_then(|part| part.cut(offset).and_then(|()| part.sync()))
+            .map_err(|error| LoadError::Truncate {
+                file: file.clone(),
+                offset,
+                reason: error_text(&error),
+            })?;
+        tracing::warn!("AOF {file} loaded anyway because aof-load-truncated is enabled");
+        Ok(())
     }
-    tracing::warn!(
-        "!!! Warning: short read while loading the AOF file {name}: truncating it at offset {offset}, its last {bytes} bytes are incomplete !!!"
-    );
-    let cut = OpenOptions::new().write(true).open(path);
-    cut.and_then(|file| file.set_len(offset).and_then(|()| file.sync_all()))
-        .map_err(|error| LoadError::Truncate {
-            file,
-            offset,
-            reason: error_text(&error),
-        })?;
-    tracing::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
-    Ok(())
 }
 
-fn play_file(name: &str, mut file: File, player: &mut dyn Player) -> Result<Played, LoadError> {
+fn play_file(
+    name: &str,
+    mut file: Box<dyn Input>,
+    size: u64,
+    player: &mut dyn Player,
+) -> Result<Played, LoadError> {
     let unreadable = |error: io::Error| LoadError::Unreadable {
         file: name.into(),
         offset: 0,
         reason: error_text(&error),
     };
-    let size = file.metadata().map_err(unreadable)?.len();
     let mut head = [0; RDB_MAGIC.len()];
     let is_rdb = match file.read_exact(&mut head) {
         Ok(()) => head == RDB_MAGIC,
@@ -216,7 +228,7 @@ fn play_file(name: &str, mut file: File, player: &mut dyn Player) -> Result<Play
     if is_rdb {
         return Err(LoadError::Rdb { file: name.into() });
     }
-    io::Seek::rewind(&mut file).map_err(unreadable)?;
+    file.rewind().map_err(unreadable)?;
     play(name, file, size, player)
 }
 

@@ -225,6 +225,11 @@ impl Manifest {
         name
     }
 
+    /// Turns all increments into history: a new base holds what they hold, and nothing is logged any more.
+    pub fn retire_all(&mut self) {
+        self.history.append(&mut self.increments);
+    }
+
     /// Turns all increments but the last into history: a new base holds what they hold.
     pub fn retire_increments(&mut self) {
         if let Some(last) = self.increments.pop() {

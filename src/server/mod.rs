@@ -8,11 +8,13 @@ mod connection;
 mod files;
 mod holders;
 mod hooks;
+mod jobs;
 mod limits;
 mod listener;
 mod outbox;
 mod rdb;
 mod replay;
+mod rewrite;
 mod shutdown;
 mod signals;
 mod stream;
@@ -27,6 +29,7 @@ use anyhow::{Context, Result};
 use crate::config::Config;
 use crate::engine::Engine;
 use files::Files;
+use jobs::Backoff;
 use listener::Listeners;
 use shutdown::Exit;
 
@@ -40,6 +43,7 @@ pub struct Server {
     /// Per worker how many clients wait for the disk.
     holders: Box<[AtomicUsize]>,
     files: Files,
+    backoff: Backoff,
     exit: Exit,
 }
 
@@ -73,6 +77,7 @@ pub fn run(mut config: Config) -> Result<i32> {
         listeners,
         holders: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
         files: Files::default(),
+        backoff: Backoff::default(),
         exit: Exit::default(),
     });
     hooks::install(&server);

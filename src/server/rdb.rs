@@ -9,19 +9,23 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
-use super::Server;
+use super::{Server, jobs};
 use crate::base::alloc::used;
 use crate::base::clock::unix_ms;
 use crate::base::machine::error_text;
 use crate::base::version::REDIS_VERSION;
 use crate::config::Config;
 use crate::engine::{Engine, Reload, access_clock, condition};
+use crate::persistence::Job;
 use crate::persistence::rdb::{
     self, Fault, Limits, Listener, Malformed, ModuleName, Options, Preamble, Problem,
 };
 
 /// Time between two lines in the log.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether other work on files has ended.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What a snapshot of this moment begins with. Sizes are those of about now.
 pub(super) fn preamble(engine: &Engine, config: &Config, is_aof_base: bool) -> Preamble {
@@ -245,7 +249,7 @@ pub(super) fn reload(server: &Arc<Server>, how: Reload) -> Result<()> {
 fn reload_alone(server: &Arc<Server>, how: Reload) -> Result<()> {
     let engine = &server.engine;
     if how.saves {
-        save(server, &|_| true)?;
+        save(server)?;
     }
     if how.flushes {
         let alone = engine.keyspace.gate().alone();
@@ -269,20 +273,20 @@ fn reload_alone(server: &Arc<Server>, how: Reload) -> Result<()> {
     load_file(server, &config, &path, purpose).context("DEBUG RELOAD")
 }
 
-/// Saves the data as of now to the snapshot file. `goes_on` hears how many keys have been copied.
-pub(super) fn save(server: &Server, _goes_on: &dyn Fn(u64) -> bool) -> Result<()> {
-    use crate::persistence::{Encoder, write_base};
-    let engine = &server.engine;
-    let config = engine.config.snapshot();
-    let path = config.dir.file(&config.dbfilename);
-    let temporary = config
-        .dir
-        .file(&format!("temp-{}.rdb", engine.identity.pid));
-    let encoder = Encoder::rdb(preamble(engine, &config, false), config.rdbchecksum);
-    let encoder = Arc::new(parking_lot::Mutex::new(encoder));
-    let snapshot = super::files::cut(server, &encoder, false)?;
-    write_base(&temporary, snapshot, &encoder, &|| true)?;
-    std::fs::rename(&temporary, &path)?;
-    tracing::info!("DB saved on disk");
+/// Saves the data as of now, for somebody who waits for it. Refused while that is being done in the background.
+pub(super) fn save(server: &Server) -> Result<()> {
+    let (engine, jobs) = (&server.engine, &server.engine.jobs);
+    while !jobs.begin(Job::Save) {
+        if jobs.present() == Some(Job::Save) {
+            return Err(anyhow!("a background save is in progress"));
+        }
+        // A rewrite needs the only copy that there can be.
+        std::thread::sleep(LOOK);
+    }
+    let saved = jobs::save(server, &|_| true);
+    jobs.end();
+    saved?;
+    engine.snapshots.has_failed.store(false, Relaxed);
+    engine.set_condition(condition::SNAPSHOT_ERROR, false);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::connection::with_lane;
-use super::{Server, signals};
+use super::{Server, jobs, signals};
 use crate::base::clock::unix_ms;
 use crate::engine::{Effects, Engine, event, flag};
 use crate::journal::write_command;
@@ -35,6 +35,7 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
             engine.stats.note_peak();
             if round.is_multiple_of(ROUNDS_PER_SAMPLE) {
                 engine.stats.sample();
+                jobs::tick(&server);
             }
         }
         note_turns(engine, index);

@@ -9,16 +9,19 @@ mod memory;
 mod module;
 mod permission;
 mod process;
+mod saving;
 mod snapshot;
 
 use crate::engine::Command;
 
 /// The family.
 pub const COMMANDS: &[Command] = &[
+    saving::BGREWRITEAOF,
+    saving::BGSAVE,
     config::CONFIG,
     debug::DEBUG,
     info::INFO,
-    process::LASTSAVE,
+    saving::LASTSAVE,
     snapshot::SAVE,
     lolwut::LOLWUT,
     memory::MEMORY,

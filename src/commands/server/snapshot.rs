@@ -8,6 +8,7 @@ use crate::engine::{
     Call, Command, CommandError, CommandResult, Engine, Group, Hooks, Parked, Progress, Reload,
     Session, Unblock, flags::*,
 };
+use crate::persistence::Job;
 use crate::resp::reply::Reply;
 
 /// How the work has ended, once it has.
@@ -77,6 +78,11 @@ pub(super) fn wait_for(
 }
 
 fn save(call: &mut Call) -> CommandResult {
+    if call.engine.jobs.present() == Some(Job::Save) {
+        return Err(CommandError::text(
+            "ERR Background save already in progress",
+        ));
+    }
     wait_for(call, "SAVE", "ERR", |hooks, engine| hooks.save(engine))
 }
 

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::keyspace::{
     AccessClock, Cursor, Db, Expiry, Key, Keyspace, Moment, Notes, Value, ValueRef,
 };
+use crate::persistence::RealDisk;
 use crate::persistence::base::{Encoder, write_base};
 use crate::structures::hash::{Hash, Lifetime};
 use crate::structures::list::{End, Limit, List};
@@ -257,7 +258,7 @@ fn written(keyspace: &Keyspace, preamble: Preamble, sums: bool) -> Vec<u8> {
     let alone = keyspace.gate().alone();
     let snapshot = keyspace.cut(&alone, 1, keep).expect("the only copy");
     drop(alone);
-    let size = write_base(&path, snapshot, &encoder, &|| true).expect("written");
+    let size = write_base(&RealDisk, &path, snapshot, &encoder, &|_| true).expect("written");
     let bytes = std::fs::read(&path).expect("a file");
     assert_eq!(size, bytes.len() as u64);
     bytes

@@ -1,0 +1,248 @@
+//! Lives of a log on a disk that fails, each ended by a power cut: what was acknowledged is found again, and nothing that was
+//! never written. The data is just a number: commands count it up by one, a base tells it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::disk::append_all;
+use super::file::Folder;
+use super::load::{Player, Refusal, load};
+use super::rewrite::{Helm, Source};
+use super::simulated::{SimulatedDisk, Troubles};
+use super::status::AofStatus;
+use super::writer::{Audience, Order, Wiring, Writer};
+use crate::base::numbers::parse_i64;
+use crate::config::{AppendFsync, Config, ConfigStore};
+use crate::journal::{Journal, write_command};
+use crate::resp::args::Args;
+
+/// Plays a log.
+#[derive(Default)]
+struct Counter(i64);
+
+impl Player for Counter {
+    fn run(&mut self, _: usize, args: Args<'_>) -> Result<(), Refusal> {
+        let number = parse_i64(args.at(1)).ok_or(Refusal::UnknownCommand)?;
+        if args.is(0, "COUNT") && number == self.0 {
+            self.0 += 1;
+        } else if args.is(0, "BASE") {
+            self.0 = number;
+        } else {
+            return Err(Refusal::Because(format!("{number} after {}", self.0)));
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, _: u64) -> bool {
+        true
+    }
+}
+
+#[derive(Default)]
+struct Acknowledged {
+    written: AtomicU64,
+    synced: AtomicU64,
+}
+
+impl Audience for Acknowledged {
+    fn written(&self, number: u64) {
+        self.written.store(number, SeqCst);
+    }
+
+    fn synced(&self, number: u64) {
+        self.synced.store(number, SeqCst);
+    }
+
+    fn trouble(&self, _: Option<String>) {}
+}
+
+/// The data of a life that began with a number.
+struct Data<'a> {
+    folder: &'a Folder,
+    journal: &'a Journal,
+    first: i64,
+    /// Held while a record is appended.
+    gate: Mutex<()>,
+    ends: AtomicBool,
+}
+
+impl Source for Data<'_> {
+    fn write(&self, path: &Path, meanwhile: &dyn Fn()) -> anyhow::Result<u64> {
+        let number = {
+            let _alone = self.gate.lock();
+            meanwhile();
+            self.first + self.journal.next_number() as i64
+        };
+        let file = self.folder.disk().create(path)?;
+        let text = encode("BASE", number);
+        append_all(&*file, &text)?;
+        file.sync()?;
+        Ok(text.len() as u64)
+    }
+
+    fn is_wanted(&self) -> bool {
+        !self.ends.load(Relaxed)
+    }
+}
+
+fn encode(word: &str, number: i64) -> Vec<u8> {
+    let mut out = Vec::new();
+    let number = number.to_string();
+    write_command(&mut out, [word.as_bytes(), number.as_bytes()].into_iter());
+    out
+}
+
+/// What a life has left.
+struct Left {
+    /// The number that must be found, and the one that must not be exceeded.
+    least: i64,
+    most: i64,
+}
+
+/// Appends records while a rewrite may go on, until there are `count` of them or the power is gone.
+fn append(data: &Data<'_>, disk: &SimulatedDisk, count: u64) {
+    for number in 0..count {
+        if disk.is_dark() {
+            return;
+        }
+        {
+            let _passage = data.gate.lock();
+            let record = encode("COUNT", data.first + number as i64);
+            data.journal
+                .append(0, 0, |out| out.extend_from_slice(&record));
+        }
+        data.journal.ring();
+        if number % 3 == 0 {
+            std::thread::sleep(Duration::from_micros(300));
+        }
+    }
+}
+
+/// Rewrites again and again.
+fn rewrite(data: &Data<'_>, helm: &Helm, disk: &SimulatedDisk) {
+    while data.is_wanted() && !disk.is_dark() {
+        if let Ok(mut rewritten) = data.folder.rewrite(helm, data.journal, data) {
+            // What stays does no harm.
+            let _ = data.folder.remove_history(&mut rewritten.manifest);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// One life: load, go on, fail. Gives what the next life has to find.
+fn live(disk: &SimulatedDisk, config: &Config, before: &Left, troubles: Troubles) -> Left {
+    let folder = Folder::on(config, Arc::new(disk.clone()));
+    let mut counter = Counter::default();
+    let mut manifest = folder.read_manifest().expect("a good manifest");
+    load(&folder, &manifest, true, &mut counter).expect("files that can be loaded");
+    let found = counter.0;
+    assert!(
+        (before.least..=before.most).contains(&found),
+        "{} was acknowledged, {} written, {found} found",
+        before.least,
+        before.most
+    );
+    let journal = Journal::new(1);
+    let data = Data {
+        folder: &folder,
+        journal: &journal,
+        first: found,
+        gate: Mutex::default(),
+        ends: AtomicBool::new(false),
+    };
+    let count = u64::from(troubles.power.unwrap_or(100)).min(150);
+    disk.trouble(troubles);
+    let none = Left {
+        least: found,
+        most: found,
+    };
+    let Ok((file, _)) = folder.open(&mut manifest, &data) else {
+        return none;
+    };
+    let config = ConfigStore::new(config.clone());
+    let (status, told) = (AofStatus::default(), Acknowledged::default());
+    let (orders, inbox) = channel();
+    let helm = Helm {
+        orders,
+        switch_at: Arc::new(AtomicU64::new(u64::MAX)),
+    };
+    let wiring = Wiring {
+        journal: &journal,
+        config: &config,
+        status: &status,
+        audience: &told,
+        switch_at: &helm.switch_at,
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| Writer::new(wiring, file, 0, inbox).run());
+        scope.spawn(|| rewrite(&data, &helm, disk));
+        append(&data, disk, count);
+        data.ends.store(true, Relaxed);
+        let (answer, closed) = channel();
+        (helm.orders.send(Order::Close(answer))).expect("the writer listens");
+        journal.ring();
+        // On a disk that fails this fails.
+        let _ = closed.recv().expect("an answer");
+    });
+    let safe = told.synced.load(SeqCst);
+    if config.load().appendfsync == AppendFsync::Always {
+        assert_eq!(safe, told.written.load(SeqCst), "replies wait for the disk");
+    }
+    Left {
+        least: found + safe as i64,
+        most: found + journal.next_number() as i64,
+    }
+}
+
+fn lives(policy: AppendFsync, seed: u64, troubles: impl Fn(u32) -> Troubles) {
+    let rounds = std::env::var("OXIDIS_POWER_CUTS").ok();
+    let rounds = rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(60);
+    let mut config = Config::default();
+    config.appendfsync = policy;
+    let mut disk = SimulatedDisk::new(seed);
+    let mut left = Left { least: 0, most: 0 };
+    for round in 0..rounds {
+        left = live(&disk, &config, &left, troubles(round));
+        disk = disk.after_power_cut();
+    }
+}
+
+#[test]
+fn a_power_cut_loses_nothing_that_was_acknowledged() {
+    for policy in [
+        AppendFsync::Always,
+        AppendFsync::EverySecond,
+        AppendFsync::No,
+    ] {
+        lives(policy, 7, |round| Troubles {
+            power: Some(3 + round * 7 % 160),
+            ..Troubles::default()
+        });
+    }
+}
+
+#[test]
+fn nor_does_a_disk_that_is_full_at_times_or_cannot_be_forced() {
+    lives(AppendFsync::Always, 11, |round| Troubles {
+        full: 4,
+        broken: 12,
+        power: Some(20 + round * 11 % 300),
+        ..Troubles::default()
+    });
+}
+
+#[test]
+fn nor_does_a_disk_that_refuses_to_rename_and_remove() {
+    lives(AppendFsync::Always, 13, |round| Troubles {
+        full: 6,
+        refused: 5,
+        power: Some(20 + round * 13 % 300),
+        ..Troubles::default()
+    });
+}
