@@ -186,10 +186,10 @@ config! {
     sanitize_dump_payload: SanitizePayload,
     /// Name of the snapshot file.
     dbfilename: String,
-    /// Microseconds to wait after each key that is copied to a file, for tests; below zero, a microsecond after so many keys.
-    rdb_key_save_delay: i32,
     /// Microseconds to wait after each key that is loaded, for tests; below zero, a microsecond after so many keys.
     key_load_delay: i32,
+    /// Microseconds to wait after each key that is copied to a file, for tests; below zero, a microsecond after so many keys.
+    rdb_key_save_delay: i32,
     /// Working directory: snapshots, the append-only file and relative paths are in it.
     dir: Directory,
 

@@ -336,11 +336,11 @@ const SNAPSHOTS: &[Directive] = &[
     row!("dbfilename", dbfilename, text(base_name_of_snapshot), &["dump.rdb"])
         .doc("Name of the snapshot file.")
         .protected(),
-    row!("rdb-key-save-delay", rdb_key_save_delay, number(i32::MIN as i128, INT), &["0"])
-        .doc("Microseconds to wait after each key that is copied to a file; below zero, a microsecond after so many keys. For tests.")
-        .hidden(),
     row!("key-load-delay", key_load_delay, number(i32::MIN as i128, INT), &["0"])
         .doc("Microseconds to wait after each key that is loaded; below zero, a microsecond after so many keys. For tests.")
+        .hidden(),
+    row!("rdb-key-save-delay", rdb_key_save_delay, number(i32::MIN as i128, INT), &["0"])
+        .doc("Microseconds to wait after each key that is copied to a file; below zero, a microsecond after so many keys. For tests.")
         .hidden(),
     row!("dir", dir, Rule::Own, &[])
         .doc("Working directory: snapshots, the append-only file and relative paths are in it.")

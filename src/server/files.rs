@@ -19,7 +19,8 @@ use crate::config::Config;
 use crate::engine::condition;
 use crate::keyspace::Snapshot;
 use crate::persistence::{
-    Audience, Encoder, Folder, Helm, Job, LogFile, Manifest, Order, Wiring, Writer, load, total_size,
+    Audience, Encoder, Folder, Helm, Job, LogFile, Manifest, Order, Wiring, Writer, load,
+    total_size,
 };
 
 /// Time before a base that could not be written is tried again.

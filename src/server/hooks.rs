@@ -55,7 +55,7 @@ impl Hooks for ServerHooks {
 
     fn save(&self, _engine: &Engine) -> Result<(), String> {
         match self.0.upgrade() {
-            Some(server) => jobs::save_now(&server).map_err(|error| format!("{error:#}")),
+            Some(server) => rdb::save(&server).map_err(|error| format!("{error:#}")),
             None => Ok(()),
         }
     }

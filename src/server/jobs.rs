@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use parking_lot::Mutex;
 
 use super::Server;
@@ -165,21 +165,6 @@ fn save_in_background(server: &Server) {
         condition::SNAPSHOT_ERROR,
         snapshots.has_failed.load(Relaxed),
     );
-}
-
-/// Saves the data as of now, as soon as nobody else is at work on files. The caller has not passed the gate.
-pub(super) fn save_now(server: &Server) -> Result<()> {
-    let jobs = &server.engine.jobs;
-    while !jobs.begin(Job::Save) {
-        if server.exit.is_ending() {
-            bail!("the server ends");
-        }
-        sleep(LOOK);
-    }
-    server.engine.snapshots.saves.fetch_add(1, Relaxed);
-    let saved = save(server, &|| true);
-    jobs.end();
-    saved
 }
 
 /// Saves the data as of now to the snapshot file, unless that is no longer wanted.

@@ -9,19 +9,23 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
-use super::Server;
+use super::{Server, jobs};
 use crate::base::alloc::used;
 use crate::base::clock::unix_ms;
 use crate::base::machine::error_text;
 use crate::base::version::REDIS_VERSION;
 use crate::config::Config;
 use crate::engine::{Engine, Reload, access_clock, condition};
+use crate::persistence::Job;
 use crate::persistence::rdb::{
     self, Fault, Limits, Listener, Malformed, ModuleName, Options, Preamble, Problem,
 };
 
 /// Time between two lines in the log.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether other work on files has ended.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What a snapshot of this moment begins with. Sizes are those of about now.
 pub(super) fn preamble(engine: &Engine, config: &Config, is_aof_base: bool) -> Preamble {
@@ -245,7 +249,7 @@ pub(super) fn reload(server: &Arc<Server>, how: Reload) -> Result<()> {
 fn reload_alone(server: &Arc<Server>, how: Reload) -> Result<()> {
     let engine = &server.engine;
     if how.saves {
-        super::jobs::save_now(server)?;
+        save(server)?;
     }
     if how.flushes {
         let alone = engine.keyspace.gate().alone();
@@ -267,4 +271,20 @@ fn reload_alone(server: &Arc<Server>, how: Reload) -> Result<()> {
         return Err(anyhow!("there is no file {}", path.display()));
     }
     load_file(server, &config, &path, purpose).context("DEBUG RELOAD")
+}
+
+/// Saves the data as of now, for somebody who waits for it.
+pub(super) fn save(server: &Server) -> Result<()> {
+    let (engine, jobs) = (&server.engine, &server.engine.jobs);
+    while !jobs.begin(Job::Save) {
+        if server.exit.is_ending() {
+            return Err(anyhow!("the server ends"));
+        }
+        // Whoever is at work needs the only copy that there can be.
+        std::thread::sleep(LOOK);
+    }
+    engine.snapshots.saves.fetch_add(1, Relaxed);
+    let saved = jobs::save(server, &|| true);
+    jobs.end();
+    saved
 }

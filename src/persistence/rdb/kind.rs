@@ -81,6 +81,11 @@ pub(super) fn name(kind: u8) -> &'static str {
     }
 }
 
+/// Whether a type is one that can be walked over.
+pub(super) fn is_known(kind: u8) -> bool {
+    matches!(kind, STRING..=SORTED_SET_2 | MODULE_2 | HASH_ZIPMAP..=STREAM_5 | HASH_OF_VALKEY)
+}
+
 /// Whether a type is a stream.
 pub(super) fn is_stream(kind: u8) -> bool {
     stream_version(kind) > 0

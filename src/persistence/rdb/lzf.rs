@@ -170,8 +170,7 @@ mod tests {
             for _ in 0..3 {
                 if let Some(packed) = packer.pack(&bytes) {
                     prop_assert!(packed.len() < bytes.len());
-                    let unpacked = unpack(packed, bytes.len());
-                    prop_assert_eq!(unpacked.as_ref(), Some(&bytes));
+                    prop_assert_eq!(unpack(packed, bytes.len()), Some(bytes.clone()));
                 }
                 if nearly_full {
                     packer.base = packer.base.max(u32::MAX - 30_000);

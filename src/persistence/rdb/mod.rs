@@ -7,6 +7,8 @@
 mod check;
 mod cursor;
 mod encode;
+#[cfg(test)]
+mod file_tests;
 mod kind;
 mod load;
 mod lzf;

@@ -10,7 +10,7 @@ use super::cursor::{Malformed, Reader};
 use super::module::{self, ModuleName};
 use super::opcode as code;
 use super::skip::skip;
-use super::{Dialect, Fault, Problem};
+use super::{Dialect, Fault, Problem, kind};
 use crate::base::crc64::crc64;
 
 /// Bytes read at once.
@@ -303,6 +303,9 @@ impl<R: Read> Splitter<R> {
             ..code::KEY_META => {
                 self.doing = "read-key";
                 let kind = self.dialect.kind(opcode);
+                if !kind::is_known(kind) {
+                    return Err(Problem::Value(Malformed::Type(opcode)));
+                }
                 let end = skip_value(&mut reader, kind, &mut self.doing, len)?;
                 return Ok(Step::Value { kind, end });
             }

@@ -222,7 +222,7 @@ fn what_is_wrong_has_a_name() {
             b"\x00\xc3\x01\x81\x00\xff\xff\xff\xff\xff\xff\xffx",
             Malformed::Compressed,
         ),
-        (b"\x07", Malformed::Type(7)),
+        (b"\x08", Malformed::Type(8)),
         (b"\xf0", Malformed::Type(0xf0)),
         (b"\x02\x00", Malformed::Empty),
         (b"\x02\x02\x01a\x01a", Malformed::Twice),
