@@ -177,7 +177,8 @@ impl Check<'_> {
             Ok(manifest) => manifest,
             Err(error) => return self.fail(error.to_string()),
         };
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
         let count = manifest.parts().count();
         if let Some(base) = &manifest.base {
             let file = folder.join(&base.name);
