@@ -151,6 +151,10 @@ pub(super) fn run(server: &Arc<Server>, job: Job) {
 
 fn save_in_background(server: &Server) {
     let (engine, snapshots) = (&server.engine, &server.engine.snapshots);
+    if engine.is_loading() {
+        // What is loaded only in part must not replace what there was. Whoever loads may wait for this job to end.
+        return engine.jobs.wants_save.store(true, Relaxed);
+    }
     snapshots.begin(unix_ms());
     tracing::info!("Background saving started by pid {}", engine.identity.pid);
     let saved = save(server, &|| true);

@@ -12,6 +12,8 @@ mod process;
 mod saving;
 mod snapshot;
 
+pub(super) use snapshot::wait_for;
+
 use crate::engine::Command;
 
 /// The family.

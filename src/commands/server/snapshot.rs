@@ -46,7 +46,7 @@ impl Parked for Waiting {
 }
 
 /// Does something behind the back of this call, since it needs the gate; the client waits for its end.
-pub(super) fn wait_for(
+pub(in crate::commands) fn wait_for(
     call: &mut Call,
     name: &'static str,
     failure: &'static str,
