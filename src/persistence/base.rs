@@ -7,10 +7,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskFile, append_all};
+use super::disk::{Disk, DiskFile, append_all, sync_folder_of};
 use super::list;
 use super::rdb::{self, FileEncoder, Preamble};
 use crate::base::crc64::{after_zeros, crc64};
@@ -284,6 +285,35 @@ pub fn write_base(
             return Ok(sink.size);
         }
     }
+}
+
+/// Replaces a snapshot file in one step that survives a crash, by way of a file of another name; gives its size.
+pub fn save_base(
+    disk: &dyn Disk,
+    [path, temporary]: [&Path; 2],
+    snapshot: Snapshot<'_>,
+    encoder: &Mutex<Encoder>,
+    goes_on: &dyn Fn(u64) -> bool,
+) -> anyhow::Result<u64> {
+    let written = write_base(disk, temporary, snapshot, encoder, goes_on)
+        .with_context(|| {
+            format!(
+                "Write error saving DB on disk, file {}",
+                temporary.display()
+            )
+        })
+        .and_then(|size| {
+            let moved = disk.rename(temporary, path);
+            moved.context("Error moving temp DB file on the final destination")?;
+            Ok(size)
+        });
+    if written.is_err() {
+        // It may not have been made at all.
+        let _ = disk.remove(temporary);
+    }
+    let size = written?;
+    sync_folder_of(disk, path).context("Error forcing the folder of the DB file to disk")?;
+    Ok(size)
 }
 
 #[cfg(test)]

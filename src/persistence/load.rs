@@ -602,6 +602,28 @@ mod tests {
         }
 
         #[test]
+        fn damage_is_an_error_with_its_place_or_loads(
+            units in prop::collection::vec(unit(), 1..8),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..3), 1..4),
+        ) {
+            let mut bytes: Vec<u8> = units.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
+            for (place, byte, how) in damage {
+                let place = place.index(bytes.len() + 1);
+                match how {
+                    0 => bytes.insert(place, byte),
+                    1 if place < bytes.len() => bytes[place] = byte,
+                    _ if place < bytes.len() => drop(bytes.remove(place)),
+                    _ => {}
+                }
+            }
+            let (_, result) = played(&bytes);
+            match result {
+                Ok(played) => prop_assert!(played.torn.is_none_or(|torn| torn <= bytes.len() as u64)),
+                Err(error) => prop_assert!(error.to_string().contains("at offset"), "{}", error),
+            }
+        }
+
+        #[test]
         fn noise_never_panics(input in prop::collection::vec(prop_oneof![Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), Just(b'#'), b'0'..=b'9', any::<u8>()], 0..300)) {
             let _ = played(&input);
         }

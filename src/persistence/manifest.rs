@@ -349,6 +349,22 @@ mod tests {
         }
 
         #[test]
+        fn damage_is_an_error_with_its_line_or_loads(
+            at in 0usize..200, byte in any::<u8>(), at_too in 0usize..200, removes in any::<bool>(),
+        ) {
+            let good = "file a.2.base.rdb seq 2 type b\nfile a.1.incr.aof seq 1 type h\n#c\nfile \"a \\x20b\" seq 2 type i\nfile c seq 3 type i\n";
+            let mut text = good.as_bytes().to_vec();
+            let at = at % text.len();
+            text[at] = byte;
+            if removes {
+                text.remove(at_too % text.len());
+            }
+            if let Err(error) = Manifest::parse(&text) {
+                prop_assert!(error.to_string().contains("(line "), "{}", error);
+            }
+        }
+
+        #[test]
         fn noise_never_panics(text in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = Manifest::parse(&text);
         }

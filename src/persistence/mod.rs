@@ -20,8 +20,8 @@ mod status;
 mod streams;
 mod writer;
 
-pub use base::{Encoder, write_base};
-pub use disk::{Disk, DiskFile, Input, RealDisk, sync_folder_of};
+pub use base::{Encoder, save_base, write_base};
+pub use disk::{Disk, DiskFile, Input, RealDisk};
 pub use file::{Folder, LogFile};
 pub use load::{BadSnapshot, LoadError, Loaded, Player, Refusal, load, total_size};
 pub use manifest::{Kind, Manifest, ManifestError, Part};

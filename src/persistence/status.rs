@@ -24,6 +24,9 @@ pub struct AofStatus {
     pub has_write_failed: AtomicBool,
     /// Whether the file was switched on and its first base is not complete yet.
     pub is_starting: AtomicBool,
+    /// Whether something that could not be forced to the disk may be missing from the file, though later syncs succeeded: only
+    /// a new base mends that.
+    pub is_doubtful: AtomicBool,
     /// Whether a new base is being written (`aof_rewrite_in_progress`).
     pub is_rewriting: AtomicBool,
     /// Whether the last new base failed (`aof_last_bgrewrite_status:err`).

@@ -376,6 +376,7 @@ impl<'w> Writer<'w> {
             Ok(()) => self.has_synced(number),
             Err(error) => {
                 self.has_sync_failed = true;
+                self.wiring.status.is_doubtful.store(true, Relaxed);
                 self.fail(&error);
             }
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use parking_lot::Mutex;
 
 use super::Server;
@@ -16,7 +16,7 @@ use super::rewrite::rewrite;
 use crate::base::clock::unix_ms;
 use crate::config::Config;
 use crate::engine::{Engine, condition};
-use crate::persistence::{Disk, Encoder, Job, RealDisk, sync_folder_of, write_base};
+use crate::persistence::{Encoder, Job, RealDisk, save_base};
 
 /// Seconds before saving is tried again after a failure.
 const RETRY_SAVE: i64 = 5;
@@ -73,6 +73,9 @@ pub(super) fn tick(server: &Arc<Server>) {
     let snapshots = &engine.snapshots;
     let may_save =
         !snapshots.has_failed.load(Relaxed) || now - snapshots.last_try.load(Relaxed) > RETRY_SAVE;
+    if engine.aof.is_doubtful.swap(false, Relaxed) {
+        jobs.wants_rewrite.store(true, Relaxed);
+    }
     if jobs.wants_rewrite.load(Relaxed) && !is_held(server) {
         start(server, Job::Rewrite);
     } else if may_save && let Some(reason) = due_rule(engine, &config, now) {
@@ -175,7 +178,7 @@ fn save_in_background(server: &Server) {
 pub(super) fn save(server: &Server, is_wanted: &dyn Fn() -> bool) -> Result<()> {
     let engine = &server.engine;
     let config = engine.config.snapshot();
-    let (disk, path) = (RealDisk, config.dir.file(&config.dbfilename));
+    let path = config.dir.file(&config.dbfilename);
     let temporary = temporary_file(engine, &config);
     let encoder = Encoder::rdb(preamble(engine, &config, false), config.rdbchecksum);
     let encoder = Arc::new(Mutex::new(encoder));
@@ -184,23 +187,8 @@ pub(super) fn save(server: &Server, is_wanted: &dyn Fn() -> bool) -> Result<()> 
     let snapshot = cut(server, &encoder, &|| {
         changes.store(engine.stats.sum(|lane| &lane.dirty), Relaxed);
     })?;
-    let written = write_base(&disk, &temporary, snapshot, &encoder, &goes_on)
-        .with_context(|| {
-            format!(
-                "Write error saving DB on disk, file {}",
-                temporary.display()
-            )
-        })
-        .and_then(|_| {
-            disk.rename(&temporary, &path)
-                .context("Error moving temp DB file on the final destination")
-        });
-    if written.is_err() {
-        // It may not have been made at all.
-        let _ = disk.remove(&temporary);
-    }
-    written?;
-    sync_folder_of(&disk, &path).context("Error forcing the folder of the DB file to disk")?;
+    let paths = [path.as_path(), temporary.as_path()];
+    save_base(&RealDisk, paths, snapshot, &encoder, &goes_on)?;
     tracing::info!("DB saved on disk");
     engine
         .snapshots
