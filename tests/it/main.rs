@@ -30,6 +30,7 @@ mod redis_cli;
 mod scan;
 mod server_info;
 mod sets;
+mod snapshots;
 mod sort;
 mod sorted_sets;
 mod streams;

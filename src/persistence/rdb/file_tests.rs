@@ -299,7 +299,7 @@ fn what_is_saved_is_loaded() {
 #[test]
 fn fields_that_expire_need_a_later_version() {
     let keyspace = keyspace();
-    let names: Vec<Vec<u8>> = (0..200)
+    let names: Vec<Vec<u8>> = (0..600)
         .map(|n| format!("field {n}").into_bytes())
         .collect();
     put_object(&keyspace, "small", hash(&names[..5], true));
