@@ -26,6 +26,7 @@ Examples:
   oxidis /etc/redis.conf --loglevel verbose       a file and directives
   oxidis --save 3600 1 300 100 --maxmemory 75%    a directive with several values
   oxidis --save \"\"                                no snapshots
+  oxidis check-aof appendonly.aof.manifest        checks an append-only file, as redis-check-aof
   oxidis check-rdb dump.rdb                       checks a snapshot file, as redis-check-rdb
   echo 'maxmemory 128mb' | oxidis -               a configuration from standard input";
 
@@ -41,12 +42,17 @@ pub enum Launch {
 /// A program beside the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
+    /// Checks append-only files.
+    CheckAof,
     /// Checks snapshot files.
     CheckRdb,
 }
 
 /// Names of tools: as a subcommand, and what a program file of theirs is called.
-const TOOLS: &[(&str, &str, Tool)] = &[("check-rdb", "redis-check-rdb", Tool::CheckRdb)];
+const TOOLS: &[(&str, &str, Tool)] = &[
+    ("check-aof", "redis-check-aof", Tool::CheckAof),
+    ("check-rdb", "redis-check-rdb", Tool::CheckRdb),
+];
 
 /// The tool that is meant by the program's name or its first argument, what it is called, and what follows.
 pub fn tool<'w>(

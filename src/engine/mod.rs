@@ -284,6 +284,17 @@ impl Engine {
         changes.saturating_sub(self.snapshots.saved_changes.load(Relaxed))
     }
 
+    /// After FLUSHALL: a snapshot in the making is no longer wanted, and there will soon be one of the empty server, so that
+    /// what was given up does not come back. `fresh` are changes that have not been counted yet.
+    pub fn save_soon(&self, fresh: u64) {
+        if self.jobs.present() == Some(Job::Save) {
+            self.jobs.gives_up.store(true, Relaxed);
+        }
+        self.jobs.wants_save.store(true, Relaxed);
+        let changes = self.stats.sum(|lane| &lane.dirty) + fresh;
+        self.snapshots.saved_changes.store(changes, Relaxed);
+    }
+
     /// Whether those who may append to the journal wait until it has been written. While the disk refuses they need not:
     /// then writes are refused.
     pub fn is_journal_full(&self) -> bool {

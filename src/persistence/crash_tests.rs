@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::disk::Input;
 use super::disk::append_all;
 use super::file::Folder;
-use super::load::{Player, Refusal, load};
+use super::load::{BadSnapshot, Player, Refusal, load};
 use super::rewrite::{Helm, Source};
 use super::simulated::{SimulatedDisk, Troubles};
 use super::status::AofStatus;
@@ -37,6 +38,10 @@ impl Player for Counter {
             return Err(Refusal::Because(format!("{number} after {}", self.0)));
         }
         Ok(())
+    }
+
+    fn snapshot(&mut self, _: &mut dyn Input) -> Result<u64, BadSnapshot> {
+        Ok(0)
     }
 
     fn progress(&mut self, _: u64) -> bool {
@@ -84,6 +89,10 @@ impl Source for Data<'_> {
         append_all(&*file, &text)?;
         file.sync()?;
         Ok(text.len() as u64)
+    }
+
+    fn is_rdb(&self) -> bool {
+        false
     }
 
     fn is_wanted(&self) -> bool {

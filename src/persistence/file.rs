@@ -104,8 +104,13 @@ impl Folder {
     }
 
     /// Gives a base that is complete its name in the manifest, which becomes valid when it is published.
-    pub fn add_base(&self, manifest: &mut Manifest, temporary: &Path) -> io::Result<()> {
-        let name = manifest.add_base(&self.file_name);
+    pub fn add_base(
+        &self,
+        manifest: &mut Manifest,
+        temporary: &Path,
+        is_rdb: bool,
+    ) -> io::Result<()> {
+        let name = manifest.add_base(&self.file_name, is_rdb);
         self.disk.rename(temporary, &self.file(&name))?;
         tracing::info!("Successfully created the AOF base file {name}");
         Ok(())

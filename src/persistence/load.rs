@@ -1,7 +1,8 @@
 //! Loading: the commands of all parts, in order, are given to a player. Groups between MULTI and EXEC come as a whole or not
 //! at all.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, SeekFrom};
+use std::ops::Range;
 use std::time::Instant;
 
 use thiserror::Error;
@@ -23,8 +24,18 @@ const RDB_MAGIC: &[u8] = b"REDIS";
 pub trait Player {
     /// Runs a command in a database.
     fn run(&mut self, database: usize, args: Args<'_>) -> Result<(), Refusal>;
+    /// Takes all data from a snapshot; gives how many bytes it has.
+    fn snapshot(&mut self, input: &mut dyn Input) -> Result<u64, BadSnapshot>;
     /// Hears how many more bytes have been read; false ends the loading.
     fn progress(&mut self, bytes: u64) -> bool;
+}
+
+/// Where a snapshot cannot be read on, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct BadSnapshot {
+    pub offset: u64,
+    pub reason: String,
 }
 
 /// Why a command stops the loading.
@@ -90,9 +101,13 @@ pub enum LoadError {
         reason: String,
     },
     #[error(
-        "The AOF base file {file} is in RDB format, which this server cannot load yet: let the other server rewrite it with 'aof-use-rdb-preamble no' (BGREWRITEAOF)"
+        "Error reading the RDB preamble of the AOF file {file} at offset {offset}, AOF loading aborted: {reason}"
     )]
-    Rdb { file: String },
+    Snapshot {
+        file: String,
+        offset: u64,
+        reason: String,
+    },
     #[error("The loading was stopped")]
     Stopped,
 }
@@ -225,11 +240,19 @@ fn play_file(
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => false,
         Err(error) => return Err(unreadable(error)),
     };
-    if is_rdb {
-        return Err(LoadError::Rdb { file: name.into() });
-    }
     file.rewind().map_err(unreadable)?;
-    play(name, file, size, player)
+    let mut start = 0;
+    if is_rdb {
+        tracing::info!("Reading RDB preamble from AOF file {name}...");
+        let snapshot = player.snapshot(&mut *file);
+        start = snapshot.map_err(|BadSnapshot { offset, reason }| LoadError::Snapshot {
+            file: name.into(),
+            offset,
+            reason,
+        })?;
+        file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
+    }
+    play(name, file, start..size, player)
 }
 
 /// How far a file was played.
@@ -260,10 +283,11 @@ struct Playback<'p> {
 fn play<R: Read>(
     name: &str,
     input: R,
-    size: u64,
+    part: Range<u64>,
     player: &mut dyn Player,
 ) -> Result<Played, LoadError> {
-    let mut reader = Reader::new(input, size);
+    let Range { start, end: size } = part;
+    let mut reader = Reader::new(input, start, size);
     let mut playback = Playback {
         name,
         player,
@@ -271,7 +295,7 @@ fn play<R: Read>(
         group: None,
         commands: 0,
     };
-    let mut reported = 0;
+    let mut reported = start;
     for count in 1u64.. {
         let step = reader
             .advance()
@@ -406,6 +430,10 @@ mod tests {
             Ok(())
         }
 
+        fn snapshot(&mut self, _: &mut dyn Input) -> Result<u64, BadSnapshot> {
+            Ok(0)
+        }
+
         fn progress(&mut self, _bytes: u64) -> bool {
             true
         }
@@ -426,7 +454,7 @@ mod tests {
 
     fn played(text: &[u8]) -> (Seen, Result<Played, LoadError>) {
         let mut notes = Notes::default();
-        let result = play("f", text, text.len() as u64, &mut notes);
+        let result = play("f", text, 0..text.len() as u64, &mut notes);
         (notes.0, result)
     }
 

@@ -202,11 +202,12 @@ impl Manifest {
         self.base = Some(Part { name, number: 1 });
     }
 
-    /// Adds a base of the next number; the one before becomes history. Returns its name.
-    pub fn add_base(&mut self, file_name: &str) -> String {
+    /// Adds a base of the next number, a snapshot or commands; the one before becomes history. Returns its name.
+    pub fn add_base(&mut self, file_name: &str, is_rdb: bool) -> String {
         self.history.extend(self.base.take());
         self.last_base += 1;
-        let name = format!("{file_name}.{}.base.aof", self.last_base);
+        let format = if is_rdb { "rdb" } else { "aof" };
+        let name = format!("{file_name}.{}.base.{format}", self.last_base);
         self.base = Some(Part {
             name: name.clone(),
             number: self.last_base,
@@ -314,14 +315,14 @@ mod tests {
     #[test]
     fn numbers_go_on() {
         let mut manifest = Manifest::default();
-        assert_eq!(manifest.add_base("a"), "a.1.base.aof");
+        assert_eq!(manifest.add_base("a", false), "a.1.base.aof");
         assert_eq!(manifest.add_increment("a"), "a.1.incr.aof");
-        manifest.add_base("a");
+        manifest.add_base("a", true);
         manifest.add_increment("a");
         manifest.retire_increments();
         assert_eq!(
             manifest.text(),
-            "file a.2.base.aof seq 2 type b\nfile a.1.base.aof seq 1 type h\n\
+            "file a.2.base.rdb seq 2 type b\nfile a.1.base.aof seq 1 type h\n\
              file a.1.incr.aof seq 1 type h\nfile a.2.incr.aof seq 2 type i\n"
         );
     }

@@ -23,7 +23,7 @@ mod writer;
 pub use base::{Encoder, write_base};
 pub use disk::{Disk, DiskFile, Input, RealDisk, sync_folder_of};
 pub use file::{Folder, LogFile};
-pub use load::{LoadError, Loaded, Player, Refusal, load, total_size};
+pub use load::{BadSnapshot, LoadError, Loaded, Player, Refusal, load, total_size};
 pub use manifest::{Kind, Manifest, ManifestError, Part};
 pub use rewrite::{Helm, Rewritten, Source};
 pub use status::{AofStatus, Job, Jobs, SnapshotStatus};

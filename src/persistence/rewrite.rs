@@ -33,6 +33,8 @@ pub trait Source {
     /// Writes all data of one moment to a file that is on disk when this returns; gives its size. `meanwhile` is done at that
     /// moment, when no record can be appended.
     fn write(&self, path: &Path, meanwhile: &dyn Fn()) -> anyhow::Result<u64>;
+    /// Whether it writes a snapshot, and not commands.
+    fn is_rdb(&self) -> bool;
     /// Whether the new base is still wanted.
     fn is_wanted(&self) -> bool;
 }
@@ -71,7 +73,7 @@ impl Folder {
         }
         let size = written?;
         has_switched?;
-        self.add_base(&mut manifest, &base)?;
+        self.add_base(&mut manifest, &base, source.is_rdb())?;
         manifest.retire_increments();
         self.publish(&manifest)?;
         Ok(Rewritten { manifest, size })
@@ -85,7 +87,7 @@ impl Folder {
         let size = source.write(&base, &|| {}).inspect_err(|_| {
             let _ = self.disk().remove(&base);
         })?;
-        self.add_base(&mut manifest, &base)?;
+        self.add_base(&mut manifest, &base, source.is_rdb())?;
         manifest.retire_all();
         self.publish(&manifest)?;
         Ok(Rewritten { manifest, size })
@@ -103,7 +105,7 @@ impl Folder {
         let (base, increment) = (self.temporary("base"), self.temporary("incr"));
         starts(LogFile::create(self.disk(), &increment)?)?;
         let size = source.write(&base, opens)?;
-        self.add_base(&mut manifest, &base)?;
+        self.add_base(&mut manifest, &base, source.is_rdb())?;
         let name = manifest.add_increment(&self.file_name);
         self.disk().rename(&increment, &self.file(&name))?;
         tracing::info!("Successfully created the AOF incr file {name}");
@@ -121,7 +123,7 @@ impl Folder {
     ) -> anyhow::Result<(LogFile, Option<u64>)> {
         let mut base = None;
         if manifest.is_empty() {
-            let name = manifest.add_base(&self.file_name);
+            let name = manifest.add_base(&self.file_name, source.is_rdb());
             let size = source.write(&self.file(&name), &|| {});
             base = Some(size.with_context(|| format!("Can't write the AOF base file {name}"))?);
             tracing::info!("Creating AOF base file {name} on server start");

@@ -214,6 +214,7 @@ impl SnapshotStatus {
     pub fn note_saved(&self, now_ms: i64, changes: u64) {
         self.last_save.store(now_ms / 1000, Relaxed);
         self.saved_changes.store(changes, Relaxed);
+        self.has_failed.store(false, Relaxed);
     }
 
     /// Whether a save in the background is in progress (`rdb_bgsave_in_progress`).

@@ -19,7 +19,8 @@ use crate::config::Config;
 use crate::engine::condition;
 use crate::keyspace::Snapshot;
 use crate::persistence::{
-    Audience, Encoder, Folder, Helm, LogFile, Manifest, Order, Wiring, Writer, load, total_size,
+    Audience, Encoder, Folder, Helm, Job, LogFile, Manifest, Order, Wiring, Writer, load,
+    total_size,
 };
 
 /// Time before a base that could not be written is tried again.
@@ -223,6 +224,9 @@ pub(super) fn switch(server: &Arc<Server>, config: &Config) -> Result<(), String
     }
     let aof = &server.engine.aof;
     aof.is_on.store(config.appendonly, Relaxed);
+    if !config.appendonly && server.engine.jobs.present() == Some(Job::Rewrite) {
+        tracing::info!("Killing running AOF rewrite child: what it makes is no longer wanted");
+    }
     if config.appendonly && server.files.log.try_lock().is_some_and(|log| log.is_none()) {
         // Whoever asks from now on is told that a base is being written, though the thread may not have begun.
         aof.is_starting.store(true, Relaxed);

@@ -1,5 +1,6 @@
 //! Work on files in the background: snapshots and rewrites, asked for by commands, by `save` rules or by growth.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::thread::sleep;
@@ -152,7 +153,7 @@ fn save_in_background(server: &Server) {
     let (engine, snapshots) = (&server.engine, &server.engine.snapshots);
     snapshots.begin(unix_ms());
     tracing::info!("Background saving started by pid {}", engine.identity.pid);
-    let saved = save(server, &|keys| server.pace(keys));
+    let saved = save(server, &|| true);
     let given_up = saved.is_err() && engine.jobs.gives_up.load(Relaxed);
     snapshots.end(unix_ms(), (!given_up).then_some(saved.is_ok()));
     match saved {
@@ -166,21 +167,20 @@ fn save_in_background(server: &Server) {
     );
 }
 
-/// Saves the data as of now to the snapshot file. `goes_on` hears how many keys have been copied, and may say that the
-/// snapshot is no longer wanted.
-pub(super) fn save(server: &Server, goes_on: &dyn Fn(u64) -> bool) -> Result<()> {
+/// Saves the data as of now to the snapshot file, unless that is no longer wanted.
+pub(super) fn save(server: &Server, is_wanted: &dyn Fn() -> bool) -> Result<()> {
     let engine = &server.engine;
     let config = engine.config.snapshot();
     let (disk, path) = (RealDisk, config.dir.file(&config.dbfilename));
-    let temporary = format!("temp-{}.rdb", engine.identity.pid);
-    let temporary = config.dir.file(&temporary);
+    let temporary = temporary_file(engine, &config);
     let encoder = Encoder::rdb(preamble(engine, &config, false), config.rdbchecksum);
     let encoder = Arc::new(Mutex::new(encoder));
     let changes = AtomicU64::new(0);
+    let goes_on = |keys| server.pace(keys, is_wanted);
     let snapshot = cut(server, &encoder, &|| {
         changes.store(engine.stats.sum(|lane| &lane.dirty), Relaxed);
     })?;
-    let written = write_base(&disk, &temporary, snapshot, &encoder, goes_on)
+    let written = write_base(&disk, &temporary, snapshot, &encoder, &goes_on)
         .with_context(|| {
             format!(
                 "Write error saving DB on disk, file {}",
@@ -201,12 +201,19 @@ pub(super) fn save(server: &Server, goes_on: &dyn Fn(u64) -> bool) -> Result<()>
     engine
         .snapshots
         .note_saved(unix_ms(), changes.load(Relaxed));
+    engine.set_condition(condition::SNAPSHOT_ERROR, false);
     Ok(())
 }
 
+/// Where a snapshot is until it is complete.
+pub(super) fn temporary_file(engine: &Engine, config: &Config) -> PathBuf {
+    let name = format!("temp-{}.rdb", engine.identity.pid);
+    config.dir.file(&name)
+}
+
 impl Server {
-    /// Slows a copy down as tests ask for, when so many keys have been copied; false when the work is no longer wanted.
-    pub(super) fn pace(&self, keys: u64) -> bool {
+    /// Notes that so many keys have been copied, and slows the copy down as tests ask for; false when it is no longer wanted.
+    pub(super) fn pace(&self, keys: u64, is_wanted: &dyn Fn() -> bool) -> bool {
         let snapshots = &self.engine.snapshots;
         let done = snapshots.keys_done.swap(keys, Relaxed);
         let fresh = keys.saturating_sub(done);
@@ -216,7 +223,7 @@ impl Server {
             _ => fresh / delay.unsigned_abs(),
         };
         let until = Instant::now() + Duration::from_micros(micros);
-        let goes_on = || !self.engine.jobs.gives_up.load(Relaxed);
+        let goes_on = || is_wanted() && !self.engine.jobs.gives_up.load(Relaxed);
         while micros > 0 && goes_on() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {

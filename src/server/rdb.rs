@@ -273,20 +273,18 @@ fn reload_alone(server: &Arc<Server>, how: Reload) -> Result<()> {
     load_file(server, &config, &path, purpose).context("DEBUG RELOAD")
 }
 
-/// Saves the data as of now, for somebody who waits for it. Refused while that is being done in the background.
+/// Saves the data as of now, for somebody who waits for it.
 pub(super) fn save(server: &Server) -> Result<()> {
     let (engine, jobs) = (&server.engine, &server.engine.jobs);
     while !jobs.begin(Job::Save) {
-        if jobs.present() == Some(Job::Save) {
-            return Err(anyhow!("a background save is in progress"));
+        if server.exit.is_ending() {
+            return Err(anyhow!("the server ends"));
         }
-        // A rewrite needs the only copy that there can be.
+        // Whoever is at work needs the only copy that there can be.
         std::thread::sleep(LOOK);
     }
-    let saved = jobs::save(server, &|_| true);
+    engine.snapshots.saves.fetch_add(1, Relaxed);
+    let saved = jobs::save(server, &|| true);
     jobs.end();
-    saved?;
-    engine.snapshots.has_failed.store(false, Relaxed);
-    engine.set_condition(condition::SNAPSHOT_ERROR, false);
-    Ok(())
+    saved
 }

@@ -21,7 +21,11 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// BGREWRITEAOF, with the job begun. The log may be off: then there is just a new base.
 pub(super) fn rewrite(server: &Arc<Server>) -> Result<()> {
-    let _turn = server.files.turn.lock();
+    let Some(_turn) = server.files.turn.try_lock() else {
+        // Whoever has the turn may be waiting for this job to end.
+        server.engine.jobs.wants_rewrite.store(true, Relaxed);
+        return Ok(());
+    };
     let folder = server.files.folder(server);
     let helm = server.files.log.lock().as_ref().map(|log| log.helm.clone());
     noted(server, || match helm {
@@ -95,6 +99,7 @@ pub(super) struct Data<'s> {
     folder: &'s Folder,
     /// Whether the log was wanted when the work began.
     was_on: bool,
+    is_rdb: bool,
 }
 
 impl<'s> Data<'s> {
@@ -104,6 +109,7 @@ impl<'s> Data<'s> {
             server,
             folder,
             was_on,
+            is_rdb: server.engine.config.load().aof_use_rdb_preamble,
         }
     }
 }
@@ -111,15 +117,19 @@ impl<'s> Data<'s> {
 impl Source for Data<'_> {
     fn write(&self, path: &Path, meanwhile: &dyn Fn()) -> Result<u64> {
         let engine = &self.server.engine;
-        let encoder = Arc::new(Mutex::new(encoder(engine)));
+        let encoder = Arc::new(Mutex::new(encoder(engine, self.is_rdb)));
         let snapshot = cut(self.server, &encoder, meanwhile)?;
         tracing::info!(
             "Background append only file rewriting started by pid {}",
             engine.identity.pid
         );
-        let goes_on = |keys| self.server.pace(keys) && self.is_wanted();
+        let goes_on = |keys| self.server.pace(keys, &|| self.is_wanted());
         let disk = self.folder.disk();
         Ok(write_base(disk, path, snapshot, &encoder, &goes_on)?)
+    }
+
+    fn is_rdb(&self) -> bool {
+        self.is_rdb
     }
 
     fn is_wanted(&self) -> bool {
@@ -128,10 +138,10 @@ impl Source for Data<'_> {
     }
 }
 
-/// What turns entries into a base, as the configuration wants it.
-fn encoder(engine: &Engine) -> Encoder {
+/// What turns entries into a base.
+fn encoder(engine: &Engine, is_rdb: bool) -> Encoder {
     let config = engine.config.load();
-    if config.aof_use_rdb_preamble {
+    if is_rdb {
         return Encoder::rdb(preamble(engine, &config, true), config.rdbchecksum);
     }
     let mut encoder = Encoder::default();

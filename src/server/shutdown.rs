@@ -58,6 +58,10 @@ pub(super) async fn await_signals(server: Arc<Server>) {
         };
         if server.engine.is_shutting_down() && name == "SIGINT" {
             tracing::warn!("You insist... exiting now.");
+            let engine = &server.engine;
+            let temporary = super::jobs::temporary_file(engine, &engine.config.load());
+            // There is none unless a snapshot was being saved.
+            let _ = std::fs::remove_file(temporary);
             std::process::exit(1);
         }
         tracing::warn!("Received {name} scheduling shutdown...");
@@ -136,7 +140,7 @@ fn save_files(server: &Server, how: Shutdown) -> bool {
         return true;
     }
     tracing::warn!("Saving the final RDB snapshot before exiting.");
-    let saved = super::jobs::save(server, &|_| true);
+    let saved = super::jobs::save(server, &|| true);
     if let Err(error) = &saved {
         let end = match how.force {
             true => "Exit anyway",

@@ -33,7 +33,7 @@ pub(super) fn run(name: &str, arguments: &[OsString]) -> i32 {
         show(opened, size, &mut io::stdout().lock())
     });
     match checked {
-        Ok(is_sound) => i32::from(!is_sound),
+        Ok(sound) => i32::from(sound.is_none()),
         Err(error) => {
             eprintln!(
                 "Cannot open file {}: {}",
@@ -45,8 +45,8 @@ pub(super) fn run(name: &str, arguments: &[OsString]) -> i32 {
     }
 }
 
-/// Checks a file and shows what is found; true when it is sound.
-fn show(file: File, size: u64, out: &mut impl Write) -> io::Result<bool> {
+/// Checks a file and shows what is found; when it is sound, gives how many bytes it has.
+pub(super) fn show(file: File, size: u64, out: &mut dyn Write) -> io::Result<Option<u64>> {
     let progress = Progress::new(size);
     let mut shown = Ok(());
     let Check { fault, tally } = check(file, &Config::default(), unix_ms(), &mut |finding| {
@@ -91,7 +91,7 @@ fn show(file: File, size: u64, out: &mut impl Write) -> io::Result<bool> {
     writeln!(out, "[info] {} keys read", tally.keys)?;
     writeln!(out, "[info] {} expires", tally.expiring)?;
     writeln!(out, "[info] {} already expired", tally.expired)?;
-    Ok(fault.is_none())
+    Ok(fault.is_none().then_some(tally.bytes))
 }
 
 /// A line on the terminal that says how far a long check has come.

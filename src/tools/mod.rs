@@ -1,5 +1,6 @@
-//! Programs beside the server, for its files: run as `oxidis check-rdb FILE`, or under the name that Redis has for them.
+//! Programs beside the server, for its files: run as `oxidis check-rdb FILE` or `oxidis check-aof FILE`, or under the name that Redis has for them.
 
+mod check_aof;
 mod check_rdb;
 
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ pub use crate::cli::Tool;
 /// Runs a tool; gives the process's exit status.
 pub fn run(tool: Tool, name: &str, arguments: &[OsString]) -> i32 {
     match tool {
+        Tool::CheckAof => check_aof::run(name, arguments),
         Tool::CheckRdb => check_rdb::run(name, arguments),
     }
 }

@@ -116,9 +116,9 @@ fn a_restart_keeps_the_data_under_every_policy() {
 
 #[test]
 fn the_first_start_leaves_what_redis_leaves() {
-    let ours = Server::start(&["--appendonly", "yes"]);
-    let Some(redis) = Server::redis(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"])
-    else {
+    let args = ["--appendonly", "yes", "--aof-use-rdb-preamble", "no"];
+    let ours = Server::start(&args);
+    let Some(redis) = Server::redis(&args) else {
         return;
     };
     let files = |server: &Server| {
@@ -161,7 +161,7 @@ fn redis_and_we_load_each_other_s_files() {
     // Switched on again before that, the old files would simply go on.
     eventually("it is off", || ours.log().contains("is switched off"));
     assert_eq!(ours.raw().ask("CONFIG SET appendonly yes"), ok());
-    let base = folder(&ours).join("appendonly.aof.2.base.aof");
+    let base = folder(&ours).join("appendonly.aof.2.base.rdb");
     eventually("the base is there", || base.exists());
     assert_eq!(ours.raw().ask("SET late 1"), ok());
     thread::sleep(Duration::from_millis(50));
@@ -334,8 +334,11 @@ fn a_bad_manifest_or_base_stops_the_start() {
         must_not_start(&mut server, reason);
     }
     fs::write(&manifest, "file a.rdb seq 1 type b\n").expect("the file takes it");
-    fs::write(folder(&server).join("a.rdb"), b"REDIS0011\xff").expect("a file");
-    must_not_start(&mut server, "The AOF base file a.rdb is in RDB format");
+    fs::write(folder(&server).join("a.rdb"), b"REDIS0011\xfe\x00").expect("a file");
+    must_not_start(
+        &mut server,
+        "Error reading the RDB preamble of the AOF file a.rdb at offset 11, AOF loading aborted",
+    );
 }
 
 #[test]
@@ -548,7 +551,7 @@ fn total(base: &Path) -> (i64, usize) {
 
 #[test]
 fn a_base_is_one_moment_while_everything_changes() {
-    let mut server = Server::start(&["--io-threads", "4"]);
+    let mut server = Server::start(&["--io-threads", "4", "--aof-use-rdb-preamble", "no"]);
     let mut raw = server.raw();
     for account in 0..ACCOUNTS {
         raw.tell(&format!("SET account:{account} {BALANCE}"));

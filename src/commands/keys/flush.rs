@@ -12,7 +12,11 @@ pub(super) fn flush_database(call: &mut Call) -> CommandResult {
 
 pub(super) fn flush_all(call: &mut Call) -> CommandResult {
     let databases = 0..call.engine.keyspace.databases();
-    flush(call, databases)
+    flush(call, databases)?;
+    if !call.config.save.is_empty() {
+        call.engine.save_soon(call.effects.dirty);
+    }
+    Ok(())
 }
 
 /// SYNC and ASYNC are the same: keys are gone when the reply is sent, and their memory soon after.
