@@ -251,6 +251,11 @@ fn reload_alone(server: &Arc<Server>, how: Reload) -> Result<()> {
     if how.saves {
         save(server)?;
     }
+    let config = engine.config.snapshot();
+    let path = config.dir.file(&config.dbfilename);
+    if !has_file(&config) {
+        return Err(anyhow!("there is no file {}", path.display()));
+    }
     if how.flushes {
         let alone = engine.keyspace.gate().alone();
         let databases = engine.keyspace.databases();
@@ -261,15 +266,10 @@ fn reload_alone(server: &Arc<Server>, how: Reload) -> Result<()> {
         drop(alone);
         drop(dropped);
     }
-    let config = engine.config.snapshot();
     let purpose = match how.merges {
         true => Purpose::Merge,
         false => Purpose::Start,
     };
-    let path = config.dir.file(&config.dbfilename);
-    if !has_file(&config) {
-        return Err(anyhow!("there is no file {}", path.display()));
-    }
     load_file(server, &config, &path, purpose).context("DEBUG RELOAD")
 }
 

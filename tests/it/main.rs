@@ -33,6 +33,7 @@ mod saving;
 mod scan;
 mod server_info;
 mod sets;
+mod snapshots;
 mod sort;
 mod sorted_sets;
 mod streams;

@@ -87,8 +87,11 @@ fn put_object(keyspace: &Keyspace, key: &str, object: Object) {
     put(keyspace, 0, key.as_bytes(), value, Expiry::Clear);
 }
 
-/// Everything in a keyspace, as it would be dumped.
-fn contents(keyspace: &Keyspace) -> Vec<(usize, Vec<u8>, Vec<u8>, Option<i64>)> {
+/// Database, key, value as it would be dumped, expiry.
+type Row = (usize, Vec<u8>, Vec<u8>, Option<i64>);
+
+/// Everything in a keyspace.
+fn contents(keyspace: &Keyspace) -> Vec<Row> {
     let mut all = Vec::new();
     for database in 0..keyspace.databases() {
         let mut cursor = Some(Cursor::START);
@@ -299,7 +302,7 @@ fn what_is_saved_is_loaded() {
 #[test]
 fn fields_that_expire_need_a_later_version() {
     let keyspace = keyspace();
-    let names: Vec<Vec<u8>> = (0..200)
+    let names: Vec<Vec<u8>> = (0..600)
         .map(|n| format!("field {n}").into_bytes())
         .collect();
     put_object(&keyspace, "small", hash(&names[..5], true));
