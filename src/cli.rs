@@ -1,7 +1,7 @@
 //! The command line: the same forms as redis-server's, and the texts of `--help` and `--version`.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgAction, Command};
@@ -26,6 +26,8 @@ Examples:
   oxidis /etc/redis.conf --loglevel verbose       a file and directives
   oxidis --save 3600 1 300 100 --maxmemory 75%    a directive with several values
   oxidis --save \"\"                                no snapshots
+  oxidis check-aof appendonly.aof.manifest        checks an append-only file, as redis-check-aof
+  oxidis check-rdb dump.rdb                       checks a snapshot file, as redis-check-rdb
   echo 'maxmemory 128mb' | oxidis -               a configuration from standard input";
 
 /// What the command line asks for.
@@ -35,6 +37,41 @@ pub enum Launch {
     Print(String),
     /// Serve clients with the configuration from these sources.
     Serve(Sources),
+}
+
+/// A program beside the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    /// Checks append-only files.
+    CheckAof,
+    /// Checks snapshot files.
+    CheckRdb,
+}
+
+/// Names of tools: as a subcommand, and what a program file of theirs is called.
+const TOOLS: &[(&str, &str, Tool)] = &[
+    ("check-aof", "redis-check-aof", Tool::CheckAof),
+    ("check-rdb", "redis-check-rdb", Tool::CheckRdb),
+];
+
+/// The tool that is meant by the program's name or its first argument, what it is called, and what follows.
+pub fn tool<'w>(
+    program: Option<&OsStr>,
+    words: &'w [OsString],
+) -> Option<(Tool, String, &'w [OsString])> {
+    let program = program.and_then(|path| Path::new(path).file_name());
+    let program = program.unwrap_or_default().to_string_lossy();
+    for (subcommand, name, tool) in TOOLS {
+        if program == *name || program == *subcommand {
+            return Some((*tool, program.into_owned(), words));
+        }
+        if let Some((first, rest)) = words.split_first()
+            && (first == subcommand || first == name)
+        {
+            return Some((*tool, format!("{program} {subcommand}"), rest));
+        }
+    }
+    None
 }
 
 /// The command line cannot be understood.
@@ -202,6 +239,24 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn tools_are_called_by_either_name() {
+        let words: Vec<OsString> = ["check-rdb", "dump.rdb"].map(OsString::from).to_vec();
+        let rest = &words[1..];
+        let server = Some(OsStr::new("/usr/bin/oxidis"));
+        assert_eq!(
+            tool(server, &words),
+            Some((Tool::CheckRdb, "oxidis check-rdb".into(), rest))
+        );
+        let link = Some(OsStr::new("/usr/bin/redis-check-rdb"));
+        assert_eq!(
+            tool(link, rest),
+            Some((Tool::CheckRdb, "redis-check-rdb".into(), rest))
+        );
+        assert_eq!(tool(server, rest), None);
+        assert_eq!(tool(None, &[]), None);
     }
 
     #[test]

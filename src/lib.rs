@@ -18,6 +18,7 @@ pub mod pubsub;
 pub mod resp;
 pub mod server;
 pub mod structures;
+pub mod tools;
 pub mod tracking;
 
 #[global_allocator]

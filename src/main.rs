@@ -1,5 +1,6 @@
 //! The `oxidis` program: arguments, start, exit code.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use oxidis::cli::{self, Launch};
 use oxidis::config::Config;
 use oxidis::observe::log::{self, Output};
 use oxidis::server;
+use oxidis::tools;
 
 fn main() {
     let status = start().unwrap_or_else(|error| {
@@ -18,7 +20,13 @@ fn main() {
 }
 
 fn start() -> anyhow::Result<i32> {
-    match cli::parse(std::env::args_os().skip(1), std::env::vars_os())? {
+    let mut words = std::env::args_os();
+    let program = words.next();
+    let words: Vec<OsString> = words.collect();
+    if let Some((tool, name, arguments)) = cli::tool(program.as_deref(), &words) {
+        return Ok(tools::run(tool, &name, arguments));
+    }
+    match cli::parse(words, std::env::vars_os())? {
         Launch::Print(text) => io::stdout()
             .write_all(text.as_bytes())
             .map(|()| 0)

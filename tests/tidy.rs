@@ -62,6 +62,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "console",
         &["commands", "config", "observe", "resp", "base"],
     ),
+    ("tools", &["cli", "persistence", "config", "base"]),
     ("cli", &["config", "base"]),
     ("commands", EVERYTHING),
     ("engine", EVERYTHING),

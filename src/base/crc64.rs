@@ -47,9 +47,47 @@ pub fn crc64(mut crc: u64, bytes: &[u8]) -> u64 {
     crc
 }
 
+/// What a checksum becomes when so many zero bytes follow. Checksums are linear: that of a text in which some bytes have
+/// been changed differs by that of the difference, followed by zeros.
+pub fn after_zeros(mut crc: u64, mut count: u64) -> u64 {
+    // A column for each bit: what it becomes. Squared, it stands for twice as many zeros.
+    let mut step: [u64; 64] = std::array::from_fn(|bit| crc64(1 << bit, &[0]));
+    while count > 0 {
+        if count & 1 == 1 {
+            crc = times(&step, crc);
+        }
+        step = std::array::from_fn(|bit| times(&step, step[bit]));
+        count >>= 1;
+    }
+    crc
+}
+
+fn times(matrix: &[u64; 64], mut vector: u64) -> u64 {
+    let mut sum = 0;
+    while vector != 0 {
+        sum ^= matrix[vector.trailing_zeros() as usize];
+        vector &= vector - 1;
+    }
+    sum
+}
+
 #[cfg(test)]
 mod tests {
-    use super::crc64;
+    use super::{after_zeros, crc64};
+
+    #[test]
+    fn a_change_is_a_difference_and_zeros() {
+        for len in [0, 1, 7, 300, 5_000] {
+            let zeros = vec![0; len];
+            assert_eq!(after_zeros(0x1234, len as u64), crc64(0x1234, &zeros));
+            let (one, other) = (
+                [b"0010", &zeros[..]].concat(),
+                [b"0012", &zeros[..]].concat(),
+            );
+            let difference = after_zeros(crc64(0, &[0, 0, 0, 2]), len as u64);
+            assert_eq!(crc64(0, &one) ^ difference, crc64(0, &other));
+        }
+    }
 
     #[test]
     fn checksums_are_those_of_redis() {

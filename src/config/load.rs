@@ -271,11 +271,6 @@ impl Loader {
                 "user: there are no users but the default one: nobody is restricted by it";
             config.warnings.push(warning.to_owned());
         }
-        if !config.save.is_empty() && config.save != Config::initial().save {
-            let warning =
-                "save: snapshots are not written yet: use appendonly yes to keep the data";
-            config.warnings.push(warning.to_owned());
-        }
         for directive in all() {
             let Some(warning) = directive.warning_when_set() else {
                 continue;

@@ -188,6 +188,10 @@ config! {
     sanitize_dump_payload: SanitizePayload,
     /// Name of the snapshot file.
     dbfilename: String,
+    /// Microseconds to wait after each key that is loaded, for tests; below zero, a microsecond after so many keys.
+    key_load_delay: i32,
+    /// Microseconds to wait after each key that is copied to a file, for tests; below zero, a microsecond after so many keys.
+    rdb_key_save_delay: i32,
     /// Working directory: snapshots, the append-only file and relative paths are in it.
     dir: Directory,
 
@@ -213,6 +217,8 @@ config! {
     aof_use_rdb_preamble: bool,
     /// Note the time in the log, so that data can be restored to a point in time.
     aof_timestamp_enabled: bool,
+    /// Keep the parts of the log that a rewrite has made needless, for tests.
+    aof_disable_auto_gc: bool,
 
     // Replication and cluster
     /// Follow this server: host and port.

@@ -340,6 +340,12 @@ const SNAPSHOTS: &[Directive] = &[
     row!("dbfilename", dbfilename, text(base_name_of_snapshot), &["dump.rdb"])
         .doc("Name of the snapshot file.")
         .protected(),
+    row!("key-load-delay", key_load_delay, number(i32::MIN as i128, INT), &["0"])
+        .doc("Microseconds to wait after each key that is loaded; below zero, a microsecond after so many keys. For tests.")
+        .hidden(),
+    row!("rdb-key-save-delay", rdb_key_save_delay, number(i32::MIN as i128, INT), &["0"])
+        .doc("Microseconds to wait after each key that is copied to a file; below zero, a microsecond after so many keys. For tests.")
+        .hidden(),
     row!("dir", dir, Rule::Own, &[])
         .doc("Working directory: snapshots, the append-only file and relative paths are in it.")
         .protected().refused_while_loading().always_written().applies(EnterDirectory).computed(current_directory, "./"),
@@ -369,6 +375,9 @@ const APPEND_ONLY_FILE: &[Directive] = &[
         .doc("Begin a rewritten log with a snapshot, which is smaller and faster to load."),
     row!("aof-timestamp-enabled", aof_timestamp_enabled, Rule::Switch, &["no"])
         .doc("Note the time in the log, so that data can be restored to a point in time."),
+    row!("aof-disable-auto-gc", aof_disable_auto_gc, Rule::Switch, &["no"])
+        .doc("Keep the parts of the log that a rewrite has made needless. For tests.")
+        .hidden(),
 ];
 
 const REPLICATION_AND_CLUSTER: &[Directive] = &[

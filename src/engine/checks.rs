@@ -29,6 +29,8 @@ pub mod condition {
     pub const REMEMBERS_TOO_MUCH: u32 = 1 << 19;
     /// The append-only file cannot be written.
     pub const DISK_ERROR: u32 = 1 << 18;
+    /// The last snapshot could not be saved.
+    pub const SNAPSHOT_ERROR: u32 = 1 << 19;
 }
 
 struct Candidate<'c> {
@@ -107,14 +109,35 @@ fn allowed_in_transaction(candidate: &Candidate<'_>) -> Result<(), CommandError>
 }
 
 fn disk_accepts_writes(candidate: &Candidate<'_>) -> Result<(), CommandError> {
-    if candidate.conditions & condition::DISK_ERROR == 0 || !candidate.does(flags::WRITE) {
-        return Ok(());
+    match candidate.does(flags::WRITE) {
+        true => candidate.engine.check_disk(candidate.config),
+        false => Ok(()),
     }
-    let reason = candidate.engine.disk_error();
-    Err(CommandError::message(format!(
-        "MISCONF Errors writing to the AOF file: {reason}"
-    )))
 }
+
+impl Engine {
+    /// The error of writes while the disk refuses them.
+    pub fn check_disk(&self, config: &Config) -> Result<(), CommandError> {
+        let conditions = self.conditions();
+        let minds_snapshots = config.stop_writes_on_bgsave_error && !config.save.is_empty();
+        if conditions & condition::SNAPSHOT_ERROR != 0 && minds_snapshots {
+            return Err(CommandError::text(SNAPSHOT_FAILED));
+        }
+        if conditions & condition::DISK_ERROR == 0 {
+            return Ok(());
+        }
+        let reason = self.disk_error();
+        Err(CommandError::message(format!(
+            "MISCONF Errors writing to the AOF file: {reason}"
+        )))
+    }
+}
+
+const SNAPSHOT_FAILED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to \
+                               disk. Commands that may modify the data set are disabled, because this instance is \
+                               configured to report errors during writes if RDB snapshotting fails \
+                               (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the \
+                               RDB error.";
 
 fn allowed_to_subscribers(candidate: &Candidate<'_>) -> Result<(), CommandError> {
     if !candidate.session.is(state::SUBSCRIBER) || candidate.spec.has(flags::SUBSCRIBER) {

@@ -57,7 +57,7 @@ use crate::journal::Journal;
 use crate::keyspace::Keyspace;
 use crate::observe::command_log::CommandLogs;
 use crate::observe::latency::LatencyMonitor;
-use crate::persistence::AofStatus;
+use crate::persistence::{AofStatus, Job, Jobs, SnapshotStatus};
 use crate::pubsub::{Kind, PubSub, Publication};
 
 /// Everything that connections share.
@@ -106,6 +106,10 @@ pub struct Engine {
     pub synced: AtomicU64,
     /// The append-only file, for INFO.
     pub aof: AofStatus,
+    /// Snapshots, for INFO and LASTSAVE.
+    pub snapshots: SnapshotStatus,
+    /// Who works on files in the background.
+    pub jobs: Jobs,
     /// Progress of loading, for INFO.
     pub loading: Loading,
     /// How far the server is on the way to its end.
@@ -114,6 +118,8 @@ pub struct Engine {
     pub puts_off_signals: AtomicBool,
     /// Whether keys are removed as soon as they are due (DEBUG SET-ACTIVE-EXPIRE).
     pub expires_actively: AtomicBool,
+    /// Whether checksums of dumped values and snapshots do not matter (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skips_checksums: AtomicBool,
     /// The server's hooks: what only the layers above can do.
     pub hooks: std::sync::OnceLock<Box<dyn Hooks>>,
 }
@@ -142,8 +148,25 @@ pub trait Hooks: Send + Sync {
     fn shut_down(&self, engine: &Engine, how: Shutdown);
     /// Does something on a thread of its own, which has not passed the gate.
     fn in_background(&self, work: Box<dyn FnOnce(&Engine) + Send>);
+    /// Does a job that has begun, on a thread of its own, and ends it.
+    fn run_job(&self, engine: &Engine, job: Job);
     /// Rebuilds the data from the append-only file (DEBUG LOADAOF). The caller has not passed the gate.
     fn reload_aof(&self, engine: &Engine) -> Result<(), String>;
+    /// Saves the data as of now to the snapshot file. The caller has not passed the gate.
+    fn save(&self, engine: &Engine) -> Result<(), String>;
+    /// Rebuilds the data from the snapshot file (DEBUG RELOAD). The caller has not passed the gate.
+    fn reload_snapshot(&self, engine: &Engine, how: Reload) -> Result<(), String>;
+}
+
+/// What DEBUG RELOAD does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether the data is saved before.
+    pub saves: bool,
+    /// Whether the data in memory is given up before.
+    pub flushes: bool,
+    /// Whether keys of the file replace those that are there.
+    pub merges: bool,
 }
 
 /// How SHUTDOWN was asked for.
@@ -151,6 +174,10 @@ pub trait Hooks: Send + Sync {
 pub struct Shutdown {
     /// Whether a failure to write files is ignored.
     pub force: bool,
+    /// Whether a snapshot is saved even if no `save` rule is set.
+    pub saves: bool,
+    /// Whether no snapshot is saved even if `save` rules are set.
+    pub saves_not: bool,
 }
 
 /// Facts about this process that INFO tells.
@@ -174,6 +201,11 @@ pub struct Loading {
     pub started_ms: AtomicI64,
     pub total_bytes: AtomicU64,
     pub loaded_bytes: AtomicU64,
+    /// What the server that wrote the snapshot used.
+    pub used_memory: AtomicU64,
+    /// Of the last snapshot: keys stored, and keys left out because their time had passed.
+    pub keys_loaded: AtomicU64,
+    pub keys_expired: AtomicU64,
 }
 
 impl Engine {
@@ -223,10 +255,13 @@ impl Engine {
             durable: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             aof: AofStatus::default(),
+            snapshots: SnapshotStatus::new(unix_ms()),
+            jobs: Jobs::default(),
             loading: Loading::default(),
             shutdown: AtomicU32::new(shutdown::NONE),
             puts_off_signals: AtomicBool::new(false),
             expires_actively: AtomicBool::new(true),
+            skips_checksums: AtomicBool::new(false),
             hooks: std::sync::OnceLock::new(),
             config: ConfigStore::new(config),
         }
@@ -283,7 +318,23 @@ impl Engine {
 
     /// When the data was last saved to a snapshot, or else the server started, in Unix seconds.
     pub fn last_save(&self) -> i64 {
-        self.identity.started_ms / 1000
+        self.snapshots.last_save.load(Relaxed)
+    }
+
+    /// Changes since the data was last saved to a snapshot.
+    pub fn unsaved_changes(&self) -> u64 {
+        let changes = self.stats.sum(|lane| &lane.dirty);
+        changes.saturating_sub(self.snapshots.saved_changes.load(Relaxed))
+    }
+
+    /// After FLUSHALL, before a snapshot of the empty server: the one in the making is no longer wanted, and no change is
+    /// unsaved. `fresh` are changes that have not been counted yet.
+    pub fn note_emptied(&self, fresh: u64) {
+        if self.jobs.present() == Some(Job::Save) {
+            self.jobs.gives_up.store(true, Relaxed);
+        }
+        let changes = self.stats.sum(|lane| &lane.dirty) + fresh;
+        self.snapshots.saved_changes.store(changes, Relaxed);
     }
 
     /// Whether those who may append to the journal wait until it has been written. While the disk refuses they need not:

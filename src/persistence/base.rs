@@ -1,16 +1,20 @@
-//! A base: all data at one moment, as the commands that make it.
+//! A base: all data at one moment, as the commands that make it or as a snapshot (`rdb`).
 
 mod collections;
 mod sorted_sets;
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
+use anyhow::Context;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::disk::{Disk, DiskFile, append_all, sync_folder_of};
 use super::list;
+use super::rdb::{self, FileEncoder, Preamble};
+use crate::base::crc64::{after_zeros, crc64};
 use crate::journal::write_command;
 use crate::keyspace::{EntryRef, Snapshot, ValueRef};
 use crate::structures::Object;
@@ -25,18 +29,58 @@ const SYNC_SIZE: u64 = 4 << 20;
 /// Strings at least this long are not copied while their shard is locked.
 const SHARED: usize = 16 * 1024;
 
-/// Turns entries into commands.
+/// A part of a base on its way to the file.
+#[derive(Debug)]
+enum Piece {
+    /// Bytes as they are.
+    Ready(Bytes),
+    /// A string that is still to be written as snapshots have them.
+    Text(Bytes),
+}
+
+/// A snapshot in the making.
+#[derive(Debug)]
+struct Dump {
+    encoder: FileEncoder,
+    packs: bool,
+    sums: bool,
+}
+
+/// Turns entries into what a base consists of.
 #[derive(Debug, Default)]
 pub struct Encoder {
     /// What comes before `bytes`.
-    pieces: Vec<Bytes>,
+    pieces: Vec<Piece>,
     bytes: Vec<u8>,
-    /// Bytes of everything.
+    /// Bytes of everything, long strings as they are.
     len: usize,
     database: Option<usize>,
+    /// Snapshots instead of commands.
+    dump: Option<Box<Dump>>,
+    /// Entries added.
+    keys: u64,
 }
 
 impl Encoder {
+    /// Turns entries into a snapshot; `sums` for a checksum at its end.
+    pub fn rdb(preamble: Preamble, sums: bool) -> Self {
+        let packs = preamble.packs;
+        let dump = Dump {
+            encoder: FileEncoder::new(preamble),
+            packs,
+            sums,
+        };
+        Self {
+            dump: Some(Box::new(dump)),
+            ..Self::default()
+        }
+    }
+
+    /// Entries that were added.
+    pub fn keys(&self) -> u64 {
+        self.keys
+    }
+
     /// Adds a time, in Unix seconds, as the log has it.
     pub fn annotate(&mut self, second: i64) {
         let line = format!("#TS:{second}\r\n");
@@ -44,8 +88,24 @@ impl Encoder {
         self.bytes.extend_from_slice(line.as_bytes());
     }
 
-    /// Adds the commands that make an entry.
+    /// Adds an entry.
     pub fn add(&mut self, database: usize, entry: EntryRef<'_>) {
+        self.keys += 1;
+        let Some(dump) = &mut self.dump else {
+            return self.add_commands(database, entry);
+        };
+        let before = dump.encoder.gathered();
+        let long = dump.encoder.add(database, entry);
+        self.len += dump.encoder.gathered() - before;
+        if let Some(text) = long {
+            self.len += text.len();
+            let head = dump.encoder.take();
+            self.pieces
+                .extend([Piece::Ready(head.into()), Piece::Text(text)]);
+        }
+    }
+
+    fn add_commands(&mut self, database: usize, entry: EntryRef<'_>) {
         if self.database != Some(database) {
             self.database = Some(database);
             let number = database.to_string();
@@ -93,7 +153,8 @@ impl Encoder {
             .extend_from_slice(format!("${}\r\n", text.len()).as_bytes());
         self.len += self.bytes.len() - head + text.len() + b"\r\n".len();
         let head = std::mem::take(&mut self.bytes);
-        self.pieces.extend([head.into(), text.clone()]);
+        let pieces = [head.into(), text.clone()];
+        self.pieces.extend(pieces.map(Piece::Ready));
         self.bytes.extend_from_slice(b"\r\n");
     }
 
@@ -106,51 +167,153 @@ impl Encoder {
     /// All that has been gathered.
     #[cfg(test)]
     pub(super) fn text(&mut self) -> Vec<u8> {
-        self.take().0.concat()
+        let pieces = self.take(false).into_iter().map(|piece| match piece {
+            Piece::Ready(bytes) | Piece::Text(bytes) => bytes,
+        });
+        pieces.collect::<Vec<Bytes>>().concat()
     }
 
-    /// Takes what has been gathered.
-    fn take(&mut self) -> (Vec<Bytes>, usize) {
+    /// Takes what has been gathered; with `ends`, the end comes after it.
+    fn take(&mut self, ends: bool) -> Vec<Piece> {
         let mut pieces = std::mem::take(&mut self.pieces);
-        pieces.push(std::mem::take(&mut self.bytes).into());
-        (pieces, std::mem::take(&mut self.len))
+        self.len = 0;
+        let last = match &mut self.dump {
+            None => std::mem::take(&mut self.bytes),
+            Some(dump) => {
+                if ends {
+                    dump.encoder.end();
+                }
+                dump.encoder.take()
+            }
+        };
+        pieces.push(Piece::Ready(last.into()));
+        pieces
+    }
+}
+
+/// The file of a base.
+struct Sink {
+    file: Arc<dyn DiskFile>,
+    size: u64,
+    synced: u64,
+    /// Packs long strings.
+    writer: rdb::Writer,
+    /// The checksum so far, where there is one.
+    sum: Option<u64>,
+}
+
+impl Sink {
+    fn write(&mut self, piece: &Piece) -> io::Result<()> {
+        match piece {
+            Piece::Ready(bytes) => self.write_bytes(bytes),
+            Piece::Text(text) => {
+                self.writer.string(text);
+                let bytes = self.writer.take();
+                self.write_bytes(&bytes)
+            }
+        }
+    }
+
+    fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        append_all(&*self.file, bytes)?;
+        self.size += bytes.len() as u64;
+        self.sum = self.sum.map(|sum| crc64(sum, bytes));
+        if self.size - self.synced >= SYNC_SIZE {
+            self.file.sync()?;
+            self.synced = self.size;
+        }
+        Ok(())
+    }
+
+    /// Writes what a snapshot ends with. What it holds decides its version, so its beginning may have to be written again.
+    fn finish(&mut self, dump: &Dump) -> io::Result<()> {
+        let mut sum = self.sum.take().unwrap_or(0);
+        if let Some(header) = dump.encoder.later_header() {
+            let mut difference = rdb::first_header();
+            (difference.iter_mut().zip(header)).for_each(|(byte, other)| *byte ^= other);
+            let zeros = self.size - header.len() as u64;
+            if dump.sums {
+                sum ^= after_zeros(crc64(0, &difference), zeros);
+            }
+            self.file.replace_start(&header)?;
+        }
+        self.write_bytes(&sum.to_le_bytes())
     }
 }
 
 /// Writes a base that is complete and on disk when this returns; gives its size. `encoder` is the one that the snapshot
-/// shows its entries to; `goes_on` may say that it is no longer wanted.
+/// shows its entries to; `goes_on` hears how many have been added, and may say that the base is no longer wanted.
 pub fn write_base(
+    disk: &dyn Disk,
     path: &Path,
     mut snapshot: Snapshot<'_>,
     encoder: &Mutex<Encoder>,
-    goes_on: &dyn Fn() -> bool,
+    goes_on: &dyn Fn(u64) -> bool,
 ) -> io::Result<u64> {
-    let mut file = File::create(path)?;
-    let (mut size, mut synced) = (0, 0);
+    let mut sink = {
+        let encoder = encoder.lock();
+        let dump = encoder.dump.as_deref();
+        Sink {
+            file: disk.create(path)?,
+            size: 0,
+            synced: 0,
+            writer: rdb::Writer::new(dump.is_some_and(|dump| dump.packs)),
+            sum: dump.and_then(|dump| dump.sums.then_some(0)),
+        }
+    };
     loop {
         let is_done = snapshot.walk(ENTRIES_AT_ONCE);
-        if !is_done && encoder.lock().len < WRITE_SIZE {
+        let (keys, gathered) = {
+            let encoder = encoder.lock();
+            (encoder.keys, encoder.len)
+        };
+        if !goes_on(keys) {
+            let reason = "no longer wanted";
+            return Err(io::Error::new(io::ErrorKind::Interrupted, reason));
+        }
+        if !is_done && gathered < WRITE_SIZE {
             continue;
         }
         // Writers that show old entries wait for this lock, so nothing is written while it is held.
-        let (pieces, len) = encoder.lock().take();
-        pieces.iter().try_for_each(|piece| file.write_all(piece))?;
-        size += len as u64;
+        let pieces = encoder.lock().take(is_done);
+        pieces.iter().try_for_each(|piece| sink.write(piece))?;
         if is_done {
-            file.sync_all()?;
-            return Ok(size);
-        }
-        if size - synced >= SYNC_SIZE {
-            file.sync_data()?;
-            synced = size;
-        }
-        if !goes_on() {
-            return Err(io::Error::new(
-                io::ErrorKind::Interrupted,
-                "no longer wanted",
-            ));
+            if let Some(dump) = &encoder.lock().dump {
+                sink.finish(dump)?;
+            }
+            sink.file.sync()?;
+            return Ok(sink.size);
         }
     }
+}
+
+/// Replaces a snapshot file in one step that survives a crash, by way of a file of another name; gives its size.
+pub fn save_base(
+    disk: &dyn Disk,
+    [path, temporary]: [&Path; 2],
+    snapshot: Snapshot<'_>,
+    encoder: &Mutex<Encoder>,
+    goes_on: &dyn Fn(u64) -> bool,
+) -> anyhow::Result<u64> {
+    let written = write_base(disk, temporary, snapshot, encoder, goes_on)
+        .with_context(|| {
+            format!(
+                "Write error saving DB on disk, file {}",
+                temporary.display()
+            )
+        })
+        .and_then(|size| {
+            let moved = disk.rename(temporary, path);
+            moved.context("Error moving temp DB file on the final destination")?;
+            Ok(size)
+        });
+    if written.is_err() {
+        // It may not have been made at all.
+        let _ = disk.remove(temporary);
+    }
+    let size = written?;
+    sync_folder_of(disk, path).context("Error forcing the folder of the DB file to disk")?;
+    Ok(size)
 }
 
 #[cfg(test)]
@@ -182,7 +345,7 @@ mod tests {
         for command in commands {
             write_command(&mut expected, command.iter().copied());
         }
-        let (pieces, len) = encoder.take();
-        assert_eq!((pieces.concat(), len), (expected.clone(), expected.len()));
+        assert_eq!(encoder.len, expected.len());
+        assert_eq!(encoder.text(), expected);
     }
 }

@@ -1,13 +1,13 @@
 //! The folder of the append-only file, and the file that is being appended to.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::disk::{Disk, DiskFile, RealDisk, replace, sync_folder_of};
 use super::manifest::{Manifest, ManifestError};
 use crate::base::machine::error_text;
-use crate::config::{Config, replace_file};
+use crate::config::Config;
 
 /// Where the append-only file's parts are.
 #[derive(Debug, Clone)]
@@ -17,6 +17,7 @@ pub struct Folder {
     pub file_name: String,
     /// Where versions before 7 kept everything in one file.
     pub single_file: PathBuf,
+    disk: Arc<dyn Disk>,
 }
 
 impl Folder {
@@ -26,19 +27,34 @@ impl Folder {
             path: config.dir.file(&config.appenddirname),
             file_name: config.appendfilename.clone(),
             single_file: config.dir.file(&config.appendfilename),
+            disk: Arc::new(RealDisk),
         }
+    }
+
+    /// The same on another disk.
+    #[cfg(test)]
+    pub(super) fn on(config: &Config, disk: Arc<dyn Disk>) -> Self {
+        Self {
+            disk,
+            ..Self::of(config)
+        }
+    }
+
+    /// The disk that it is on.
+    pub fn disk(&self) -> &dyn Disk {
+        &*self.disk
     }
 
     /// Whether it is there.
     pub fn exists(&self) -> bool {
-        self.path.is_dir()
+        self.disk.is_folder(&self.path)
     }
 
     /// Makes it where it is missing.
     pub fn create(&self) -> io::Result<()> {
-        match fs::create_dir(&self.path) {
+        match self.disk.create_folder(&self.path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && self.exists() => Ok(()),
-            Ok(()) => self.path.parent().map_or(Ok(()), sync_folder),
+            Ok(()) => sync_folder_of(&*self.disk, &self.path),
             result => result,
         }
     }
@@ -60,8 +76,10 @@ impl Folder {
 
     /// Reads the manifest; one that is not there is empty.
     pub fn read_manifest(&self) -> Result<Manifest, ManifestError> {
-        match fs::read(self.file(&self.manifest_name())) {
-            Ok(text) => Manifest::parse(&text),
+        let mut text = Vec::new();
+        let read = self.disk.read(&self.file(&self.manifest_name()));
+        match read.and_then(|mut file| file.read_to_end(&mut text)) {
+            Ok(_) => Manifest::parse(&text),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Manifest::default()),
             Err(error) => Err(ManifestError::Unreadable(error_text(&error))),
         }
@@ -69,7 +87,43 @@ impl Folder {
 
     /// Replaces the manifest in one step that survives a crash.
     pub fn write_manifest(&self, manifest: &Manifest) -> io::Result<()> {
-        replace_file(&self.file(&self.manifest_name()), &manifest.text())
+        let name = self.manifest_name();
+        let temporary = self.file(&format!("temp-{name}"));
+        replace(
+            &*self.disk,
+            &self.file(&name),
+            &temporary,
+            manifest.text().as_bytes(),
+        )
+    }
+
+    /// Makes files that are there part of the log: their names are on disk before the manifest that has them is.
+    pub fn publish(&self, manifest: &Manifest) -> io::Result<()> {
+        self.disk.sync_folder(&self.path)?;
+        self.write_manifest(manifest)
+    }
+
+    /// Gives a base that is complete its name in the manifest, which becomes valid when it is published.
+    pub fn add_base(
+        &self,
+        manifest: &mut Manifest,
+        temporary: &Path,
+        is_rdb: bool,
+    ) -> io::Result<()> {
+        let name = manifest.add_base(&self.file_name, is_rdb);
+        self.disk.rename(temporary, &self.file(&name))?;
+        tracing::info!("Successfully created the AOF base file {name}");
+        Ok(())
+    }
+
+    /// Removes a file that was to become part of the log, unless the manifest names it nevertheless: a failure to replace it
+    /// may have come after the fact.
+    pub fn remove_unless_named(&self, name: &str) {
+        let is_free = |manifest: Manifest| manifest.parts().all(|part| part.name != name);
+        if self.read_manifest().is_ok_and(is_free) {
+            // Left behind, it is overwritten next time.
+            let _ = self.disk.remove(&self.file(name));
+        }
     }
 
     /// Removes the files that the manifest calls history, then their lines.
@@ -79,7 +133,7 @@ impl Folder {
         }
         for part in manifest.history.drain(..) {
             tracing::info!("Removing the history file {}", part.name);
-            match fs::remove_file(self.file(&part.name)) {
+            match self.disk.remove(&self.file(&part.name)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     tracing::warn!("The history file {} stays: {error}", part.name);
                 }
@@ -94,9 +148,10 @@ impl Folder {
         self.create()?;
         manifest.adopt_base(self.file_name.clone());
         self.write_manifest(manifest)?;
-        fs::rename(&self.single_file, self.file(&self.file_name))?;
-        sync_folder(&self.path)?;
-        self.single_file.parent().map_or(Ok(()), sync_folder)?;
+        self.disk
+            .rename(&self.single_file, &self.file(&self.file_name))?;
+        self.disk.sync_folder(&self.path)?;
+        sync_folder_of(&*self.disk, &self.single_file)?;
         tracing::info!(
             "Successfully migrated an old-style AOF file ({}) into the AOF directory ({}).",
             self.single_file.display(),
@@ -107,7 +162,7 @@ impl Folder {
 
     /// Whether the single file of an older version is there and has not been adopted.
     pub fn has_single_file(&self, manifest: &Manifest) -> bool {
-        if !self.single_file.is_file() {
+        if self.disk.length(&self.single_file).is_err() {
             return false;
         }
         let is_half_adopted = manifest.increments.is_empty()
@@ -115,19 +170,15 @@ impl Folder {
                 .base
                 .as_ref()
                 .is_some_and(|base| base.name == self.file_name)
-            && !self.file(&self.file_name).exists();
+            && self.disk.length(&self.file(&self.file_name)).is_err();
         manifest.is_empty() || is_half_adopted
     }
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 /// The file that records are appended to.
 #[derive(Debug)]
 pub struct LogFile {
-    file: Arc<File>,
+    file: Arc<dyn DiskFile>,
     size: u64,
 }
 
@@ -142,20 +193,17 @@ pub struct Stuck {
 
 impl LogFile {
     /// Opens a file for appending, made where it is missing.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
-        let size = file.metadata()?.len();
-        Ok(Self {
-            file: Arc::new(file),
-            size,
-        })
+    pub fn open(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
+        let file = disk.append(path)?;
+        let size = file.length()?;
+        Ok(Self { file, size })
     }
 
     /// An empty file, whatever was there.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let log = Self::open(path)?;
-        log.file.set_len(0)?;
-        Ok(Self { size: 0, ..log })
+    pub fn create(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
+        let file = disk.append(path)?;
+        file.cut(0)?;
+        Ok(Self { file, size: 0 })
     }
 
     /// Its length.
@@ -164,20 +212,20 @@ impl LogFile {
     }
 
     /// The file, for another thread to sync.
-    pub fn handle(&self) -> Arc<File> {
+    pub fn handle(&self) -> Arc<dyn DiskFile> {
         self.file.clone()
     }
 
     /// Forces what was written to the disk.
     pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync()
     }
 
     /// Appends all bytes, or takes back what was appended of them.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Stuck> {
         let mut written = 0;
         while written < bytes.len() {
-            match (&*self.file).write(&bytes[written..]) {
+            match self.file.append(&bytes[written..]) {
                 Ok(0) => return Err(self.take_back(written, ErrorKind::WriteZero.into())),
                 Ok(count) => written += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -191,7 +239,7 @@ impl LogFile {
     /// Cuts off the last bytes: they are to be written again. False when they cannot be cut off.
     pub fn cut_back(&mut self, bytes: usize) -> bool {
         let size = self.size - bytes as u64;
-        let is_cut = self.file.set_len(size).is_ok();
+        let is_cut = self.file.cut(size).is_ok();
         if is_cut {
             self.size = size;
         }

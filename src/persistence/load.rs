@@ -1,13 +1,13 @@
 //! Loading: the commands of all parts, in order, are given to a player. Groups between MULTI and EXEC come as a whole or not
 //! at all.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::io::{self, ErrorKind, Read, SeekFrom};
+use std::ops::Range;
 use std::time::Instant;
 
 use thiserror::Error;
 
+use super::disk::Input;
 use super::file::Folder;
 use super::manifest::Manifest;
 use super::reader::{Fault, Reader, Step};
@@ -24,8 +24,18 @@ const RDB_MAGIC: &[u8] = b"REDIS";
 pub trait Player {
     /// Runs a command in a database.
     fn run(&mut self, database: usize, args: Args<'_>) -> Result<(), Refusal>;
+    /// Takes all data from a snapshot; gives how many bytes it has.
+    fn snapshot(&mut self, input: &mut dyn Input) -> Result<u64, BadSnapshot>;
     /// Hears how many more bytes have been read; false ends the loading.
     fn progress(&mut self, bytes: u64) -> bool;
+}
+
+/// Where a snapshot cannot be read on, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct BadSnapshot {
+    pub offset: u64,
+    pub reason: String,
 }
 
 /// Why a command stops the loading.
@@ -91,9 +101,13 @@ pub enum LoadError {
         reason: String,
     },
     #[error(
-        "The AOF base file {file} is in RDB format, which this server cannot load yet: let the other server rewrite it with 'aof-use-rdb-preamble no' (BGREWRITEAOF)"
+        "Error reading the RDB preamble of the AOF file {file} at offset {offset}, AOF loading aborted: {reason}"
     )]
-    Rdb { file: String },
+    Snapshot {
+        file: String,
+        offset: u64,
+        reason: String,
+    },
     #[error("The loading was stopped")]
     Stopped,
 }
@@ -111,12 +125,7 @@ pub struct Loaded {
 
 /// The sizes of all parts together, so that progress can be told.
 pub fn total_size(folder: &Folder, manifest: &Manifest) -> Result<u64, LoadError> {
-    let sizes = manifest
-        .parts()
-        .map(|part| match folder.file(&part.name).metadata() {
-            Ok(metadata) => Ok(metadata.len()),
-            Err(error) => Err(open_error(&part.name, &error)),
-        });
+    let sizes = manifest.parts().map(|part| size_of(folder, &part.name));
     sizes.sum()
 }
 
@@ -128,21 +137,23 @@ pub fn load(
     player: &mut dyn Player,
 ) -> Result<Loaded, LoadError> {
     let mut loaded = Loaded::default();
-    let count = manifest.parts().count();
     for (index, part) in manifest.parts().enumerate() {
         let is_base = index == 0 && manifest.base.is_some();
-        let (path, started) = (folder.file(&part.name), Instant::now());
-        let file = File::open(&path).map_err(|error| open_error(&part.name, &error))?;
-        let played = play_file(&part.name, file, player)?;
+        let started = Instant::now();
+        let size = size_of(folder, &part.name)?;
+        let file = folder.disk().read(&folder.file(&part.name));
+        let file = file.map_err(|error| open_error(&part.name, &error))?;
+        let played = play_file(&part.name, file, size, player)?;
         if let Some(offset) = played.torn {
-            cut_torn_end(
-                &part.name,
-                &path,
+            let mut later = manifest.parts().skip(index + 1);
+            // A crash may have come just when the log was about to go on in a new file.
+            let is_last = later.all(|part| size_of(folder, &part.name).is_ok_and(|size| size == 0));
+            let torn = TornEnd {
+                file: part.name.clone(),
                 offset,
-                played.bytes,
-                index + 1 == count,
-                truncates,
-            )?;
+                bytes: played.bytes - offset,
+            };
+            torn.cut(folder, is_last, truncates)?;
         }
         let bytes = played.torn.unwrap_or(played.bytes);
         loaded.bytes += bytes;
@@ -167,57 +178,81 @@ fn open_error(name: &str, error: &io::Error) -> LoadError {
     }
 }
 
-fn cut_torn_end(
-    name: &str,
-    path: &Path,
+fn size_of(folder: &Folder, name: &str) -> Result<u64, LoadError> {
+    let size = folder.disk().length(&folder.file(name));
+    size.map_err(|error| open_error(name, &error))
+}
+
+/// The end of a file where a command is not complete.
+struct TornEnd {
+    file: String,
     offset: u64,
-    size: u64,
-    is_last: bool,
-    truncates: bool,
-) -> Result<(), LoadError> {
-    let (file, bytes) = (name.to_owned(), size - offset);
-    if !is_last {
-        return Err(LoadError::TornBeforeLast { file, offset });
-    }
-    if !truncates {
-        return Err(LoadError::Torn {
+    bytes: u64,
+}
+
+impl TornEnd {
+    /// Cuts it off where that is allowed.
+    fn cut(self, folder: &Folder, is_last: bool, truncates: bool) -> Result<(), LoadError> {
+        let Self {
             file,
             offset,
             bytes,
-        });
+        } = self;
+        if !is_last {
+            return Err(LoadError::TornBeforeLast { file, offset });
+        }
+        if !truncates {
+            return Err(LoadError::Torn {
+                file,
+                offset,
+                bytes,
+            });
+        }
+        tracing::warn!(
+            "!!! Warning: short read while loading the AOF file {file}: truncating it at offset {offset}, its last {bytes} bytes are incomplete !!!"
+        );
+        let part = folder.disk().append(&folder.file(&file));
+        part.and_then(|part| part.cut(offset).and_then(|()| part.sync()))
+            .map_err(|error| LoadError::Truncate {
+                file: file.clone(),
+                offset,
+                reason: error_text(&error),
+            })?;
+        tracing::warn!("AOF {file} loaded anyway because aof-load-truncated is enabled");
+        Ok(())
     }
-    tracing::warn!(
-        "!!! Warning: short read while loading the AOF file {name}: truncating it at offset {offset}, its last {bytes} bytes are incomplete !!!"
-    );
-    let cut = OpenOptions::new().write(true).open(path);
-    cut.and_then(|file| file.set_len(offset).and_then(|()| file.sync_all()))
-        .map_err(|error| LoadError::Truncate {
-            file,
-            offset,
-            reason: error_text(&error),
-        })?;
-    tracing::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
-    Ok(())
 }
 
-fn play_file(name: &str, mut file: File, player: &mut dyn Player) -> Result<Played, LoadError> {
+fn play_file(
+    name: &str,
+    mut file: Box<dyn Input>,
+    size: u64,
+    player: &mut dyn Player,
+) -> Result<Played, LoadError> {
     let unreadable = |error: io::Error| LoadError::Unreadable {
         file: name.into(),
         offset: 0,
         reason: error_text(&error),
     };
-    let size = file.metadata().map_err(unreadable)?.len();
     let mut head = [0; RDB_MAGIC.len()];
     let is_rdb = match file.read_exact(&mut head) {
         Ok(()) => head == RDB_MAGIC,
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => false,
         Err(error) => return Err(unreadable(error)),
     };
+    file.rewind().map_err(unreadable)?;
+    let mut start = 0;
     if is_rdb {
-        return Err(LoadError::Rdb { file: name.into() });
+        tracing::info!("Reading RDB preamble from AOF file {name}...");
+        let snapshot = player.snapshot(&mut *file);
+        start = snapshot.map_err(|BadSnapshot { offset, reason }| LoadError::Snapshot {
+            file: name.into(),
+            offset,
+            reason,
+        })?;
+        file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
     }
-    io::Seek::rewind(&mut file).map_err(unreadable)?;
-    play(name, file, size, player)
+    play(name, file, start..size, player)
 }
 
 /// How far a file was played.
@@ -248,10 +283,11 @@ struct Playback<'p> {
 fn play<R: Read>(
     name: &str,
     input: R,
-    size: u64,
+    part: Range<u64>,
     player: &mut dyn Player,
 ) -> Result<Played, LoadError> {
-    let mut reader = Reader::new(input, size);
+    let Range { start, end: size } = part;
+    let mut reader = Reader::new(input, start, size);
     let mut playback = Playback {
         name,
         player,
@@ -259,7 +295,7 @@ fn play<R: Read>(
         group: None,
         commands: 0,
     };
-    let mut reported = 0;
+    let mut reported = start;
     for count in 1u64.. {
         let step = reader
             .advance()
@@ -394,6 +430,10 @@ mod tests {
             Ok(())
         }
 
+        fn snapshot(&mut self, _: &mut dyn Input) -> Result<u64, BadSnapshot> {
+            Ok(0)
+        }
+
         fn progress(&mut self, _bytes: u64) -> bool {
             true
         }
@@ -414,7 +454,7 @@ mod tests {
 
     fn played(text: &[u8]) -> (Seen, Result<Played, LoadError>) {
         let mut notes = Notes::default();
-        let result = play("f", text, text.len() as u64, &mut notes);
+        let result = play("f", text, 0..text.len() as u64, &mut notes);
         (notes.0, result)
     }
 
@@ -559,6 +599,28 @@ mod tests {
             prop_assert_eq!(commands, expected);
             let torn = result.map(|played| played.torn).map_err(|error| TestCaseError::fail(error.to_string()))?;
             prop_assert_eq!(torn, is_torn.then_some(at as u64));
+        }
+
+        #[test]
+        fn damage_is_an_error_with_its_place_or_loads(
+            units in prop::collection::vec(unit(), 1..8),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..3), 1..4),
+        ) {
+            let mut bytes: Vec<u8> = units.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
+            for (place, byte, how) in damage {
+                let place = place.index(bytes.len() + 1);
+                match how {
+                    0 => bytes.insert(place, byte),
+                    1 if place < bytes.len() => bytes[place] = byte,
+                    _ if place < bytes.len() => drop(bytes.remove(place)),
+                    _ => {}
+                }
+            }
+            let (_, result) = played(&bytes);
+            match result {
+                Ok(played) => prop_assert!(played.torn.is_none_or(|torn| torn <= bytes.len() as u64)),
+                Err(error) => prop_assert!(error.to_string().contains("at offset"), "{}", error),
+            }
         }
 
         #[test]

@@ -202,11 +202,12 @@ impl Manifest {
         self.base = Some(Part { name, number: 1 });
     }
 
-    /// Adds a base of the next number; the one before becomes history. Returns its name.
-    pub fn add_base(&mut self, file_name: &str) -> String {
+    /// Adds a base of the next number, a snapshot or commands; the one before becomes history. Returns its name.
+    pub fn add_base(&mut self, file_name: &str, is_rdb: bool) -> String {
         self.history.extend(self.base.take());
         self.last_base += 1;
-        let name = format!("{file_name}.{}.base.aof", self.last_base);
+        let format = if is_rdb { "rdb" } else { "aof" };
+        let name = format!("{file_name}.{}.base.{format}", self.last_base);
         self.base = Some(Part {
             name: name.clone(),
             number: self.last_base,
@@ -223,6 +224,11 @@ impl Manifest {
             number: self.last_increment,
         });
         name
+    }
+
+    /// Turns all increments into history: a new base holds what they hold, and nothing is logged any more.
+    pub fn retire_all(&mut self) {
+        self.history.append(&mut self.increments);
     }
 
     /// Turns all increments but the last into history: a new base holds what they hold.
@@ -309,14 +315,14 @@ mod tests {
     #[test]
     fn numbers_go_on() {
         let mut manifest = Manifest::default();
-        assert_eq!(manifest.add_base("a"), "a.1.base.aof");
+        assert_eq!(manifest.add_base("a", false), "a.1.base.aof");
         assert_eq!(manifest.add_increment("a"), "a.1.incr.aof");
-        manifest.add_base("a");
+        manifest.add_base("a", true);
         manifest.add_increment("a");
         manifest.retire_increments();
         assert_eq!(
             manifest.text(),
-            "file a.2.base.aof seq 2 type b\nfile a.1.base.aof seq 1 type h\n\
+            "file a.2.base.rdb seq 2 type b\nfile a.1.base.aof seq 1 type h\n\
              file a.1.incr.aof seq 1 type h\nfile a.2.incr.aof seq 2 type i\n"
         );
     }
@@ -340,6 +346,22 @@ mod tests {
             };
             prop_assume!(!manifest.text().is_empty());
             prop_assert_eq!(Manifest::parse(manifest.text().as_bytes()), Ok(manifest));
+        }
+
+        #[test]
+        fn damage_is_an_error_with_its_line_or_loads(
+            at in 0usize..200, byte in any::<u8>(), at_too in 0usize..200, removes in any::<bool>(),
+        ) {
+            let good = "file a.2.base.rdb seq 2 type b\nfile a.1.incr.aof seq 1 type h\n#c\nfile \"a \\x20b\" seq 2 type i\nfile c seq 3 type i\n";
+            let mut text = good.as_bytes().to_vec();
+            let at = at % text.len();
+            text[at] = byte;
+            if removes {
+                text.remove(at_too % text.len());
+            }
+            if let Err(error) = Manifest::parse(&text) {
+                prop_assert!(error.to_string().contains("(line "), "{}", error);
+            }
         }
 
         #[test]

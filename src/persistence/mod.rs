@@ -4,19 +4,27 @@
 //! Knows no command but those that the file format itself has (SELECT, MULTI, EXEC), no client and no worker.
 
 mod base;
+#[cfg(test)]
+mod crash_tests;
+mod disk;
 mod file;
 mod list;
 mod load;
 mod manifest;
 pub mod rdb;
 mod reader;
+mod rewrite;
+#[cfg(test)]
+mod simulated;
 mod status;
 mod streams;
 mod writer;
 
-pub use base::{Encoder, write_base};
+pub use base::{Encoder, save_base, write_base};
+pub use disk::{Disk, DiskFile, Input, RealDisk};
 pub use file::{Folder, LogFile};
-pub use load::{LoadError, Loaded, Player, Refusal, load, total_size};
+pub use load::{BadSnapshot, LoadError, Loaded, Player, Refusal, load, total_size};
 pub use manifest::{Kind, Manifest, ManifestError, Part};
-pub use status::AofStatus;
-pub use writer::{Audience, Order, Wiring, Writer};
+pub use rewrite::{Helm, Rewritten, Source};
+pub use status::{AofStatus, Job, Jobs, SnapshotStatus};
+pub use writer::{Audience, Order, Switch, Wiring, Writer};

@@ -56,12 +56,12 @@ pub(super) struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    /// A reader of `size` bytes.
-    pub fn new(input: R, size: u64) -> Self {
+    /// A reader of a file of `size` bytes, whose input begins at the offset `base`.
+    pub fn new(input: R, base: u64, size: u64) -> Self {
         Self {
             input,
             size,
-            base: 0,
+            base,
             buffer: vec![0; BUFFER],
             start: 0,
             end: 0,

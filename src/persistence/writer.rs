@@ -4,7 +4,6 @@
 //! One thread writes. Under `everysec` a second one syncs, so that a slow disk delays neither writing nor, above all, the
 //! workers: they only ever wait when the journal is full. What cannot be written is kept and tried again.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -12,6 +11,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use super::disk::DiskFile;
 use super::file::LogFile;
 use super::status::AofStatus;
 use crate::base::clock::unix_ms;
@@ -20,8 +20,12 @@ use crate::config::{AppendFsync, ConfigStore};
 use crate::journal::{Journal, Merger, write_command};
 use crate::observe::latency::event;
 
-/// Time between two syncs under `everysec`, and between two tries after a failure.
+/// Time between two syncs under `everysec`.
 const SECOND: Duration = Duration::from_secs(1);
+/// Time between two tries after a failure.
+const RETRY: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 1000 });
+/// A sync that takes longer than this is told of: more than that may be lost now.
+const LATE: Duration = Duration::from_secs(2);
 /// How long records are gathered where no reply waits for them, so that a busy server does not write each on its own.
 const GATHER: Duration = Duration::from_millis(1);
 /// Longest wait for a record while something else may become due.
@@ -41,10 +45,22 @@ pub trait Audience: Sync {
     fn took(&self, _event: &'static str, _time: Duration) {}
 }
 
+/// Going over to another file.
+pub struct Switch {
+    /// The file.
+    pub file: LogFile,
+    /// Makes it part of the log, when the one before is complete and on disk. If that fails, the one before goes on.
+    pub publish: Box<dyn FnOnce() -> io::Result<()> + Send>,
+    /// Where to say how it went.
+    pub done: Sender<io::Result<()>>,
+}
+
 /// What the writer is asked for. Whoever sends an order rings the journal.
 pub enum Order {
-    /// Go over to this file at the record that [`Wiring::switch_at`] names; says when the old one is complete and on disk.
-    Switch(LogFile, Sender<()>),
+    /// Go over to another file, once [`Wiring::switch_at`] names its first record.
+    Switch(Switch),
+    /// Forget about that: no record was named.
+    CallOff,
     /// Write and sync all there is; says how that went.
     Flush(Sender<Result<(), String>>),
     /// The same, and end.
@@ -59,8 +75,8 @@ pub struct Wiring<'w> {
     pub config: &'w ConfigStore,
     pub status: &'w AofStatus,
     pub audience: &'w dyn Audience,
-    /// The first record of the next file, or `u64::MAX`. Set before that record can be appended, thus alone behind the
-    /// gate; [`Order::Switch`] follows.
+    /// The first record of the next file, or `u64::MAX`. Set after [`Order::Switch`] was sent and before that record can be
+    /// appended, thus alone behind the gate.
     pub switch_at: &'w AtomicU64,
 }
 
@@ -89,7 +105,7 @@ impl Buffer {
 
 /// The thread that syncs under `everysec`.
 struct Syncer {
-    jobs: Sender<(Arc<File>, u64)>,
+    jobs: Sender<(Arc<dyn DiskFile>, u64)>,
     results: Receiver<(u64, io::Result<()>)>,
     is_busy: bool,
     is_late: bool,
@@ -107,7 +123,7 @@ pub struct Writer<'w> {
     stuck: usize,
     /// Records for the next file.
     ahead: Buffer,
-    next_file: Option<(LogFile, Sender<()>)>,
+    next: Option<Switch>,
     /// The second of the last time annotation.
     annotated: i64,
     /// Records below this number are in the file.
@@ -133,7 +149,7 @@ impl<'w> Writer<'w> {
             buffer: Buffer::default(),
             stuck: 0,
             ahead: Buffer::default(),
-            next_file: None,
+            next: None,
             annotated: 0,
             written: first,
             synced: first,
@@ -148,12 +164,12 @@ impl<'w> Writer<'w> {
     pub fn run(mut self) {
         let journal = self.wiring.journal;
         std::thread::scope(|scope| {
-            let (jobs, todo) = channel::<(Arc<File>, u64)>();
+            let (jobs, todo) = channel::<(Arc<dyn DiskFile>, u64)>();
             let (done, results) = channel();
             scope.spawn(move || {
                 for (file, number) in todo {
                     // The writer may have ended; then nobody needs the answer.
-                    let _ = done.send((number, file.sync_data()));
+                    let _ = done.send((number, file.sync()));
                     journal.ring();
                 }
             });
@@ -178,7 +194,8 @@ impl<'w> Writer<'w> {
         self.hear_syncer();
         while let Ok(order) = self.orders.try_recv() {
             match order {
-                Order::Switch(file, done) => self.next_file = Some((file, done)),
+                Order::Switch(switch) => self.next = Some(switch),
+                Order::CallOff => self.next = None,
                 Order::Flush(answer) => self.flush(&answer),
                 Order::Close(answer) => {
                     self.flush(&answer);
@@ -280,10 +297,9 @@ impl<'w> Writer<'w> {
             self.has_sync_failed = true;
             return Err(error);
         }
-        let status = self.wiring.status;
-        status
-            .current_size
-            .fetch_add(self.buffer.bytes.len() as u64, Relaxed);
+        self.wiring
+            .status
+            .note_written(self.buffer.bytes.len() as u64);
         self.written = (self.merger.next_number()).min(self.wiring.switch_at.load(Acquire));
         self.buffer.bytes.clear();
         self.buffer.bytes.shrink_to(KEPT_BUFFER);
@@ -316,7 +332,8 @@ impl<'w> Writer<'w> {
         };
         let status = self.wiring.status;
         if syncer.is_busy {
-            if !std::mem::replace(&mut syncer.is_late, true) {
+            let is_late = self.last_sync.elapsed() >= LATE;
+            if is_late && !std::mem::replace(&mut syncer.is_late, true) {
                 status.delayed_syncs.fetch_add(1, Relaxed);
                 tracing::info!(
                     "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for it."
@@ -367,6 +384,7 @@ impl<'w> Writer<'w> {
             Ok(()) => self.has_synced(number),
             Err(error) => {
                 self.has_sync_failed = true;
+                self.wiring.status.is_doubtful.store(true, Relaxed);
                 self.fail(&error);
             }
         }
@@ -382,7 +400,7 @@ impl<'w> Writer<'w> {
             self.wiring.status.has_write_failed.store(true, Relaxed);
             self.wiring.audience.trouble(Some(reason));
         }
-        self.retry_at = Some(Instant::now() + SECOND);
+        self.retry_at = Some(Instant::now() + RETRY);
     }
 
     /// The disk accepts.
@@ -423,16 +441,20 @@ impl<'w> Writer<'w> {
     fn switch_when_complete(&mut self) -> io::Result<()> {
         let at = self.wiring.switch_at.load(Acquire);
         let is_complete = self.buffer.bytes.is_empty() && self.merger.next_number() >= at;
-        if !is_complete || self.next_file.is_none() {
+        if !is_complete || self.next.is_none() {
             return Ok(());
         }
         self.sync_now()?;
-        if let Some((file, done)) = self.next_file.take() {
-            self.file = file;
+        if let Some(switch) = self.next.take() {
+            let published = (switch.publish)();
+            if published.is_ok() {
+                self.file = switch.file;
+                self.wiring.status.begin_increment();
+            }
             self.buffer = std::mem::take(&mut self.ahead);
             self.wiring.switch_at.store(u64::MAX, Release);
             // Nobody may be waiting any more.
-            let _ = done.send(());
+            let _ = switch.done.send(published);
         }
         self.write(self.policy())
     }
@@ -446,6 +468,7 @@ mod tests {
     use parking_lot::Mutex;
     use tempfile::TempDir;
 
+    use super::super::disk::RealDisk;
     use super::*;
     use crate::config::Config;
 
@@ -499,6 +522,23 @@ mod tests {
             self.journal.ring();
         }
 
+        fn order_switch(
+            &self,
+            orders: &Sender<Order>,
+            path: &Path,
+            publish: fn() -> io::Result<()>,
+        ) -> Receiver<io::Result<()>> {
+            let (done, answer) = channel();
+            let switch = Switch {
+                file: LogFile::create(&RealDisk, path).expect("a file"),
+                publish: Box::new(publish),
+                done,
+            };
+            (orders.send(Order::Switch(switch))).expect("the writer listens");
+            self.journal.ring();
+            answer
+        }
+
         /// Runs a writer on a file while `work` goes on; gives the answer to the closing.
         fn with_writer(
             &self,
@@ -513,7 +553,7 @@ mod tests {
                 audience: &self.listener,
                 switch_at: &self.switch_at,
             };
-            let file = LogFile::open(path).expect("a file");
+            let file = LogFile::open(&RealDisk, path).expect("a file");
             std::thread::scope(|scope| {
                 scope.spawn(|| Writer::new(wiring, file, 0, orders).run());
                 work(&sender);
@@ -561,7 +601,7 @@ mod tests {
             assert_eq!(closed, Ok(()));
             let text = fs::read_to_string(&path).expect("the file");
             assert_eq!(text, format!("{SELECT_0}ab{SELECT_1}cd"));
-            assert_eq!(bench.status.current_size.load(Relaxed), text.len() as u64);
+            assert_eq!(bench.status.current_size(), text.len() as u64);
             assert_eq!(bench.listener.synced.load(Relaxed), 4);
         }
     }
@@ -583,7 +623,7 @@ mod tests {
             bench.append(0, 0, "a");
             eventually("trouble", || !bench.listener.troubles.lock().is_empty());
             bench.append(0, 0, "b");
-            std::thread::sleep(Duration::from_millis(1500));
+            std::thread::sleep(Duration::from_millis(50));
         });
         assert_eq!(closed, Err("No space left on device".into()));
         let troubles = bench.listener.troubles.lock();
@@ -598,21 +638,36 @@ mod tests {
         let [old, new] = ["old", "new"].map(|name| bench.folder.path().join(name));
         let closed = bench.with_writer(&old, |orders| {
             bench.append(0, 0, "a");
+            let answer = bench.order_switch(orders, &new, || Ok(()));
+            std::thread::sleep(Duration::from_millis(20));
             bench.switch_at.store(1, Release);
             bench.append(0, 0, "b");
             bench.append(1, 0, "c");
-            std::thread::sleep(Duration::from_millis(20));
-            let (done, complete) = channel();
-            let file = LogFile::create(&new).expect("a file");
-            let order = Order::Switch(file, done);
-            orders.send(order).expect("the writer listens");
-            bench.journal.ring();
-            complete.recv().expect("the old file is complete");
+            assert!(answer.recv().expect("an answer").is_ok());
             bench.append(0, 0, "d");
         });
         assert_eq!(closed, Ok(()));
         let [old, new] = [old, new].map(|path| fs::read_to_string(path).expect("the file"));
         assert_eq!(old, format!("{SELECT_0}a"));
         assert_eq!(new, format!("{SELECT_0}bcd"));
+    }
+
+    #[test]
+    fn a_switch_that_fails_leaves_the_old_file_in_use() {
+        let bench = Bench::new(AppendFsync::Always);
+        let [old, new] = ["old", "new"].map(|name| bench.folder.path().join(name));
+        let closed = bench.with_writer(&old, |orders| {
+            let answer =
+                bench.order_switch(orders, &new, || Err(io::ErrorKind::StorageFull.into()));
+            bench.append(0, 0, "a");
+            bench.switch_at.store(1, Release);
+            bench.append(0, 0, "b");
+            assert!(answer.recv().expect("an answer").is_err());
+            bench.append(0, 0, "c");
+        });
+        assert_eq!(closed, Ok(()));
+        let [old, new] = [old, new].map(|path| fs::read_to_string(path).expect("the file"));
+        assert_eq!(old, format!("{SELECT_0}a{SELECT_0}bc"));
+        assert_eq!(new, "");
     }
 }

@@ -1,7 +1,6 @@
 //! The files of a running server: loading them at the start, switching the append-only file on and off, completing it at
 //! the end.
 
-use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,18 +9,18 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use parking_lot::Mutex;
 
-use super::Server;
 use super::replay::Replay;
+use super::{Server, rdb, rewrite};
 use crate::base::clock::unix_ms;
 use crate::config::Config;
 use crate::engine::condition;
 use crate::keyspace::Snapshot;
 use crate::persistence::{
-    Audience, Encoder, Folder, LogFile, Manifest, Order, Wiring, Writer, load, total_size,
-    write_base,
+    Audience, Encoder, Folder, Helm, Job, LogFile, Manifest, Order, Wiring, Writer, load,
+    total_size,
 };
 
 /// Time before a base that could not be written is tried again.
@@ -33,41 +32,41 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(super) struct Files {
     /// What is being written, while anything is.
-    log: Mutex<Option<Log>>,
+    pub log: Mutex<Option<Log>>,
     /// Where the file shall be when it is wanted.
     folder: Mutex<Option<Folder>>,
-    /// Held by whoever starts, stops or reloads.
-    turn: Mutex<()>,
+    /// Held by whoever starts, stops, rewrites or reloads.
+    pub turn: Mutex<()>,
 }
 
 impl Files {
-    fn folder(&self, server: &Server) -> Folder {
+    pub fn folder(&self, server: &Server) -> Folder {
         let folder = self.folder.lock().clone();
         folder.unwrap_or_else(|| Folder::of(&server.engine.config.load()))
     }
 }
 
 /// A log being written.
-struct Log {
-    orders: Sender<Order>,
+pub(super) struct Log {
+    pub helm: Helm,
     thread: JoinHandle<()>,
     /// Whether the files can be loaded already: not before the first base is complete.
-    is_complete: bool,
+    pub is_complete: bool,
 }
 
 impl Log {
     /// Starts a writer that appends records from `first` on to a file.
-    fn start(server: &Arc<Server>, file: LogFile, first: u64) -> io::Result<Self> {
+    pub fn start(server: &Arc<Server>, file: LogFile, first: u64) -> io::Result<Self> {
         let (orders, inbox) = channel();
-        let server = server.clone();
+        let (server, switch_at) = (server.clone(), Arc::new(AtomicU64::new(u64::MAX)));
+        let switches = switch_at.clone();
         let write = move || {
-            let switch_at = AtomicU64::new(u64::MAX);
             let wiring = Wiring {
                 journal: &server.engine.journal,
                 config: &server.engine.config,
                 status: &server.engine.aof,
                 audience: &*server,
-                switch_at: &switch_at,
+                switch_at: &switches,
             };
             let writer = Writer::new(wiring, file, first, inbox);
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
@@ -76,7 +75,7 @@ impl Log {
         };
         let thread = std::thread::Builder::new().name("aof-writer".into());
         Ok(Self {
-            orders,
+            helm: Helm { orders, switch_at },
             thread: thread.spawn(write)?,
             is_complete: false,
         })
@@ -104,6 +103,8 @@ pub(super) fn prepare(server: &Server) {
     let config = server.engine.config.load();
     if config.appendonly {
         server.engine.aof.is_on.store(true, Relaxed);
+    }
+    if config.appendonly || rdb::has_file(&config) {
         server.engine.set_condition(condition::LOADING, true);
     }
 }
@@ -112,7 +113,7 @@ pub(super) fn prepare(server: &Server) {
 pub(super) fn load_at_start(server: &Arc<Server>) -> Result<()> {
     let config = server.engine.config.snapshot();
     if !config.appendonly {
-        return Ok(());
+        return rdb::load_at_start(server, &config);
     }
     let folder = Folder::of(&config);
     let Some(mut manifest) = load_data(server, &folder, &config)? else {
@@ -157,15 +158,14 @@ fn load_data(server: &Arc<Server>, folder: &Folder, config: &Config) -> Result<O
         Err(_) if server.exit.is_ending() => return Ok(None),
         loaded => {
             let loaded = loaded?;
-            engine.aof.current_size.store(loaded.bytes, Relaxed);
-            engine.aof.base_size.store(loaded.base_bytes, Relaxed);
+            engine.aof.note_loaded(loaded.bytes, loaded.base_bytes);
         }
     }
     replay.report();
     Ok(Some(manifest))
 }
 
-/// Opens the increment to go on with. Where there is nothing yet, what there is in memory becomes the base.
+/// Opens the increment to go on with.
 fn open_log(server: &Server, folder: &Folder, manifest: &mut Manifest) -> Result<LogFile> {
     folder.create().with_context(|| {
         format!(
@@ -173,35 +173,20 @@ fn open_log(server: &Server, folder: &Folder, manifest: &mut Manifest) -> Result
             folder.file_name
         )
     })?;
-    if manifest.is_empty() {
-        let name = manifest.add_base(&folder.file_name);
-        let encoder = Arc::new(Mutex::new(Encoder::default()));
-        let snapshot = cut(server, &encoder, false)?;
-        let size = write_base(&folder.file(&name), snapshot, &encoder, &|| true)
-            .with_context(|| format!("Can't write the AOF base file {name}"))?;
-        server.engine.aof.current_size.store(size, Relaxed);
-        server.engine.aof.base_size.store(size, Relaxed);
-        tracing::info!("Creating AOF base file {name} on server start");
+    let (file, base) = folder.open(manifest, &rewrite::Data::of(server, folder))?;
+    if let Some(size) = base {
+        server.engine.aof.note_loaded(size, size);
     }
-    let (name, verb) = match manifest.increments.last() {
-        Some(last) => (last.name.clone(), "Opening"),
-        None => (manifest.add_increment(&folder.file_name), "Creating"),
-    };
-    let file = LogFile::open(&folder.file(&name))
-        .with_context(|| format!("Can't open the append-only file {name}"))?;
-    tracing::info!("{verb} AOF incr file {name} on server start");
-    (folder.write_manifest(manifest))
-        .and_then(|()| folder.remove_history(manifest))
-        .context("Can't write the AOF manifest file")?;
     Ok(file)
 }
 
-/// Begins a copy of the data as of now; with `opens`, the journal opens at the same moment.
-fn cut<'s>(server: &'s Server, encoder: &Arc<Mutex<Encoder>>, opens: bool) -> Result<Snapshot<'s>> {
+/// Begins a copy of the data as of now; `meanwhile` is done at the same moment.
+pub(super) fn cut<'s>(
+    server: &'s Server,
+    encoder: &Arc<Mutex<Encoder>>,
+    meanwhile: &dyn Fn(),
+) -> Result<Snapshot<'s>> {
     let engine = &server.engine;
-    if engine.config.load().aof_timestamp_enabled {
-        encoder.lock().annotate(unix_ms() / 1000);
-    }
     let encoder = encoder.clone();
     let keep = Arc::new(
         move |database: usize, entry: crate::keyspace::EntryRef<'_>| {
@@ -214,9 +199,13 @@ fn cut<'s>(server: &'s Server, encoder: &Arc<Mutex<Encoder>>, opens: bool) -> Re
         .keyspace
         .cut(&alone, engine.background_lane(), keep)
         .context("another copy of the data is being written")?;
-    if opens {
-        engine.journal.set_open(true);
-    }
+    let databases = 0..engine.keyspace.databases();
+    let keys: usize = databases
+        .map(|database| engine.keyspace.len(database))
+        .sum();
+    engine.snapshots.keys_total.store(keys as u64, Relaxed);
+    engine.snapshots.keys_done.store(0, Relaxed);
+    meanwhile();
     let held = started.elapsed();
     drop(alone);
     tracing::debug!("The cut held up everybody for {held:?}");
@@ -235,8 +224,19 @@ pub(super) fn switch(server: &Arc<Server>, config: &Config) -> Result<(), String
     }
     let aof = &server.engine.aof;
     aof.is_on.store(config.appendonly, Relaxed);
-    // Whoever asks from now on is told that a base is being written, though the thread may not have begun.
-    aof.is_rewriting.store(config.appendonly, Relaxed);
+    if !config.appendonly && server.engine.jobs.present() == Some(Job::Rewrite) {
+        tracing::info!("Killing running AOF rewrite child: what it makes is no longer wanted");
+    }
+    if config.appendonly && server.files.log.try_lock().is_some_and(|log| log.is_none()) {
+        // Whoever asks from now on is told that a base is being written, though the thread may not have begun.
+        aof.is_starting.store(true, Relaxed);
+        if server.engine.jobs.present().is_some() {
+            tracing::warn!(
+                "AOF was enabled but there is already another background operation. An AOF background was scheduled to start \
+                 when possible."
+            );
+        }
+    }
     let server = server.clone();
     std::thread::spawn(move || settle(&server));
     Ok(())
@@ -250,7 +250,7 @@ fn settle(server: &Arc<Server>) {
         let is_running = server.files.log.lock().is_some();
         match (is_wanted(), is_running) {
             (true, false) => {
-                let Err(error) = start(server, &server.files.folder(server)) else {
+                let Err(error) = rewrite::start(server, &server.files.folder(server)) else {
                     continue;
                 };
                 if is_wanted() {
@@ -263,62 +263,13 @@ fn settle(server: &Arc<Server>) {
                 }
             }
             (false, true) => stop(server),
-            _ => return server.engine.aof.is_rewriting.store(false, Relaxed),
+            _ => return server.engine.aof.is_starting.store(false, Relaxed),
         }
     }
-}
-
-/// Starts the log of a server that has data already: a base of this moment, and all that is written from now on.
-fn start(server: &Arc<Server>, folder: &Folder) -> Result<()> {
-    let aof = &server.engine.aof;
-    aof.begin_rewrite(unix_ms());
-    let started = start_with_base(server, folder);
-    aof.end_rewrite(unix_ms(), started.is_ok());
-    if started.is_err() {
-        stop(server);
-        for name in ["base", "incr"] {
-            // It may not have been made at all.
-            let _ = fs::remove_file(folder.temporary(name));
-        }
-    }
-    started
-}
-
-fn start_with_base(server: &Arc<Server>, folder: &Folder) -> Result<()> {
-    let engine = &server.engine;
-    folder.create()?;
-    let mut manifest = folder.read_manifest()?;
-    let (base, increment) = (folder.temporary("base"), folder.temporary("incr"));
-    let file = LogFile::create(&increment)?;
-    engine.aof.current_size.store(0, Relaxed);
-    let log = Log::start(server, file, engine.journal.next_number())?;
-    *server.files.log.lock() = Some(log);
-    let encoder = Arc::new(Mutex::new(Encoder::default()));
-    let snapshot = cut(server, &encoder, true)?;
-    tracing::info!("Writing the data to a new AOF base file in the background");
-    let size = write_base(&base, snapshot, &encoder, &|| {
-        engine.aof.is_on.load(Relaxed)
-    })?;
-
-    let name = manifest.add_base(&folder.file_name);
-    fs::rename(&base, folder.file(&name))?;
-    tracing::info!("Successfully created the AOF base file {name}");
-    let name = manifest.add_increment(&folder.file_name);
-    fs::rename(&increment, folder.file(&name))?;
-    tracing::info!("Successfully created the AOF incr file {name}");
-    manifest.retire_increments();
-    folder.write_manifest(&manifest)?;
-    if let Some(log) = &mut *server.files.log.lock() {
-        log.is_complete = true;
-    }
-    let total = engine.aof.current_size.fetch_add(size, Relaxed) + size;
-    engine.aof.base_size.store(total, Relaxed);
-    folder.remove_history(&mut manifest)?;
-    Ok(())
 }
 
 /// Stops the log: what was appended before is written, and nobody waits for the disk any longer.
-fn stop(server: &Server) {
+pub(super) fn stop(server: &Server) {
     let engine = &server.engine;
     let alone = engine.keyspace.gate().alone();
     engine.journal.set_open(false);
@@ -326,7 +277,7 @@ fn stop(server: &Server) {
     let Some(log) = server.files.log.lock().take() else {
         return;
     };
-    if let Err(error) = ask(server, &log.orders, Order::Close) {
+    if let Err(error) = ask(server, &log.helm.orders, Order::Close) {
         tracing::error!("The append-only file is incomplete: {error}");
     }
     // A writer that panicked has been logged.
@@ -362,7 +313,7 @@ fn reload_alone(server: &Arc<Server>) -> Result<()> {
         .log
         .lock()
         .as_ref()
-        .map(|log| log.orders.clone());
+        .map(|log| log.helm.orders.clone());
     if let Some(orders) = orders {
         ask(server, &orders, Order::Flush)?;
     }
@@ -380,24 +331,18 @@ fn reload_alone(server: &Arc<Server>) -> Result<()> {
     Ok(())
 }
 
-/// Completes the log at the end. Writes wait from now on, for ever, unless this fails and the server goes on.
-pub(super) fn close(server: &Server, force: bool) -> Result<()> {
-    let engine = &server.engine;
+/// Whether the server may end, as far as the log is concerned.
+pub(super) fn may_close(server: &Server) -> Result<(), &'static str> {
+    match &*server.files.log.lock() {
+        Some(log) if !log.is_complete => Err("Writing initial AOF"),
+        _ => Ok(()),
+    }
+}
+
+/// Completes the log at the end.
+pub(super) fn complete(server: &Server) -> Result<()> {
     let log = server.files.log.lock();
     let Some(log) = &*log else { return Ok(()) };
-    if !log.is_complete {
-        if !force {
-            bail!("the first base is still being written");
-        }
-        tracing::warn!("Writing initial AOF. Exit anyway.");
-    }
-    engine.pause(i64::MAX, true);
-    // Whoever passed the gate before the pause has left it when this returns.
-    drop(engine.keyspace.gate().alone());
     tracing::info!("Calling fsync() on the AOF file.");
-    ask(server, &log.orders, Order::Flush).inspect_err(|_| {
-        if !force {
-            engine.unpause();
-        }
-    })
+    ask(server, &log.helm.orders, Order::Flush)
 }

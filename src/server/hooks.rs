@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{Server, apply, files, shutdown};
+use super::{Server, apply, files, jobs, rdb, shutdown};
 use crate::config::{Apply, Config};
-use crate::engine::{Engine, Hooks, Shutdown};
+use crate::engine::{Engine, Hooks, Reload, Shutdown};
+use crate::persistence::Job;
 
 struct ServerHooks(Weak<Server>);
 
@@ -25,7 +26,7 @@ impl Hooks for ServerHooks {
     fn shut_down(&self, _engine: &Engine, how: Shutdown) {
         if let Some(server) = self.0.upgrade() {
             std::thread::spawn(move || {
-                if !shutdown::stop(&server, how.force) {
+                if !shutdown::stop(&server, how) {
                     server.engine.end_shutdown();
                 }
             });
@@ -38,9 +39,30 @@ impl Hooks for ServerHooks {
         }
     }
 
+    fn run_job(&self, engine: &Engine, job: Job) {
+        match self.0.upgrade() {
+            Some(server) => jobs::run(&server, job),
+            None => engine.jobs.end(),
+        }
+    }
+
     fn reload_aof(&self, _engine: &Engine) -> Result<(), String> {
         match self.0.upgrade() {
             Some(server) => files::reload(&server).map_err(|error| format!("{error:#}")),
+            None => Ok(()),
+        }
+    }
+
+    fn save(&self, _engine: &Engine) -> Result<(), String> {
+        match self.0.upgrade() {
+            Some(server) => rdb::save(&server).map_err(|error| format!("{error:#}")),
+            None => Ok(()),
+        }
+    }
+
+    fn reload_snapshot(&self, _engine: &Engine, how: Reload) -> Result<(), String> {
+        match self.0.upgrade() {
+            Some(server) => rdb::reload(&server, how).map_err(|error| format!("{error:#}")),
             None => Ok(()),
         }
     }

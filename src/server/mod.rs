@@ -8,11 +8,14 @@ mod connection;
 mod files;
 mod holders;
 mod hooks;
+mod jobs;
 mod limits;
 mod listener;
 mod metrics;
 mod outbox;
+mod rdb;
 mod replay;
+mod rewrite;
 mod shutdown;
 mod signals;
 mod stream;
@@ -27,6 +30,7 @@ use anyhow::{Context, Result};
 use crate::config::Config;
 use crate::engine::Engine;
 use files::Files;
+use jobs::Backoff;
 use listener::Listeners;
 use shutdown::Exit;
 
@@ -42,6 +46,7 @@ pub struct Server {
     /// Per worker how many clients wait for the disk.
     holders: Box<[AtomicUsize]>,
     files: Files,
+    backoff: Backoff,
     exit: Exit,
 }
 
@@ -77,6 +82,7 @@ pub fn run(mut config: Config) -> Result<i32> {
         metrics,
         holders: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
         files: Files::default(),
+        backoff: Backoff::default(),
         exit: Exit::default(),
     });
     hooks::install(&server);

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::Server;
+use super::{Server, rdb};
 use crate::engine::{Client, Lane, Session};
-use crate::persistence::{Player, Refusal};
+use crate::persistence::rdb::load as load_snapshot;
+use crate::persistence::{BadSnapshot, Input, Player, Refusal};
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 
@@ -75,6 +76,22 @@ impl Player for Replay<'_> {
             tracing::warn!("'{}' of the append-only file failed: {error}", spec.name);
         }
         Ok(())
+    }
+
+    fn snapshot(&mut self, input: &mut dyn Input) -> Result<u64, BadSnapshot> {
+        let engine = &self.server.engine;
+        let options = rdb::options(engine, &engine.config.load(), rdb::Purpose::AofBase);
+        let mut progress = rdb::Progress::new(self.server);
+        match load_snapshot(input, &engine.keyspace, options, &mut progress) {
+            Ok(loaded) => {
+                rdb::note_loaded(engine, &loaded);
+                Ok(loaded.bytes)
+            }
+            Err(fault) => Err(BadSnapshot {
+                offset: fault.offset,
+                reason: fault.problem.to_string(),
+            }),
+        }
     }
 
     fn progress(&mut self, bytes: u64) -> bool {

@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Server;
-use crate::engine::Mail;
+use crate::engine::{Mail, Shutdown};
 
 /// Where the main thread waits for the end.
 #[derive(Default)]
@@ -58,39 +58,96 @@ pub(super) async fn await_signals(server: Arc<Server>) {
         };
         if server.engine.is_shutting_down() && name == "SIGINT" {
             tracing::warn!("You insist... exiting now.");
+            let engine = &server.engine;
+            let temporary = super::jobs::temporary_file(engine, &engine.config.load());
+            // There is none unless a snapshot was being saved.
+            let _ = std::fs::remove_file(temporary);
             std::process::exit(1);
         }
         tracing::warn!("Received {name} scheduling shutdown...");
         server.engine.ask_for_shutdown();
-        tokio::spawn(follow_signal(server.clone()));
+        tokio::spawn(follow_signal(server.clone(), name));
     }
 }
 
 /// Ends the server as a signal has asked for, unless SHUTDOWN ABORT takes that back while signals wait.
-async fn follow_signal(server: Arc<Server>) {
+async fn follow_signal(server: Arc<Server>, name: &'static str) {
     while server.engine.puts_off_signals.load(Relaxed) && server.engine.is_shutdown_asked_for() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     if server.engine.is_shutdown_asked_for() && server.engine.begin_shutdown() {
-        std::thread::spawn(move || stop(&server, true));
+        std::thread::spawn(move || {
+            let config = server.engine.config.snapshot();
+            let flags = match name {
+                "SIGINT" => config.shutdown_on_sigint,
+                _ => config.shutdown_on_sigterm,
+            };
+            let how = Shutdown {
+                force: flags.force,
+                saves: flags.save,
+                saves_not: flags.nosave,
+            };
+            if !stop(&server, how) {
+                tracing::warn!(
+                    "Errors trying to shut down the server. Check the logs for more information."
+                );
+                server.engine.end_shutdown();
+            }
+        });
     }
 }
 
 /// Ends the server: files are completed first, then the workers close their clients. False when the files could not be
-/// completed and `force` was not asked for.
-pub(super) fn stop(server: &Server, force: bool) -> bool {
+/// completed and that is not to be ignored.
+pub(super) fn stop(server: &Server, how: Shutdown) -> bool {
     tracing::warn!("User requested shutdown...");
-    if let Err(error) = super::files::close(server, force) {
-        tracing::error!("The append-only file could not be completed: {error:#}");
-        if !force {
+    if let Err(reason) = super::files::may_close(server) {
+        tracing::warn!("{reason}, can't exit.");
+        if !how.force {
             return false;
         }
     }
-    server
-        .engine
+    server.stop_jobs();
+    let engine = &server.engine;
+    // Writes wait from now on, for ever, unless this fails and the server goes on.
+    engine.pause(i64::MAX, true);
+    // Whoever passed the gate before the pause has left it when this returns.
+    drop(engine.keyspace.gate().alone());
+    if !save_files(server, how) && !how.force {
+        engine.unpause();
+        engine.jobs.end();
+        return false;
+    }
+    engine
         .mailboxes
         .iter()
         .for_each(|mailbox| mailbox.post(Mail::Stop));
     server.exit.end(0);
     true
+}
+
+/// Completes the append-only file and saves a snapshot, where there is a need.
+fn save_files(server: &Server, how: Shutdown) -> bool {
+    let engine = &server.engine;
+    if let Err(error) = super::files::complete(server) {
+        tracing::error!("The append-only file could not be completed: {error:#}");
+        return false;
+    }
+    let has_rules = !engine.config.load().save.is_empty();
+    let saves = (has_rules && !how.saves_not) || how.saves;
+    // What is loaded only in part must not replace what is there.
+    if !saves || engine.is_loading() {
+        return true;
+    }
+    tracing::warn!("Saving the final RDB snapshot before exiting.");
+    let saved = super::jobs::save(server, &|| true);
+    if let Err(error) = &saved {
+        let end = match how.force {
+            true => "Exit anyway",
+            false => "can't exit",
+        };
+        tracing::warn!("{error:#}");
+        tracing::warn!("Error trying to save the DB, {end}.");
+    }
+    saved.is_ok()
 }

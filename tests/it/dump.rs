@@ -7,7 +7,7 @@ const CHECKSUM: &str = "ERR DUMP payload version or checksum are wrong";
 const SYNTAX: &str = "ERR syntax error";
 
 /// Keys of every type and encoding that 7.0 knows, and the commands that make them.
-fn fill(raw: &mut Raw) {
+pub(crate) fn fill(raw: &mut Raw) {
     let long = "x".repeat(100);
     let mut ask = |line: &str| {
         let reply = raw.ask(line);

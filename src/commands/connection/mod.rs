@@ -12,6 +12,8 @@ fn ping(call: &mut Call) -> CommandResult {
     if call.args.len() > 2 {
         return Err(CommandError::arity(&call.spec.name));
     }
+    // Who watches over servers learns in this way that one of them refuses writes.
+    call.engine.check_disk(call.config)?;
     if call.session.is(state::SUBSCRIBER) {
         // To an old client that only expects messages, the answer looks like one.
         call.reply.array(2);

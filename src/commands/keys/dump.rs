@@ -1,5 +1,7 @@
 //! DUMP and RESTORE: a value as bytes that any server of the kind takes.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use crate::base::numbers::parse_i64;
 use crate::engine::{Call, CommandError, CommandResult, event};
 use crate::keyspace::{Expiry, Key, Value};
@@ -100,18 +102,23 @@ pub(super) fn restore(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-fn read(call: &Call, payload: &[u8]) -> Result<Restored, CommandError> {
-    let bytes = rdb::checked(payload).ok_or(CommandError::text(
+fn read<'p>(call: &Call, payload: &'p [u8]) -> Result<Restored<'p>, CommandError> {
+    let sums = !call.engine.skips_checksums.load(Relaxed);
+    let (dialect, bytes) = rdb::checked(payload, sums).ok_or(CommandError::text(
         "ERR DUMP payload version or checksum are wrong",
     ))?;
-    rdb::read(&mut Reader::new(bytes), &Limits::of(call.config))
-        .map_err(|_| CommandError::text("ERR Bad data format"))
+    let value = rdb::read(&mut Reader::new(bytes), dialect, &Limits::of(call.config));
+    value.map_err(|error| {
+        let key = call.args.at(1).escape_ascii();
+        tracing::warn!("Bad data format in RESTORE of '{key}': {error}");
+        CommandError::text("ERR Bad data format")
+    })
 }
 
 fn store(
     call: &mut Call,
     key: Key<'_>,
-    value: Restored,
+    value: Restored<'_>,
     expires_at: Option<i64>,
     options: &Options,
 ) {

@@ -1,18 +1,39 @@
 //! FLUSHDB, FLUSHALL, SWAPDB: whole databases, with everybody else kept out for a moment.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::numbers::parse_i64;
+use crate::commands::server::wait_for;
 use crate::engine::{Call, CommandError, CommandResult};
 
 pub(super) fn flush_database(call: &mut Call) -> CommandResult {
     let database = call.db.index();
-    flush(call, database..database + 1)
+    flush(call, database..database + 1)?;
+    call.reply.ok();
+    Ok(())
 }
 
 pub(super) fn flush_all(call: &mut Call) -> CommandResult {
     let databases = 0..call.engine.keyspace.databases();
-    flush(call, databases)
+    flush(call, databases)?;
+    if call.config.save.is_empty() {
+        call.reply.ok();
+        return Ok(());
+    }
+    // What was given up must not come back with the last snapshot.
+    call.engine.note_emptied(call.effects.dirty);
+    if call.is_nested || call.engine.hooks.get().is_none() {
+        call.engine.jobs.wants_save.store(true, Relaxed);
+        call.reply.ok();
+        return Ok(());
+    }
+    wait_for(call, "FLUSHALL", "ERR", |hooks, engine| {
+        if let Err(error) = hooks.save(engine) {
+            tracing::warn!("The snapshot after FLUSHALL failed: {error}");
+        }
+        Ok(())
+    })
 }
 
 /// SYNC and ASYNC are the same: keys are gone when the reply is sent, and their memory soon after.
@@ -33,7 +54,6 @@ fn flush(call: &mut Call, databases: Range<usize>) -> CommandResult {
     call.engine.reclaimer.free_flushed(dropped, keys as u64);
     // Written to the journal even when there was nothing to flush, as Redis does.
     call.effects.dirty += keys.max(1) as u64;
-    call.reply.ok();
     Ok(())
 }
 

@@ -12,17 +12,24 @@ mod module;
 mod monitor;
 mod permission;
 mod process;
+mod saving;
+mod snapshot;
+
+pub(super) use snapshot::wait_for;
 
 use crate::engine::Command;
 
 /// The family.
 pub const COMMANDS: &[Command] = &[
+    saving::BGREWRITEAOF,
+    saving::BGSAVE,
     command_log::COMMANDLOG,
     config::CONFIG,
     debug::DEBUG,
     info::INFO,
-    process::LASTSAVE,
+    saving::LASTSAVE,
     latency::LATENCY,
+    snapshot::SAVE,
     lolwut::LOLWUT,
     memory::MEMORY,
     module::MODULE,

@@ -1,4 +1,4 @@
-//! TIME, LASTSAVE, ROLE and SHUTDOWN.
+//! TIME, ROLE and SHUTDOWN.
 
 use crate::base::clock::unix_us;
 use crate::engine::{
@@ -15,11 +15,6 @@ fn time(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-fn last_save(call: &mut Call) -> CommandResult {
-    call.reply.integer(call.engine.last_save());
-    Ok(())
-}
-
 /// A primary without replicas.
 fn role(call: &mut Call) -> CommandResult {
     call.reply.array(3);
@@ -29,8 +24,7 @@ fn role(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// SHUTDOWN's options. There are neither snapshots to be saved nor replicas to be waited for, so SAVE, NOSAVE and NOW change
-/// nothing.
+/// SHUTDOWN's options. There are no replicas to be waited for, so NOW changes nothing.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
     saves: bool,
@@ -71,8 +65,12 @@ fn shut_down(call: &mut Call) -> CommandResult {
         return Err(CommandError::text(FAILED));
     };
     if call.engine.begin_shutdown() {
-        let force = options.is_forced;
-        hooks.shut_down(call.engine, Shutdown { force });
+        let how = Shutdown {
+            force: options.is_forced,
+            saves: options.saves,
+            saves_not: options.saves_not,
+        };
+        hooks.shut_down(call.engine, how);
     }
     call.park(Ending);
     Ok(())
@@ -126,16 +124,6 @@ pub(super) const TIME: Command = Command::new("TIME", Group::Server, "", time)
         "2.6.0",
         "O(1)",
         "Tells the server's time: Unix seconds, and microseconds of the present one.",
-    );
-
-/// LASTSAVE.
-pub(super) const LASTSAVE: Command = Command::new("LASTSAVE", Group::Server, "", last_save)
-    .flags(LOADING | STALE | FAST | ADMIN_CATEGORY | DANGEROUS)
-    .tips(&["nondeterministic_output"])
-    .docs(
-        "1.0.0",
-        "O(1)",
-        "Tells when the data was last saved to a snapshot, in Unix seconds.",
     );
 
 /// ROLE.

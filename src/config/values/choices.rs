@@ -73,6 +73,11 @@ choices!(MaxmemoryPolicy:
     "allkeys-random" => AllkeysRandom, "noeviction" => NoEviction);
 
 impl MaxmemoryPolicy {
+    /// Whether it looks at when keys were last used.
+    pub fn is_lru(self) -> bool {
+        matches!(self, Self::VolatileLru | Self::AllkeysLru)
+    }
+
     /// Whether it counts how often keys are used.
     pub fn is_lfu(self) -> bool {
         matches!(self, Self::VolatileLfu | Self::AllkeysLfu)

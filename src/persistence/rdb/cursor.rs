@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use thiserror::Error;
 
 use super::lzf;
+use super::module::ModuleName;
 
 /// In the first byte of a length: what the two highest bits say.
 const SIX_BITS: u8 = 0;
@@ -38,24 +39,34 @@ pub enum Malformed {
     Type(u8),
     #[error("a value without elements")]
     Empty,
-    #[error("an element that is there twice")]
+    #[error("integrity check failed: an element is there twice")]
     Twice,
     #[error("a score that is no number")]
     Score,
-    #[error("a listpack that is none")]
+    #[error("Listpack integrity check failed")]
     Listpack,
-    #[error("an intset that is none")]
+    #[error("Stream listpack integrity check failed")]
+    StreamListpack,
+    #[error("Intset integrity check failed")]
     Intset,
-    #[error("a ziplist that is none")]
+    #[error("Ziplist integrity check failed")]
     Ziplist,
-    #[error("a zipmap that is none")]
+    #[error("Zset ziplist integrity check failed")]
+    SortedSetZiplist,
+    #[error("Zipmap integrity check failed")]
     Zipmap,
-    #[error("an element without its other half")]
+    #[error("integrity check failed: an element without its other half")]
     Odd,
-    #[error("a list node of kind {0}")]
+    #[error("Quicklist integrity check failed: a node of kind {0}")]
     Node(u64),
     #[error("a field that expires at an impossible time")]
     Expiry,
+    #[error("a part of kind {0} in what a module has written")]
+    Module(u64),
+    #[error("a value of module '{0}', which is not there")]
+    UnknownModule(ModuleName),
+    #[error("Duplicate stream consumer detected")]
+    Consumer,
     #[error("a stream's {0} make no sense")]
     Stream(&'static str),
 }
@@ -113,6 +124,24 @@ impl<'a> Reader<'a> {
             (WHOLE_BYTES, _) => return Err(Malformed::Length(first)),
             _ => Head::Special(low),
         })
+    }
+
+    /// Walks over a string.
+    pub fn skip_string(&mut self) -> Result<(), Malformed> {
+        let len = match self.head()? {
+            Head::Length(length) => length,
+            Head::Special(INT_8) => 1,
+            Head::Special(INT_16) => 2,
+            Head::Special(INT_32) => 4,
+            Head::Special(PACKED) => {
+                let packed = self.length()?;
+                self.length()?;
+                packed
+            }
+            Head::Special(kind) => return Err(Malformed::Special(kind)),
+        };
+        let len = usize::try_from(len).map_err(|_| Malformed::Ended)?;
+        self.take(len).map(drop)
     }
 
     /// A length, a count, or another number that is not negative.

@@ -11,7 +11,7 @@ const MOST_OF_THREE: usize = 264;
 const MOST_LITERALS: usize = 32;
 const MOST_BACK: usize = 1 << 13;
 const SHORTEST: usize = 3;
-/// Slots of the table of places seen.
+/// Bits of the number of slots in the table of places seen.
 const SLOTS_BITS: u32 = 13;
 
 /// Unpacks bytes into exactly `len`; `None` if they do not make as many.
@@ -56,34 +56,59 @@ fn repeat(out: &mut Vec<u8>, from: usize, count: usize) {
     (from..end).for_each(|at| out.push(out[at]));
 }
 
-/// Packs bytes, if that makes them smaller by some.
-pub(super) fn pack(bytes: &[u8]) -> Option<Vec<u8>> {
-    let most = bytes.len().checked_sub(4)?;
-    let mut seen = vec![0u32; 1 << SLOTS_BITS];
-    let mut out = Vec::with_capacity(most);
+/// Packs bytes; keeps its memory from one string to the next.
+#[derive(Debug, Default)]
+pub struct Packer {
+    /// Where three bytes were last seen, by their hash: a place counted from `base`.
+    seen: Vec<u32>,
+    /// What is behind all places of strings before.
+    base: u32,
+    out: Vec<u8>,
+}
+
+impl Packer {
+    /// Packs bytes, if that makes them smaller by some.
+    pub fn pack(&mut self, bytes: &[u8]) -> Option<&[u8]> {
+        let most = bytes.len().checked_sub(4)?;
+        let len = u32::try_from(bytes.len()).ok()?;
+        // Places of strings before are told by being below the base; only when that would overflow is the table cleared.
+        let base = match self.base.checked_add(len) {
+            Some(end) if !self.seen.is_empty() && end < u32::MAX => self.base,
+            _ => {
+                self.seen.clear();
+                self.seen.resize(1 << SLOTS_BITS, 0);
+                1
+            }
+        };
+        self.base = base.checked_add(len)?;
+        self.out.clear();
+        pack_into(&mut self.out, &mut self.seen, base, bytes, most).then_some(&self.out)
+    }
+}
+
+fn pack_into(out: &mut Vec<u8>, seen: &mut [u32], base: u32, bytes: &[u8], most: usize) -> bool {
     let (mut at, mut literals) = (0, 0);
     while at + SHORTEST <= bytes.len() {
         let slot = &mut seen[slot(&bytes[at..])];
-        // Places are counted from one, so that zero is none.
-        let before = (*slot as usize).checked_sub(1);
-        *slot = u32::try_from(at + 1).ok()?;
+        let before = slot.checked_sub(base).map(|before| before as usize);
+        *slot = base + at as u32;
         let found = before.filter(|before| at - before <= MOST_BACK);
         let len = found.map_or(0, |before| same(bytes, before, at));
         match found {
             Some(before) if len >= SHORTEST => {
-                write_literals(&mut out, &bytes[literals..at]);
-                write_repeat(&mut out, at - before - 1, len);
+                write_literals(out, &bytes[literals..at]);
+                write_repeat(out, at - before - 1, len);
                 at += len;
                 literals = at;
             }
             _ => at += 1,
         }
-        if out.len() > most {
-            return None;
+        if out.len() + (at - literals) > most {
+            return false;
         }
     }
-    write_literals(&mut out, &bytes[literals..]);
-    (out.len() <= most).then_some(out)
+    write_literals(out, &bytes[literals..]);
+    out.len() <= most
 }
 
 fn slot(bytes: &[u8]) -> usize {
@@ -135,11 +160,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_packed_comes_back(bytes in prop::collection::vec(0u8..4, 0..3_000), run in 0usize..20_000) {
+        fn what_is_packed_comes_back(
+            bytes in prop::collection::vec(0u8..4, 0..3_000),
+            run in 0usize..20_000,
+            nearly_full in any::<bool>(),
+        ) {
+            let mut packer = Packer::default();
             let bytes = [&bytes[..], &vec![b'x'; run], &bytes].concat();
-            if let Some(packed) = pack(&bytes) {
-                prop_assert!(packed.len() < bytes.len());
-                prop_assert_eq!(unpack(&packed, bytes.len()), Some(bytes));
+            for _ in 0..3 {
+                if let Some(packed) = packer.pack(&bytes) {
+                    prop_assert!(packed.len() < bytes.len());
+                    prop_assert_eq!(unpack(packed, bytes.len()), Some(bytes.clone()));
+                }
+                if nearly_full {
+                    packer.base = packer.base.max(u32::MAX - 30_000);
+                }
             }
         }
 

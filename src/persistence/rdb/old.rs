@@ -21,17 +21,19 @@ pub(super) fn ziplist<'a>(
     let bad = |_| Malformed::Ziplist;
     let mut reader = Reader::new(bytes);
     let header: [u8; ZIPLIST_HEADER] = reader.array().map_err(bad)?;
-    let [a, b, c, d, .., low, high] = header;
-    let (total, count) = (
+    let [a, b, c, d, e, f, g, h, low, high] = header;
+    let (total, tail, count) = (
         u32::from_le_bytes([a, b, c, d]),
+        u32::from_le_bytes([e, f, g, h]),
         u16::from_le_bytes([low, high]),
     );
     if total as usize != bytes.len() {
         return Err(Malformed::Ziplist);
     }
-    let (mut shown, mut before) = (0u32, 0);
+    let (mut shown, mut before, mut last) = (0u32, 0, ZIPLIST_HEADER);
     while reader.left() > 1 {
         let start = reader.left();
+        last = bytes.len() - start;
         if back(&mut reader).map_err(bad)? != before {
             return Err(Malformed::Ziplist);
         }
@@ -41,7 +43,7 @@ pub(super) fn ziplist<'a>(
     }
     let is_counted = count == u16::MAX || u32::from(count) == shown;
     match reader.byte() {
-        Ok(END) if is_counted => Ok(()),
+        Ok(END) if is_counted && tail as usize == last => Ok(()),
         _ => Err(Malformed::Ziplist),
     }
 }
@@ -90,6 +92,9 @@ pub(super) fn zipmap<'a>(
     let bad = |_| Malformed::Zipmap;
     let mut reader = Reader::new(bytes);
     reader.byte().map_err(bad)?;
+    if reader.left() <= 1 {
+        return Err(Malformed::Zipmap);
+    }
     while reader.left() > 1 {
         let len = zipmap_length(&mut reader).map_err(bad)?;
         let name = reader.take(len).map_err(bad)?;

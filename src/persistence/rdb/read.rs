@@ -1,10 +1,12 @@
 //! Values from bytes of any origin. Whatever they say, nothing is believed before it is seen: counts allocate nothing, and
 //! small encodings are walked through before they are taken over.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::cursor::{Malformed, Reader, parse_score};
-use super::{kind, old, stream};
+use super::module::ModuleName;
+use super::{Dialect, kind, old, stream};
 use crate::config::Config;
 use crate::structures::hash::{self, Hash, Lifetime};
 use crate::structures::list::{self, End, List};
@@ -54,17 +56,31 @@ impl Limits {
 
 /// A value that was read.
 #[derive(Debug)]
-pub enum Restored {
+pub enum Restored<'a> {
     /// A string, which is still to be stored as an integer if it is one.
-    Text(Vec<u8>),
+    Text(Cow<'a, [u8]>),
     /// Any other value.
     Object(Object),
 }
 
 /// Reads a value, its type first.
-pub fn read(reader: &mut Reader<'_>, limits: &Limits) -> Result<Restored, Malformed> {
-    let object = match reader.byte()? {
-        kind::STRING => return Ok(Restored::Text(reader.string()?.into_owned())),
+pub fn read<'a>(
+    reader: &mut Reader<'a>,
+    dialect: Dialect,
+    limits: &Limits,
+) -> Result<Restored<'a>, Malformed> {
+    let kind = dialect.kind(reader.byte()?);
+    read_kind(reader, kind, limits)
+}
+
+/// Reads a value whose type is known.
+pub(super) fn read_kind<'a>(
+    reader: &mut Reader<'a>,
+    kind: u8,
+    limits: &Limits,
+) -> Result<Restored<'a>, Malformed> {
+    let object = match kind {
+        kind::STRING => return Ok(Restored::Text(reader.string()?)),
         kind @ (kind::LIST | kind::LIST_ZIPLIST | kind::QUICKLIST | kind::QUICKLIST_2) => {
             full(read_list(reader, kind, limits.list)?)?
         }
@@ -76,8 +92,10 @@ pub fn read(reader: &mut Reader<'_>, limits: &Limits) -> Result<Restored, Malfor
         }
         kind::SORTED_SET_ZIPLIST => full(read_old_sorted_set(reader, limits.sorted_set)?)?,
         kind::SORTED_SET_LISTPACK => full(read_packed_sorted_set(reader, limits.sorted_set)?)?,
-        kind @ (kind::STREAM | kind::STREAM_2 | kind::STREAM_3) => {
-            stream::read(reader, kind)?.into_object()
+        kind if kind::is_stream(kind) => stream::read(reader, kind)?.into_object(),
+        kind::MODULE_2 => {
+            let name = ModuleName::of(reader.length()?);
+            return Err(Malformed::UnknownModule(name));
         }
         kind => full(read_hash(reader, kind, &limits.hash)?)?,
     };
@@ -117,7 +135,10 @@ fn read_list(reader: &mut Reader<'_>, kind: u8, limit: list::Limit) -> Result<Li
                 old::ziplist(&reader.string()?, |element| push(&mut list, &element))?;
             }
             _ => match reader.length()? {
-                PLAIN => push(&mut list, &reader.string()?)?,
+                PLAIN => match &*reader.string()? {
+                    [] => return Err(Malformed::Node(PLAIN)),
+                    element => push(&mut list, element)?,
+                },
                 PACKED => add_node(&mut list, &listpack(reader)?, limit)?,
                 other => return Err(Malformed::Node(other)),
             },
@@ -235,6 +256,10 @@ fn read_old_sorted_set(
             Ok(())
         }
         Some(member) => gather(&mut gathered, &member, parse_score(&element)?),
+    })
+    .map_err(|error| match error {
+        Malformed::Ziplist => Malformed::SortedSetZiplist,
+        other => other,
     })?;
     match member {
         Some(_) => Err(Malformed::Odd),
@@ -301,6 +326,14 @@ fn read_hash(reader: &mut Reader<'_>, kind: u8, limits: &hash::Limits) -> Result
         kind::HASH_LISTPACK_EXPIRING => {
             reader.moment()?;
             read_packed_hash(reader, 3, &mut fields)?;
+        }
+        kind::HASH_OF_VALKEY => {
+            for _ in 0..reader.count()? {
+                let (name, value) = (reader.string()?, reader.string()?);
+                // -1 is none.
+                let expires_at = reader.moment()?.max(0).cast_unsigned();
+                fields.add(&name, &value, expires_at)?;
+            }
         }
         kind::HASH_EXPIRING_EARLY => read_expiring_hash(reader, None, &mut fields)?,
         kind::HASH_EXPIRING => {

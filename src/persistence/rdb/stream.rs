@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::cursor::{Malformed, Reader};
 use super::kind;
+use super::skip::skip_producers;
 use super::write::Writer;
-use crate::structures::stream::{Counters, Group, Id, Node, Pending, Stream};
+use crate::structures::stream::{ConsumerId, Counters, Group, Id, Node, Pending, Stream};
 
 /// A group of which nobody knows how many entries it has read.
 const UNKNOWN: u64 = u64::MAX;
@@ -74,7 +75,8 @@ pub(super) fn read(reader: &mut Reader<'_>, kind: u8) -> Result<Stream, Malforme
     for _ in 0..reader.length()? {
         let id = reader.string()?;
         let id = id_of((*id).try_into().map_err(|_| WRONG_IDS)?);
-        let node = Node::from_bytes(reader.string()?.into_owned()).ok_or(Malformed::Listpack)?;
+        let node =
+            Node::from_bytes(reader.string()?.into_owned()).ok_or(Malformed::StreamListpack)?;
         if nodes.insert(id, node).is_some() {
             return Err(WRONG_IDS);
         }
@@ -102,6 +104,9 @@ pub(super) fn read(reader: &mut Reader<'_>, kind: u8) -> Result<Stream, Malforme
         }
     }
     *stream.groups_mut() = groups;
+    if kind::stream_version(kind) >= 4 {
+        skip_producers(reader)?;
+    }
     Ok(stream)
 }
 
@@ -127,6 +132,9 @@ fn read_group(reader: &mut Reader<'_>, kind: u8, counters: &Counters) -> Result<
     for _ in 0..reader.length()? {
         read_consumer(reader, kind, &mut group, &mut given)?;
     }
+    if kind::stream_version(kind) >= 5 {
+        read_given_back(reader, &mut group, &mut given)?;
+    }
     match given.is_empty() {
         true => Ok(group),
         false => Err(Malformed::Stream("pending entries")),
@@ -143,23 +151,49 @@ fn read_consumer(
     let name = reader.string()?;
     let seen_at = reader.moment()?;
     let (consumer, true) = group.find_or_make(&name, seen_at) else {
-        return Err(Malformed::Stream("consumers"));
+        return Err(Malformed::Consumer);
     };
     let active_at = match kind {
-        kind::STREAM_3 => Some(reader.moment()?).filter(|at| *at != -1),
+        kind if kind::stream_version(kind) >= 3 => Some(reader.moment()?).filter(|at| *at != -1),
         _ => Some(seen_at),
     };
     group.consumer_mut(consumer).active_at = active_at;
     for _ in 0..reader.length()? {
         let id = id_of(reader.array()?);
-        let unknown = Malformed::Stream("pending entries");
-        let (delivered_at, deliveries) = given.remove(&id).ok_or(unknown)?;
-        let pending = Pending {
-            delivered_at,
-            deliveries,
-            consumer,
-        };
-        group.assign(id, pending);
+        take_over(group, consumer, id, given)?;
+    }
+    Ok(())
+}
+
+/// Makes a pending entry a consumer's.
+fn take_over(
+    group: &mut Group,
+    consumer: ConsumerId,
+    id: Id,
+    given: &mut BTreeMap<Id, (i64, i64)>,
+) -> Result<(), Malformed> {
+    let unknown = Malformed::Stream("pending entries");
+    let (delivered_at, deliveries) = given.remove(&id).ok_or(unknown)?;
+    let pending = Pending {
+        delivered_at,
+        deliveries,
+        consumer,
+    };
+    group.assign(id, pending);
+    Ok(())
+}
+
+/// Reads which pending entries belong to nobody, having been given back. Here a consumer without a name has them, so that
+/// they can be claimed.
+fn read_given_back(
+    reader: &mut Reader<'_>,
+    group: &mut Group,
+    given: &mut BTreeMap<Id, (i64, i64)>,
+) -> Result<(), Malformed> {
+    for _ in 0..reader.length()? {
+        let id = id_of(reader.array()?);
+        let (nobody, _) = group.find_or_make(b"", 0);
+        take_over(group, nobody, id, given)?;
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Values to bytes.
 
 use super::cursor::{INT_8, INT_16, INT_32, LENGTH_32, LENGTH_64, PACKED, SPECIAL};
-use super::{kind, lzf, stream};
+use super::lzf::Packer;
+use super::{kind, stream};
 use crate::base::numbers::parse_i64;
 use crate::keyspace::ValueRef;
 use crate::structures::Object;
@@ -25,7 +26,7 @@ const LISTPACK_END: u8 = 0xff;
 #[derive(Debug, Default)]
 pub struct Writer {
     bytes: Vec<u8>,
-    packs: bool,
+    packer: Option<Packer>,
 }
 
 impl Writer {
@@ -33,13 +34,28 @@ impl Writer {
     pub fn new(packs: bool) -> Self {
         Self {
             bytes: Vec::new(),
-            packs,
+            packer: packs.then(Packer::default),
         }
     }
 
     /// What was written.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
+    }
+
+    /// Takes what was written.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// How many bytes were written.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     /// Bytes as they are.
@@ -70,17 +86,25 @@ impl Writer {
         {
             return self.integer(number);
         }
-        if self.packs
-            && text.len() >= PACKED_FROM
-            && let Some(packed) = lzf::pack(text)
-        {
+        if text.len() < PACKED_FROM || !self.packed(text) {
+            self.length(text.len() as u64);
+            self.raw(text);
+        }
+    }
+
+    /// A string that is packed; false if that is not worth while.
+    fn packed(&mut self, text: &[u8]) -> bool {
+        let mut packer = self.packer.take();
+        let packed = packer.as_mut().and_then(|packer| packer.pack(text));
+        if let Some(packed) = packed {
             self.bytes.push(SPECIAL | PACKED);
             self.length(packed.len() as u64);
             self.length(text.len() as u64);
-            return self.raw(&packed);
+            self.raw(packed);
         }
-        self.length(text.len() as u64);
-        self.raw(text);
+        let is_packed = packed.is_some();
+        self.packer = packer;
+        is_packed
     }
 
     /// A string that is an integer.
@@ -110,22 +134,25 @@ impl Writer {
     }
 }
 
-/// Writes a value, its type first; gives the type.
-pub fn write(writer: &mut Writer, value: ValueRef<'_>) -> u8 {
-    let object = match value {
-        ValueRef::Object(object) => object,
-        ValueRef::Int(_) | ValueRef::Inline(_) => {
-            writer.bytes.push(kind::STRING);
-            match value {
-                ValueRef::Int(number) => writer.integer(number),
-                ValueRef::Inline(text) => writer.string(text),
-                ValueRef::Object(_) => {}
-            }
-            return kind::STRING;
-        }
+/// Writes a value, behind its type and, in a file, its key; gives the type.
+pub fn write(writer: &mut Writer, key: Option<&[u8]>, value: ValueRef<'_>) -> u8 {
+    let kind = match value {
+        ValueRef::Object(object) => kind_of(object),
+        ValueRef::Int(_) | ValueRef::Inline(_) => kind::STRING,
     };
-    let kind = kind_of(object);
     writer.bytes.push(kind);
+    if let Some(key) = key {
+        writer.string(key);
+    }
+    match value {
+        ValueRef::Int(number) => writer.integer(number),
+        ValueRef::Inline(text) => writer.string(text),
+        ValueRef::Object(object) => write_object(writer, object),
+    }
+    kind
+}
+
+fn write_object(writer: &mut Writer, object: &Object) {
     match object {
         Object::Bytes(text) => writer.string(text),
         Object::Hash(hash) => write_hash(writer, hash),
@@ -134,7 +161,6 @@ pub fn write(writer: &mut Writer, value: ValueRef<'_>) -> u8 {
         Object::SortedSet(set) => write_sorted_set(writer, set),
         Object::Stream(own) => stream::write(writer, own),
     }
-    kind
 }
 
 fn kind_of(object: &Object) -> u8 {

@@ -199,9 +199,9 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row(
         "RELOAD",
         (2, MANY),
-        data::reload,
-        "[NOFLUSH | MERGE]",
-        "Stores all data anew, as saving and loading it would.",
+        super::snapshot::reload,
+        "[MERGE] [NOFLUSH] [NOSAVE]",
+        "Saves all data and reads it anew. Options: keys of the file replace others, nothing is given up before, nothing is saved before.",
     ),
     row(
         "REPLICATE",
@@ -248,9 +248,9 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row(
         "SET-SKIP-CHECKSUM-VALIDATION",
         (3, 3),
-        accept,
+        probe::skip_checksums,
         "<0|1>",
-        "Accepted without effect.",
+        "Has checksums of snapshots and dumped values ignored (1), or not (0).",
     ),
     row(
         "SLEEP",

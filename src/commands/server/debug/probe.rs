@@ -37,6 +37,14 @@ pub(super) fn set_active_expire(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
+/// SET-SKIP-CHECKSUM-VALIDATION.
+pub(super) fn skip_checksums(call: &mut Call) -> CommandResult {
+    let is_on = is_on(call.args.at(2));
+    call.engine.skips_checksums.store(is_on, Relaxed);
+    call.reply.ok();
+    Ok(())
+}
+
 /// CHANGE-REPL-ID.
 pub(super) fn change_replication_id(call: &mut Call) -> CommandResult {
     tracing::info!("Changing replication IDs after receiving DEBUG change-repl-id");

@@ -1,9 +1,10 @@
 //! INFO persistence.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::{Facts, Section, line};
-use crate::engine::condition;
+use crate::engine::{Engine, condition};
+use crate::persistence::Job;
 
 /// Loading, snapshots and the append-only file.
 pub(super) const PERSISTENCE: Section = Section::new(
@@ -19,29 +20,54 @@ pub(super) const PERSISTENCE: Section = Section::new(
         ("current_cow_size", |_| "0".into()),
         ("current_cow_size_age", |_| "0".into()),
         ("current_fork_perc", |_| "0.00".into()),
-        ("current_save_keys_processed", |_| "0".into()),
-        ("current_save_keys_total", |_| "0".into()),
-        ("rdb_changes_since_last_save", |facts| {
-            facts.engine.stats.sum(|lane| &lane.dirty).to_string()
+        ("current_save_keys_processed", |facts| {
+            of_copy(facts, &facts.engine.snapshots.keys_done)
         }),
-        ("rdb_bgsave_in_progress", |_| "0".into()),
+        ("current_save_keys_total", |facts| {
+            of_copy(facts, &facts.engine.snapshots.keys_total)
+        }),
+        ("rdb_changes_since_last_save", |facts| {
+            facts.engine.unsaved_changes().to_string()
+        }),
+        ("rdb_bgsave_in_progress", |facts| {
+            let saves = facts.engine.jobs.present() == Some(Job::Save);
+            u8::from(saves).to_string()
+        }),
         ("rdb_last_save_time", |facts| {
             facts.engine.last_save().to_string()
         }),
-        ("rdb_last_bgsave_status", |_| "ok".into()),
-        ("rdb_last_bgsave_time_sec", |_| "-1".into()),
-        ("rdb_current_bgsave_time_sec", |_| "-1".into()),
-        ("rdb_saves", |_| "0".into()),
+        ("rdb_last_bgsave_status", |facts| {
+            status(facts.engine.snapshots.has_failed.load(Relaxed))
+        }),
+        ("rdb_last_bgsave_time_sec", |facts| {
+            facts.engine.snapshots.last_seconds().to_string()
+        }),
+        ("rdb_current_bgsave_time_sec", |facts| {
+            let seconds = facts.engine.snapshots.current_seconds(facts.now_ms);
+            seconds.to_string()
+        }),
+        ("rdb_saves", |facts| number(&facts.engine.snapshots.saves)),
         ("rdb_last_cow_size", |_| "0".into()),
-        ("rdb_last_load_keys_expired", |_| "0".into()),
-        ("rdb_last_load_keys_loaded", |_| "0".into()),
+        ("rdb_last_load_keys_expired", |facts| {
+            number(&facts.engine.loading.keys_expired)
+        }),
+        ("rdb_last_load_keys_loaded", |facts| {
+            number(&facts.engine.loading.keys_loaded)
+        }),
         ("aof_enabled", |facts| {
             u8::from(facts.config.appendonly).to_string()
         }),
         ("aof_rewrite_in_progress", |facts| {
-            flag(&facts.engine.aof.is_rewriting)
+            let engine = facts.engine;
+            let is_starting = engine.aof.is_starting.load(Relaxed);
+            let rewrites = engine.jobs.present() == Some(Job::Rewrite);
+            u8::from(rewrites || (is_starting && !waits_for_save(engine))).to_string()
         }),
-        ("aof_rewrite_scheduled", |_| "0".into()),
+        ("aof_rewrite_scheduled", |facts| {
+            let waits = facts.engine.aof.is_starting.load(Relaxed) && waits_for_save(facts.engine);
+            let is_wanted = facts.engine.jobs.wants_rewrite.load(Relaxed);
+            u8::from(is_wanted || waits).to_string()
+        }),
         ("aof_last_rewrite_time_sec", |facts| {
             facts.engine.aof.last_rewrite_seconds().to_string()
         }),
@@ -70,8 +96,17 @@ fn status(has_failed: bool) -> String {
     if has_failed { "err" } else { "ok" }.into()
 }
 
-fn flag(flag: &AtomicBool) -> String {
-    u8::from(flag.load(Relaxed)).to_string()
+/// Whether a snapshot that is being saved keeps a rewrite waiting.
+fn waits_for_save(engine: &Engine) -> bool {
+    engine.jobs.present() == Some(Job::Save)
+}
+
+/// A figure of the copy in progress; 0 when there is none.
+fn of_copy(facts: &Facts<'_>, figure: &AtomicU64) -> String {
+    match facts.engine.jobs.present() {
+        Some(_) => number(figure),
+        None => "0".into(),
+    }
 }
 
 fn number(number: &AtomicU64) -> String {
@@ -91,9 +126,12 @@ fn append_only_file(facts: &Facts<'_>, out: &mut String) {
     let aof = &facts.engine.aof;
     let waiting = aof.buffer_length.load(Relaxed) + facts.engine.journal.pending();
     for (name, value) in [
-        ("aof_current_size", aof.current_size.load(Relaxed)),
+        ("aof_current_size", aof.current_size()),
         ("aof_base_size", aof.base_size.load(Relaxed)),
-        ("aof_pending_rewrite", 0),
+        (
+            "aof_pending_rewrite",
+            facts.engine.jobs.wants_rewrite.load(Relaxed).into(),
+        ),
         ("aof_buffer_length", waiting),
         ("aof_pending_bio_fsync", aof.pending_syncs.load(Relaxed)),
         ("aof_delayed_fsync", aof.delayed_syncs.load(Relaxed)),
@@ -115,7 +153,8 @@ fn loading(facts: &Facts<'_>, out: &mut String) {
     };
     line(out, format_args!("loading_start_time:{}", started / 1000));
     line(out, format_args!("loading_total_bytes:{total}"));
-    line(out, format_args!("loading_rdb_used_mem:0"));
+    let memory = loading.used_memory.load(Relaxed);
+    line(out, format_args!("loading_rdb_used_mem:{memory}"));
     line(out, format_args!("loading_loaded_bytes:{loaded}"));
     let percent = loaded as f64 * 100.0 / total.max(1) as f64;
     line(out, format_args!("loading_loaded_perc:{percent:.2}"));

@@ -1,0 +1,690 @@
+//! Whole files: written from one keyspace and loaded into another, in every form that others write, and damaged.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::split::{Part, Splitter};
+use super::*;
+use crate::config::Config;
+use crate::keyspace::{
+    AccessClock, Cursor, Db, Expiry, Key, Keyspace, Moment, Notes, Value, ValueRef,
+};
+use crate::persistence::RealDisk;
+use crate::persistence::base::{Encoder, write_base};
+use crate::structures::hash::{Hash, Lifetime};
+use crate::structures::list::{End, Limit, List};
+use crate::structures::set::Set;
+use crate::structures::sorted_set::SortedSet;
+use crate::structures::stream::{Id, Stream};
+use crate::structures::{Object, Structure};
+
+const NOW: i64 = 1_700_000_000_000;
+
+fn keyspace() -> Keyspace {
+    Keyspace::new(4, 3)
+}
+
+fn options() -> Options {
+    Options {
+        limits: Limits::of(&Config::default()),
+        access: AccessClock::lru(NOW),
+        now: NOW,
+        sums: true,
+        drops_expired: true,
+        replaces: false,
+        delay: 0,
+        workers: 2,
+    }
+}
+
+/// Notes what it hears.
+#[derive(Default)]
+struct Notebook {
+    fields: Vec<(String, String)>,
+    functions: Vec<Vec<u8>>,
+    modules: Vec<String>,
+    bytes: u64,
+}
+
+impl Listener for Notebook {
+    fn field(&mut self, name: &[u8], text: &[u8]) {
+        let shown = |bytes: &[u8]| bytes.escape_ascii().to_string();
+        self.fields.push((shown(name), shown(text)));
+    }
+
+    fn function(&mut self, code: &[u8]) -> Result<(), String> {
+        self.functions.push(code.to_vec());
+        Ok(())
+    }
+
+    fn module_data(&mut self, module: ModuleName) {
+        self.modules.push(module.to_string());
+    }
+
+    fn progress(&mut self, bytes: u64) -> bool {
+        self.bytes += bytes;
+        true
+    }
+}
+
+fn put(keyspace: &Keyspace, database: usize, key: &[u8], value: Value<'_>, expiry: Expiry) {
+    let key = Key::new(key);
+    let _passage = keyspace.gate().pass(0);
+    let (mut scope, mut notes) = (keyspace.lock_one(key.shard()), Notes::default());
+    let moment = Moment {
+        now: NOW,
+        access: AccessClock::lru(NOW),
+        no_touch: true,
+        ignore_expiry: true,
+        keeps_expired: true,
+    };
+    Db::new(&mut scope, &mut notes, database, moment).set(key, value, expiry);
+}
+
+fn put_object(keyspace: &Keyspace, key: &str, object: Object) {
+    let value = Value::Object(Box::new(object));
+    put(keyspace, 0, key.as_bytes(), value, Expiry::Clear);
+}
+
+/// Database, key, value as it would be dumped, expiry.
+type Row = (usize, Vec<u8>, Vec<u8>, Option<i64>);
+
+/// Everything in a keyspace.
+fn contents(keyspace: &Keyspace) -> Vec<Row> {
+    let mut all = Vec::new();
+    for database in 0..keyspace.databases() {
+        let mut cursor = Some(Cursor::START);
+        while let Some(at) = cursor {
+            let mut scope = keyspace.nothing();
+            cursor = scope.scan(database, at, 100, i64::MIN, |entry| {
+                let value = sorted_dump(entry.value());
+                all.push((database, entry.key().to_vec(), value, entry.expires_at()));
+            });
+        }
+    }
+    all.sort();
+    all
+}
+
+/// A value's bytes; those of types without order are sorted, since tables have orders of their own.
+fn sorted_dump(value: ValueRef<'_>) -> Vec<u8> {
+    let mut bytes = dump(value, false);
+    if let ValueRef::Object(Object::Hash(_) | Object::Set(_)) = value {
+        bytes.truncate(bytes.len() - FOOTER);
+        bytes.sort_unstable();
+    }
+    bytes
+}
+
+/// One of each type and encoding.
+fn filled() -> Keyspace {
+    let keyspace = keyspace();
+    put(
+        &keyspace,
+        0,
+        b"text",
+        Value::Str(b"some text"),
+        Expiry::Clear,
+    );
+    put(&keyspace, 0, b"17", Value::Int(-5), Expiry::At(NOW + 1000));
+    put(&keyspace, 0, b"late", Value::Int(1), Expiry::At(NOW - 1));
+    put(
+        &keyspace,
+        3,
+        b"text",
+        Value::Str(&[b'x'; 3_000]),
+        Expiry::Clear,
+    );
+    let random: Vec<u8> = (0..50_000u32)
+        .map(|n| (n.wrapping_mul(n) >> 7) as u8)
+        .collect();
+    put(&keyspace, 0, b"long", Value::Str(&random), Expiry::Clear);
+    put(
+        &keyspace,
+        0,
+        b"dull",
+        Value::Str(&[b'y'; 70_000]),
+        Expiry::Clear,
+    );
+    for len in [1usize, 3, 100, 600] {
+        let words: Vec<Vec<u8>> = (0..len).map(|n| format!("word {n}").into_bytes()).collect();
+        let numbers: Vec<Vec<u8>> = (0..len).map(|n| (n * n).to_string().into_bytes()).collect();
+        for (name, texts) in [("words", words), ("numbers", numbers)] {
+            put_object(&keyspace, &format!("list {len} {name}"), list(&texts));
+            put_object(&keyspace, &format!("set {len} {name}"), set(&texts));
+            put_object(
+                &keyspace,
+                &format!("sorted {len} {name}"),
+                sorted_set(&texts),
+            );
+            put_object(
+                &keyspace,
+                &format!("hash {len} {name}"),
+                hash(&texts, false),
+            );
+        }
+        put_object(&keyspace, &format!("stream {len}"), stream(len));
+    }
+    keyspace
+}
+
+fn list(texts: &[Vec<u8>]) -> Object {
+    let (mut list, limit) = (List::default(), Limit::of(-2));
+    for text in texts {
+        list.grow(limit, text.len(), 1);
+        list.push(End::Tail, text, limit);
+    }
+    list.into_object()
+}
+
+fn set(texts: &[Vec<u8>]) -> Object {
+    let limits = crate::structures::set::Limits {
+        intset_entries: 512,
+        listpack_entries: 128,
+        listpack_value: 64,
+    };
+    let mut set = Set::default();
+    texts.iter().for_each(|text| {
+        set.add(text, &limits);
+    });
+    set.into_object()
+}
+
+fn sorted_set(texts: &[Vec<u8>]) -> Object {
+    let limits = crate::structures::sorted_set::Limits {
+        entries: 128,
+        value: 64,
+    };
+    let mut set = SortedSet::default();
+    for (n, text) in texts.iter().enumerate() {
+        set.set(text, n as f64 / 3.0, limits);
+    }
+    set.into_object()
+}
+
+fn hash(texts: &[Vec<u8>], expires: bool) -> Object {
+    let limits = crate::structures::hash::Limits {
+        entries: 128,
+        value: 64,
+    };
+    let mut hash = Hash::default();
+    for (n, text) in texts.iter().enumerate() {
+        let lifetime = match expires && n % 2 == 0 {
+            true => Lifetime::Until(NOW + 1000 + n as i64),
+            false => Lifetime::Endless,
+        };
+        hash.set(text, b"value", lifetime, &limits);
+    }
+    hash.into_object()
+}
+
+fn stream(len: usize) -> Object {
+    let mut stream = Stream::default();
+    for n in 0..len as u64 {
+        let number = n.to_string();
+        let pairs = [(&b"field"[..], number.as_bytes()), (b"other", b"text")];
+        let limits = crate::structures::stream::NodeLimits {
+            bytes: 4096,
+            entries: 100,
+        };
+        stream
+            .log_mut()
+            .append(Id::new(1000 + n, n), pairs.into_iter(), limits);
+    }
+    stream.into_object()
+}
+
+fn preamble(packs: bool) -> Preamble {
+    Preamble {
+        packs,
+        fields: vec![("redis-ver", "7.4.0".to_owned())],
+        functions: vec!["#!lua name=lib".into()],
+        sizes: vec![(5, 1), (0, 0), (0, 0), (1, 0)],
+        access: None,
+    }
+}
+
+/// The file of a keyspace.
+fn written(keyspace: &Keyspace, preamble: Preamble, sums: bool) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("dump.rdb");
+    let encoder = Arc::new(Mutex::new(Encoder::rdb(preamble, sums)));
+    let keep = {
+        let encoder = encoder.clone();
+        Arc::new(
+            move |database: usize, entry: crate::keyspace::EntryRef<'_>| {
+                encoder.lock().add(database, entry);
+            },
+        )
+    };
+    let alone = keyspace.gate().alone();
+    let snapshot = keyspace.cut(&alone, 1, keep).expect("the only copy");
+    drop(alone);
+    let size = write_base(&RealDisk, &path, snapshot, &encoder, &|_| true).expect("written");
+    let bytes = std::fs::read(&path).expect("a file");
+    assert_eq!(size, bytes.len() as u64);
+    bytes
+}
+
+fn loaded(bytes: &[u8], options: Options) -> (Keyspace, Result<Loaded, Fault>, Notebook) {
+    let (keyspace, mut notes) = (keyspace(), Notebook::default());
+    let result = load(bytes, &keyspace, options, &mut notes);
+    (keyspace, result, notes)
+}
+
+#[test]
+fn what_is_saved_is_loaded() {
+    let original = filled();
+    for (packs, sums) in [(true, true), (false, false)] {
+        let bytes = written(&original, preamble(packs), sums);
+        assert_eq!(&bytes[..9], b"REDIS0010", "7.0 loads it");
+        let keep_all = Options {
+            drops_expired: false,
+            ..options()
+        };
+        let (copy, result, notes) = loaded(&bytes, keep_all);
+        let result = result.expect("a good file");
+        assert_eq!(result.bytes, bytes.len() as u64);
+        assert_eq!(notes.bytes, result.bytes);
+        assert_eq!(result.is_unchecked, !sums);
+        assert_eq!(notes.fields, [("redis-ver".to_owned(), "7.4.0".to_owned())]);
+        assert_eq!(notes.functions, [b"#!lua name=lib"]);
+        assert_eq!(contents(&copy), contents(&original));
+
+        let (copy, result, _) = loaded(&bytes, options());
+        let result = result.expect("a good file");
+        assert_eq!((result.expired, result.empty), (1, 0));
+        assert_eq!(contents(&copy).len() + 1, contents(&original).len());
+    }
+}
+
+#[test]
+fn fields_that_expire_need_a_later_version() {
+    let keyspace = keyspace();
+    let names: Vec<Vec<u8>> = (0..600)
+        .map(|n| format!("field {n}").into_bytes())
+        .collect();
+    put_object(&keyspace, "small", hash(&names[..5], true));
+    put_object(&keyspace, "great", hash(&names, true));
+    let bytes = written(&keyspace, preamble(true), true);
+    assert_eq!(&bytes[..9], b"REDIS0012");
+    let (copy, result, _) = loaded(&bytes, options());
+    assert_eq!(result.map(|loaded| loaded.keys), Ok(2));
+    assert_eq!(contents(&copy), contents(&keyspace));
+}
+
+#[test]
+fn keys_use_is_told_and_taken_over() {
+    let original = keyspace();
+    put(&original, 0, b"key", Value::Int(1), Expiry::Clear);
+    for clock in [AccessClock::lru(NOW + 5_000), AccessClock::lfu(NOW, 10, 1)] {
+        let told = Preamble {
+            access: Some(clock),
+            ..preamble(false)
+        };
+        let bytes = written(&original, told, true);
+        let with_clock = Options {
+            access: clock,
+            ..options()
+        };
+        let (copy, result, _) = loaded(&bytes, with_clock);
+        assert_eq!(result.map(|loaded| loaded.keys), Ok(1));
+        let mut fields = Vec::new();
+        copy.nothing()
+            .scan(0, Cursor::START, 10, i64::MIN, |entry| {
+                fields.push((
+                    clock.idle_seconds(entry.access()),
+                    clock.frequency(entry.access()),
+                ));
+            });
+        let original_field = AccessClock::lru(NOW).fresh();
+        match clock.is_lfu() {
+            true => assert_eq!(fields[0].1, clock.frequency(original_field)),
+            false => assert_eq!(fields[0].0, 5),
+        }
+    }
+}
+
+/// A file without a checksum.
+fn file(header: &[u8], body: &[u8]) -> Vec<u8> {
+    [header, body, &[0xff, 0, 0, 0, 0, 0, 0, 0, 0]].concat()
+}
+
+fn error(bytes: &[u8]) -> String {
+    let (_, result, _) = loaded(bytes, options());
+    result.expect_err("a bad file").to_string()
+}
+
+#[test]
+fn bad_files_are_refused_with_the_place() {
+    let text = b"\x00\x01a\x01b";
+    for (bytes, expected) in [
+        (b"".to_vec(), "the bytes end within a value (offset 0)"),
+        (
+            b"HELLO0010".to_vec(),
+            "Wrong signature trying to load DB from file (offset 0)",
+        ),
+        (
+            b"REDIS0099".to_vec(),
+            "Can't handle RDB format version 99 (offset 0)",
+        ),
+        (
+            b"VALKEY011".to_vec(),
+            "Can't handle RDB format version 11 (offset 0)",
+        ),
+        (
+            b"REDIS0010".to_vec(),
+            "the bytes end within a value (offset 9)",
+        ),
+        (
+            file(b"REDIS0010", b"\xf6"),
+            "Pre-release function format not supported (offset 9)",
+        ),
+        (
+            file(b"REDIS0010", b"\xf2"),
+            "no value has type 242 (offset 9)",
+        ),
+        (
+            file(b"REDIS0010", b"\xfe\x04"),
+            "Data file was created with a server configured to handle more than 4 databases (offset 11)",
+        ),
+        (
+            file(b"REDIS0010", &[&text[..], text].concat()),
+            "RDB has duplicated key 'a' in DB 0 (offset 14)",
+        ),
+        (
+            file(b"REDIS0010", b"\x02\x01a\x02\x01x\x01x"),
+            "integrity check failed: an element is there twice (offset 17)",
+        ),
+        (
+            file(b"REDIS0010", b"\x0d\x01a\x01x"),
+            "Ziplist integrity check failed (offset 14)",
+        ),
+        (
+            file(
+                b"REDIS0010",
+                b"\x07\x01a\x81\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+            ),
+            "a value of module 'AAAAAAAAA', which is not there (offset 21)",
+        ),
+    ] {
+        assert_eq!(error(&bytes), expected, "{}", bytes.escape_ascii());
+    }
+    let mut wrong = file(b"REDIS0010", text);
+    *wrong.last_mut().expect("not empty") = 7;
+    assert!(
+        error(&wrong).starts_with("Wrong RDB checksum expected: ("),
+        "{}",
+        error(&wrong)
+    );
+}
+
+#[test]
+fn every_cut_is_noticed() {
+    let keyspace = keyspace();
+    put(
+        &keyspace,
+        0,
+        b"text",
+        Value::Str(b"some text"),
+        Expiry::At(NOW + 1000),
+    );
+    put_object(&keyspace, "stream", stream(3));
+    let bytes = written(&keyspace, preamble(true), true);
+    for len in 0..bytes.len() {
+        let (_, result, _) = loaded(&bytes[..len], options());
+        let fault = result.expect_err("a file that is cut off");
+        assert!(fault.offset <= len as u64, "{fault}");
+    }
+}
+
+#[test]
+fn what_stands_beside_values_is_understood() {
+    // Old seconds of expiry, in the future and in the past; no checksum in version 4.
+    let body = b"\xfe\x02\xfd\x00\x00\x00\x70\x00\x01a\x01b\xfd\x01\x00\x00\x00\x00\x01c\x01d\xff";
+    let (keyspace, result, _) = loaded(&[b"REDIS0004", &body[..]].concat(), options());
+    assert_eq!(
+        result.map(|loaded| (loaded.keys, loaded.expired)),
+        Ok((1, 1))
+    );
+    assert_eq!(contents(&keyspace)[0].3, Some(0x7000_0000 * 1000));
+
+    // Sizes, slots, use, what modules keep beside keys and beside a key, a field nobody knows.
+    let module =
+        b"\x02\x05\x05\x01x\x01\x07\x03\x00\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00";
+    let body = [
+        b"\xfa\x03new\xc0\x07",
+        &b"\xf7\x81\x00\x00\x00\x00\x00\x00\x00\x00"[..],
+        module,
+        b"\xfe\x00\xfb\x01\x00\xf4\x05\x01\x00\xf8\x10\xf9\x20\xf3\x01\x01\x02\x03\x04",
+        b"\x01\x05\x00",
+        b"\x00\x01a\x01b",
+    ];
+    let (keyspace, result, notes) = loaded(&file(b"REDIS0013", &body.concat()), options());
+    assert_eq!(result.map(|loaded| loaded.keys), Ok(1));
+    assert_eq!(notes.fields, [("new".to_owned(), "7".to_owned())]);
+    assert_eq!(notes.modules, ["AAAAAAAAA"]);
+    assert_eq!(contents(&keyspace).len(), 1);
+
+    // Valkey: slots being imported, a hash of which one field expires.
+    let moment = (NOW + 5).to_le_bytes();
+    let body = [
+        &b"\xf3\x03job\x02\x00\x05\x07\x09\x16\x01h\x02\x01a\x01b"[..],
+        &[0xff; 8],
+        b"\x01c\x01d",
+        &moment,
+    ];
+    let (keyspace, result, _) = loaded(&file(b"VALKEY080", &body.concat()), options());
+    assert_eq!(result.map(|loaded| loaded.keys), Ok(1));
+    let names: [Vec<u8>; 2] = [b"a".to_vec(), b"c".to_vec()];
+    let mut expected = Hash::default();
+    let limits = crate::structures::hash::Limits {
+        entries: 128,
+        value: 64,
+    };
+    expected.set(&names[0], b"b", Lifetime::Endless, &limits);
+    expected.set(&names[1], b"d", Lifetime::Until(NOW + 5), &limits);
+    let expected = expected.into_object();
+    assert_eq!(
+        contents(&keyspace)[0].2,
+        sorted_dump(ValueRef::Object(&expected))
+    );
+
+    // Keys without elements are left out.
+    let body = b"\x01\x04list\x00\x00\x01a\x01b";
+    let (_, result, _) = loaded(&file(b"REDIS0010", body), options());
+    assert_eq!(result.map(|loaded| (loaded.keys, loaded.empty)), Ok((1, 1)));
+}
+
+#[test]
+fn keys_may_be_replaced() {
+    let twice = file(b"REDIS0010", b"\x00\x01a\x01b\x00\x01a\x01b");
+    let replaces = Options {
+        replaces: true,
+        ..options()
+    };
+    let (keyspace, result, _) = loaded(&twice, replaces);
+    assert_eq!(result.map(|loaded| loaded.keys), Ok(2));
+    assert_eq!(contents(&keyspace).len(), 1);
+}
+
+#[test]
+fn values_longer_than_a_chunk_are_split() {
+    let keyspace = keyspace();
+    let words: Vec<Vec<u8>> = (0..60_000)
+        .map(|n| format!("a long word {n}").into_bytes())
+        .collect();
+    put_object(&keyspace, "long list", list(&words));
+    put_object(&keyspace, "great set", set(&words));
+    put(
+        &keyspace,
+        0,
+        b"text",
+        Value::Str(&vec![b'x'; 3 << 20]),
+        Expiry::Clear,
+    );
+    let bytes = written(&keyspace, preamble(false), true);
+    let (copy, result, _) = loaded(&bytes, options());
+    assert_eq!(result.map(|loaded| loaded.keys), Ok(3));
+    assert_eq!(contents(&copy), contents(&keyspace));
+    // The splitter comes to the same places however little it is given at once.
+    let mut splitter = Splitter::new(Trickle(&bytes), true).expect("a good header");
+    let mut values = 0;
+    loop {
+        match splitter.advance().expect("a good file") {
+            Part::Values(batch) => values += batch.entries.len(),
+            Part::End => break,
+            _ => {}
+        }
+    }
+    let sum = splitter
+        .checksum()
+        .expect("a checksum")
+        .expect("a new version");
+    assert_eq!((values, sum.stated), (3, sum.counted));
+}
+
+/// Gives a few bytes at a time.
+struct Trickle<'b>(&'b [u8]);
+
+impl std::io::Read for Trickle<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.0.len().min(out.len()).min(1000);
+        let (head, rest) = self.0.split_at(count);
+        out[..count].copy_from_slice(head);
+        self.0 = rest;
+        Ok(count)
+    }
+}
+
+// ---- Damage
+
+/// Numbers of chance that are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % end.max(1)
+    }
+
+    /// Damages bytes in one of many ways.
+    fn damage(&mut self, bytes: &mut Vec<u8>) {
+        const TELLING: [u8; 12] = [
+            0, 1, 0x3f, 0x40, 0x7f, 0x80, 0x81, 0xc0, 0xc3, 0xfe, 0xff, 0xf0,
+        ];
+        if bytes.is_empty() {
+            return;
+        }
+        let at = self.below(bytes.len());
+        match self.below(8) {
+            0 => bytes[at] ^= 1 << self.below(8),
+            1 => bytes[at] = self.below(256) as u8,
+            2 => bytes[at] = TELLING[self.below(TELLING.len())],
+            3 => bytes.truncate(at),
+            4 => bytes.insert(at, TELLING[self.below(TELLING.len())]),
+            5 => drop(bytes.remove(at)),
+            6 => {
+                let end = (at + self.below(20)).min(bytes.len());
+                let part = bytes[at..end].to_vec();
+                let to = self.below(bytes.len());
+                bytes.splice(to..to, part);
+            }
+            _ => {
+                let end = (at + self.below(9)).min(bytes.len());
+                bytes[at..end].fill(TELLING[self.below(TELLING.len())]);
+            }
+        }
+    }
+}
+
+/// How many damaged inputs are tried; `OXIDIS_MUTATIONS` may ask for more.
+fn rounds() -> usize {
+    let asked = std::env::var("OXIDIS_MUTATIONS").ok();
+    asked.and_then(|count| count.parse().ok()).unwrap_or(4_000)
+}
+
+#[test]
+fn damaged_values_are_refused_or_sound() {
+    let original = filled();
+    let expiring: Vec<Vec<u8>> = (0..6).map(|n| format!("field {n}").into_bytes()).collect();
+    put_object(&original, "expiring", hash(&expiring, true));
+    let mut seeds: Vec<Vec<u8>> = contents_dumped(&original, true);
+    seeds.extend(contents_dumped(&original, false));
+    seeds.retain(|seed| seed.len() < 5_000);
+    let (limits, mut dice) = (Limits::of(&Config::default()), Dice(0x9e37_79b9_7f4a_7c15));
+    for _ in 0..rounds() {
+        let mut bytes = seeds[dice.below(seeds.len())].clone();
+        bytes.truncate(bytes.len() - FOOTER);
+        for _ in 0..=dice.below(3) {
+            dice.damage(&mut bytes);
+        }
+        let value = read(&mut Reader::new(&bytes), Dialect::Redis, &limits);
+        let Ok(Restored::Object(object)) = value else {
+            continue;
+        };
+        let again = dump(ValueRef::Object(&object), true);
+        let (dialect, value) = checked(&again, true).expect("a checksum that was just made");
+        let copy = read(&mut Reader::new(value), dialect, &limits);
+        assert!(copy.is_ok(), "{} gives {copy:?}", bytes.escape_ascii());
+    }
+}
+
+fn contents_dumped(keyspace: &Keyspace, packs: bool) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut cursor = Some(Cursor::START);
+    while let Some(at) = cursor {
+        let mut scope = keyspace.nothing();
+        cursor = scope.scan(0, at, 100, i64::MIN, |entry| {
+            all.push(dump(entry.value(), packs))
+        });
+    }
+    all
+}
+
+#[test]
+fn damaged_files_are_refused_or_loaded() {
+    let original = keyspace();
+    for (n, value) in contents_dumped(&filled(), true).into_iter().enumerate() {
+        let (dialect, bytes) = checked(&value, true).expect("a checksum that was just made");
+        let limits = Limits::of(&Config::default());
+        let read = read(&mut Reader::new(bytes), dialect, &limits);
+        if let Ok(Restored::Object(object)) = read
+            && bytes.len() < 1_000
+        {
+            put_object(&original, &format!("key {n}"), object);
+        }
+    }
+    put(
+        &original,
+        1,
+        b"text",
+        Value::Str(b"some text"),
+        Expiry::At(NOW + 1000),
+    );
+    let seed = written(&original, preamble(true), true);
+    let mut dice = Dice(0x2545_f491_4f6c_dd1d);
+    for round in 0..rounds() / 4 {
+        let mut bytes = seed.clone();
+        for _ in 0..=dice.below(3) {
+            dice.damage(&mut bytes);
+        }
+        let checked = check(&bytes[..], &Config::default(), NOW, &mut |_| {});
+        if let Some(fault) = &checked.fault {
+            assert!(fault.offset <= bytes.len() as u64, "{fault:?}");
+        }
+        if round % 20 == 0 {
+            let unchecked = Options {
+                sums: false,
+                ..options()
+            };
+            let (_, result, _) = loaded(&bytes, unchecked);
+            if let Err(fault) = result {
+                assert!(fault.offset <= bytes.len() as u64, "{fault:?}");
+            }
+        }
+    }
+}

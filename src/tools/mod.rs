@@ -1,0 +1,16 @@
+//! Programs beside the server, for its files: run as `oxidis check-rdb FILE` or `oxidis check-aof FILE`, or under the name that Redis has for them.
+
+mod check_aof;
+mod check_rdb;
+
+use std::ffi::OsString;
+
+pub use crate::cli::Tool;
+
+/// Runs a tool; gives the process's exit status.
+pub fn run(tool: Tool, name: &str, arguments: &[OsString]) -> i32 {
+    match tool {
+        Tool::CheckAof => check_aof::run(name, arguments),
+        Tool::CheckRdb => check_rdb::run(name, arguments),
+    }
+}
