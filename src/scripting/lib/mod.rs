@@ -1,0 +1,2 @@
+//! The libraries that scripts find beside Lua's own. Each gives a table, knows nothing of the server, and trusts nothing
+//! that a script hands it.
