@@ -41,7 +41,9 @@ impl ScriptFlags {
 
     /// The names of what is set.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let set = Self::NAMES.into_iter().filter(move |(flag, _)| self.has(*flag));
+        let set = Self::NAMES
+            .into_iter()
+            .filter(move |(flag, _)| self.has(*flag));
         set.map(|(_, name)| name)
     }
 
@@ -84,7 +86,9 @@ pub(super) fn of_script(body: &[u8]) -> Result<(ScriptFlags, usize), String> {
             return Err(format!("Unknown lua shebang option: {option}"));
         };
         for name in names.split(|byte| *byte == b',') {
-            let known = ScriptFlags::NAMES.iter().find(|(_, known)| known.as_bytes() == name);
+            let known = ScriptFlags::NAMES
+                .iter()
+                .find(|(_, known)| known.as_bytes() == name);
             let Some((flag, _)) = known else {
                 let name = text_of(name);
                 return Err(format!("Unexpected flag in script shebang: {name}"));
@@ -167,7 +171,10 @@ mod tests {
 
     #[test]
     fn libraries_have_names() {
-        assert_eq!(of_library(b"#!LUA NAME=a_1\ncode"), Ok((b"a_1".to_vec(), 14)));
+        assert_eq!(
+            of_library(b"#!LUA NAME=a_1\ncode"),
+            Ok((b"a_1".to_vec(), 14))
+        );
         let bad: [(&[u8], &str); 6] = [
             (b"code", "Missing library metadata"),
             (b"#!lua name=a", "Invalid library metadata"),

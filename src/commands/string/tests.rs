@@ -55,6 +55,7 @@ impl Bench {
             session,
             ..
         } = self;
+        engine.prepare(lane, session, &buffer, &batch);
         engine.run_batch(lane, session, &buffer, &batch, &mut reply);
         String::from_utf8_lossy(&reply.pieces().collect::<Vec<_>>().concat()).replace("\r\n", " ")
     }
