@@ -26,7 +26,7 @@ use super::stream::Stream;
 use super::worker::collect_mail;
 use super::{Server, holders, signals};
 use crate::base::clock::unix_ms;
-use crate::config::{AppendFsync, Config};
+use crate::config::{AppendFsync, Config, ConfigCache};
 use crate::engine::{
     BatchEnd, Ended, Engine, Flow, Lane, Mail, Parked, Progress, Served, Session, Unblock, flag,
     state,
@@ -49,15 +49,17 @@ const UNAUTHENTICATED_BUFFER: usize = 64 * 1024;
 /// Memory that the connections of a worker take turns with.
 struct Workbench {
     lane: Lane,
+    config: ConfigCache,
     input: Vec<u8>,
     batch: Batch,
     reply: Reply,
 }
 
 impl Workbench {
-    fn new(index: usize) -> Self {
+    fn new(server: &Server, index: usize) -> Self {
         Self {
             lane: Lane::new(index),
+            config: server.engine.config.cache(),
             input: vec![0; READ_SIZE],
             batch: Batch::default(),
             reply: Reply::new(),
@@ -70,8 +72,8 @@ thread_local! {
 }
 
 /// Prepares this thread for running connections.
-pub(super) fn prepare_thread(index: usize) {
-    WORKBENCH.set(Some(Box::new(Workbench::new(index))));
+pub(super) fn prepare_thread(server: &Server, index: usize) {
+    WORKBENCH.set(Some(Box::new(Workbench::new(server, index))));
 }
 
 /// Runs something with this worker's lane.
@@ -250,11 +252,12 @@ impl Connection {
             self.note_query(count, 0);
             let Workbench {
                 lane,
+                config,
                 input,
                 batch,
                 reply,
             } = &mut **bench;
-            let used = self.run_input(&mut input[..count], lane, batch, reply, context)?;
+            let used = self.run_input(&mut input[..count], lane, config, batch, reply, context)?;
             if self.suspended.is_some() {
                 read = count;
                 return Ok(Turn::Idle);
@@ -279,11 +282,15 @@ impl Connection {
                 return Ok(());
             };
             let Workbench {
-                lane, batch, reply, ..
+                lane,
+                config,
+                batch,
+                reply,
+                ..
             } = &mut **bench;
             let mut pending = std::mem::take(&mut self.pending);
             self.note_query(pending.len(), pending.capacity() - pending.len());
-            let used = self.run_input(&mut pending, lane, batch, reply, context)?;
+            let used = self.run_input(&mut pending, lane, config, batch, reply, context)?;
             if self.suspended.is_some() {
                 used_up = pending;
                 return Ok(());
@@ -371,6 +378,7 @@ impl Connection {
         &mut self,
         input: &mut [u8],
         lane: &mut Lane,
+        config: &mut ConfigCache,
         batch: &mut Batch,
         reply: &mut Reply,
         context: &mut Context<'_>,
@@ -378,8 +386,9 @@ impl Connection {
         let mut done = 0;
         while done < input.len() {
             batch.clear();
+            let config = config.load();
             let limits = Limits {
-                max_bulk: self.server.engine.config.load().proto_max_bulk_len as i64,
+                max_bulk: config.proto_max_bulk_len as i64,
                 authenticated: !self.session.is(state::UNAUTHENTICATED),
             };
             // A client that must authenticate first is read one command at a time: what follows AUTH has other limits.
@@ -391,7 +400,7 @@ impl Connection {
             };
             let before = done;
             if !batch.commands.is_empty() {
-                done = self.run_batch(input, lane, batch, reply, end);
+                done = self.run_batch(input, lane, config, batch, reply, end);
                 if self.suspended.is_some() {
                     break;
                 }
@@ -426,6 +435,7 @@ impl Connection {
         &mut self,
         input: &[u8],
         lane: &mut Lane,
+        config: &Config,
         batch: &Batch,
         reply: &mut Reply,
         end: usize,
@@ -444,10 +454,10 @@ impl Connection {
         let record = engine.last_record(lane.index);
         let session = &mut self.session;
         let result = if engine.prepare(lane, session, input, batch) {
-            self.run_with_scripts(input, lane, batch, reply, end)
+            self.run_with_scripts(input, lane, config, batch, reply, end)
         } else {
             Some(catch_unwind(AssertUnwindSafe(|| {
-                engine.run_batch(lane, session, input, batch, reply)
+                engine.run_batch(lane, config, session, input, batch, reply)
             })))
         };
         match result {

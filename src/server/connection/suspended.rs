@@ -11,6 +11,7 @@ use bytes::BytesMut;
 
 use super::{Connection, WORKBENCH, Workbench};
 use crate::base::aside::{self, Aside};
+use crate::config::Config;
 use crate::engine::{BatchEnd, Lane};
 use crate::resp::parser::Batch;
 use crate::resp::reply::Reply;
@@ -51,6 +52,7 @@ impl Connection {
         &mut self,
         input: &[u8],
         lane: &mut Lane,
+        config: &Config,
         batch: &Batch,
         reply: &mut Reply,
         end: usize,
@@ -61,7 +63,7 @@ impl Connection {
         let (engine, session) = (&self.server.engine, &mut self.session);
         let work = || {
             let result = catch_unwind(AssertUnwindSafe(|| {
-                engine.run_batch(lane, session, input, batch, reply)
+                engine.run_batch(lane, config, session, input, batch, reply)
             }));
             // SAFETY: the box outlives the work, which alone writes to it.
             unsafe { *slot = Some(result) };
@@ -96,7 +98,7 @@ impl Connection {
         };
         WORKBENCH.with_borrow_mut(|bench| {
             let Some(used) = bench else { return };
-            let fresh = Box::new(Workbench::new(used.lane.index));
+            let fresh = Box::new(Workbench::new(&self.server, used.lane.index));
             let bench = std::mem::replace(used, fresh);
             suspended.holdings = Some(Holdings { bench, input });
         });
@@ -124,6 +126,7 @@ impl Connection {
             input: read,
             batch,
             reply,
+            ..
         } = &mut *bench;
         let input = match &input {
             Input::OnBench(len) => &read[..*len],
