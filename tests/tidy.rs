@@ -44,6 +44,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "counts what the allocator hands out, for `used_memory`",
     ),
     (
+        "src/scripting/lib/stack.rs",
+        "functions that raise errors as Lua's own do, at any depth: what the callbacks of `mlua` cannot",
+    ),
+    (
         "src/structures/bits.rs",
         "loops compiled for wide registers are called once the processor is known to have them",
     ),
