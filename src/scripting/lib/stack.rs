@@ -504,9 +504,15 @@ fn wrong_type(number: i32, expected: &str, found: Kind) -> Failure {
     Failure::argument(number, format!("{expected} expected, got {}", found.name()))
 }
 
+/// Whether the whole part of a double is an integer of 64 bits.
+pub fn fits_integer(number: f64) -> bool {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    (-LIMIT..LIMIT).contains(&number)
+}
+
 /// A double as the processors that Redis runs on make an integer of it: what does not fit becomes the smallest.
 pub fn truncate(number: f64) -> i64 {
-    if number >= -9_223_372_036_854_775_808.0 && number < 9_223_372_036_854_775_808.0 {
+    if fits_integer(number) {
         number as i64
     } else {
         i64::MIN

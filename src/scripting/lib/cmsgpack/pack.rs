@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::super::stack::{Failure, Kind, LONGEST_OUTPUT, Scratch, Stack};
+use super::super::stack::{Failure, Kind, LONGEST_OUTPUT, Scratch, Stack, fits_integer};
 use super::tag;
 
 /// Tables nested deeper than this become nil, so that a table within itself comes to an end.
@@ -98,8 +98,7 @@ fn is_array(stack: &mut Stack<'_>) -> Result<bool, Failure> {
 }
 
 fn number(out: &mut Vec<u8>, value: f64) {
-    let fits = value >= -9_223_372_036_854_775_808.0 && value < 9_223_372_036_854_775_808.0;
-    if fits && value.trunc() == value {
+    if fits_integer(value) && value.trunc() == value {
         integer(out, value as i64);
     } else if f64::from(value as f32) == value {
         out.push(tag::FLOAT_32);
