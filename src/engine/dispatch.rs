@@ -366,7 +366,7 @@ fn knows_its_keys(spec: &Spec, args: Args<'_>) -> bool {
 }
 
 #[inline]
-fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
+pub(super) fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
     let mut add = |at: usize| {
         let arg = args.at(at);
         keys.push(KeyRef {

@@ -17,6 +17,7 @@ mod mailbox;
 mod parked;
 mod pause;
 mod reclaim;
+mod script;
 mod session;
 mod shutdown;
 mod stats;
@@ -43,6 +44,7 @@ pub use event::Event;
 pub use mailbox::{Mail, Mailbox, Served, Unblock};
 pub use parked::{Parked, Progress};
 pub use reclaim::Reclaimer;
+pub use script::Caller;
 pub use session::{Session, Watched, state};
 pub use stats::{CommandCounts, LaneStats, Stats};
 pub use subscriptions::Subscriptions;
@@ -54,6 +56,7 @@ use crate::journal::Journal;
 use crate::keyspace::Keyspace;
 use crate::persistence::AofStatus;
 use crate::pubsub::{Kind, PubSub, Publication};
+use crate::scripting::{Functions, Scripts};
 
 /// Everything that connections share.
 pub struct Engine {
@@ -75,6 +78,10 @@ pub struct Engine {
     pub mailboxes: Box<[Mailbox]>,
     /// Clients that wait for keys.
     pub blocked: blocking::Blocked,
+    /// Scripts that EVALSHA finds.
+    pub scripts: Scripts,
+    /// Libraries of functions.
+    pub functions: Functions,
     /// Where memory is freed that takes long to free.
     pub reclaimer: Reclaimer,
     /// Facts about this process.
@@ -172,6 +179,8 @@ impl Engine {
             clients: Clients::default(),
             mailboxes: (0..workers).map(|_| Mailbox::default()).collect(),
             blocked: blocking::Blocked::default(),
+            scripts: Scripts::default(),
+            functions: Functions::default(),
             reclaimer: Reclaimer::default(),
             identity: Identity {
                 run_id: random::hex(40),

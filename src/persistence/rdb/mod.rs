@@ -5,6 +5,7 @@
 //! A dumped value ends with two bytes of version and eight of checksum, both little endian.
 
 mod cursor;
+mod functions;
 mod kind;
 mod lzf;
 mod old;
@@ -15,6 +16,7 @@ mod tests;
 mod write;
 
 pub use cursor::{Malformed, Reader};
+pub use functions::{dump_functions, read_functions, write_functions};
 pub use read::{Limits, Restored, read};
 pub use write::{Writer, write};
 
@@ -32,11 +34,16 @@ const FOOTER: usize = VERSION_BYTES + 8;
 pub fn dump(value: ValueRef<'_>, packs: bool) -> Vec<u8> {
     let mut writer = Writer::new(packs);
     let kind = write(&mut writer, value);
-    let mut bytes = writer.into_bytes();
+    let bytes = writer.into_bytes();
     let version = match kind::is_later(kind) {
         true => LATER_VERSION,
         false => VERSION,
     };
+    signed(bytes, version)
+}
+
+/// Bytes with version and checksum behind them.
+fn signed(mut bytes: Vec<u8>, version: u16) -> Vec<u8> {
     bytes.extend_from_slice(&version.to_le_bytes());
     let checksum = crc64(0, &bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
