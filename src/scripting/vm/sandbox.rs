@@ -210,7 +210,6 @@ unsafe fn gather_globals(state: *mut lua_State) {
             convert::push_bytes(state, name.as_bytes());
             ffi::lua_pushvalue(state, -1);
             ffi::lua_gettable(state, ffi::LUA_GLOBALSINDEX);
-            wrap_functions(state);
             guards::seal(state, 0);
             ffi::lua_rawset(state, 1);
         }
@@ -218,57 +217,6 @@ unsafe fn gather_globals(state: *mut lua_State) {
         set_functions(state, api::OF_OS);
         guards::seal(state, 0);
         ffi::lua_setfield(state, 1, c"os".as_ptr());
-    }
-}
-
-/// Has the functions of the library on top of the stack fail as functions of Lua do: with a text that names the place.
-unsafe fn wrap_functions(state: *mut lua_State) {
-    // SAFETY: as `furnish`. Setting a field that is there does not disturb the walk.
-    unsafe {
-        ffi::lua_pushnil(state);
-        while ffi::lua_next(state, -2) != 0 {
-            if ffi::lua_type(state, -1) == ffi::LUA_TFUNCTION {
-                ffi::lua_pushcclosure(state, call_library, 1);
-                ffi::lua_pushvalue(state, -2);
-                ffi::lua_insert(state, -2);
-                ffi::lua_rawset(state, -4);
-            } else {
-                ffi::lua_settop(state, -2);
-            }
-        }
-    }
-}
-
-/// Calls a library's function, its upvalue.
-unsafe extern "C-unwind" fn call_library(state: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua in protected mode.
-    unsafe {
-        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
-        ffi::lua_insert(state, 1);
-        let arguments = ffi::lua_gettop(state) - 1;
-        match ffi::lua_pcall(state, arguments, ffi::LUA_MULTRET, 0) {
-            ffi::LUA_OK => ffi::lua_gettop(state),
-            _ => raise_plainly(state),
-        }
-    }
-}
-
-/// Fails with the error on top of the stack; one that is mlua's becomes a text.
-unsafe fn raise_plainly(state: *mut lua_State) -> c_int {
-    // SAFETY: as `call_library`; the parts of the text are cut on Lua's stack.
-    unsafe {
-        if ffi::lua_type(state, -1) != ffi::LUA_TUSERDATA {
-            ffi::lua_error(state);
-        }
-        ffi::luaL_where(state, 1);
-        ffi::luaL_tolstring(state, -2, std::ptr::null_mut());
-        let text = convert::bytes_at(state, -1).unwrap_or_default();
-        let text = text.strip_prefix(b"runtime error: ").unwrap_or(text);
-        let end = memchr::memmem::find(text, b"\nstack traceback:");
-        convert::push_bytes(state, &text[..end.unwrap_or(text.len())]);
-        ffi::lua_remove(state, -2);
-        ffi::lua_concat(state, 2);
-        ffi::lua_error(state)
     }
 }
 
