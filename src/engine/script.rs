@@ -77,6 +77,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
         let mut session = Session::new(call.session.client.clone(), false);
         session.database = call.session.database;
         session.no_touch = call.session.no_touch;
+        session.is_script = true;
         Ok(Self {
             call,
             session,
@@ -124,7 +125,9 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
                 "ERR Wrong number of args calling Redis command from script",
             ));
         }
-        if spec.has(flags::NOSCRIPT) {
+        let is_denied = spec.has(flags::NOSCRIPT)
+            && !self.call.engine.allows_all_in_scripts.load(Relaxed);
+        if is_denied || spec.runs_script() {
             return Err(CommandError::text(
                 "ERR This Redis command is not allowed from script",
             ));
