@@ -48,7 +48,7 @@ use super::call::{Call, KeyRef};
 use super::client::Client;
 use super::error::CommandError;
 use super::mailbox::{Mail, Served, Unblock};
-use super::parked::{Parked, Progress};
+use super::parked::{Ended, Parked, Progress};
 use super::session::Session;
 use super::timing::Wishes;
 use super::{Engine, flags};
@@ -301,9 +301,15 @@ impl Parked for WaitForKeys {
         self.deadline
     }
 
-    fn end_wait(&mut self, engine: &Engine) -> bool {
-        let _passage = engine.keyspace.gate().pass(self.waiter.client.worker);
-        engine.end_wait(&self.waiter)
+    fn end_wait(&mut self, engine: &Engine) -> Ended {
+        let gate = engine.keyspace.gate();
+        let Some(_passage) = gate.pass_unless_stuck(self.waiter.client.worker) else {
+            return Ended::NotNow;
+        };
+        match engine.end_wait(&self.waiter) {
+            true => Ended::Yes,
+            false => Ended::Served,
+        }
     }
 
     fn unblock(&mut self, engine: &Engine, session: &mut Session, how: Unblock, reply: &mut Reply) {

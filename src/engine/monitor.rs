@@ -34,6 +34,11 @@ impl Engine {
         true
     }
 
+    /// Whether anybody is shown commands.
+    pub(super) fn has_monitors(&self) -> bool {
+        self.watches() & watch::MONITOR != 0
+    }
+
     /// Shows a client no commands any longer.
     pub fn stop_monitor(&self, session: &Session) {
         let client = &session.client;
@@ -62,7 +67,7 @@ impl Engine {
         );
         // A String takes every text.
         let _ = match client.has_flag(flag::UNIX_SOCKET) {
-            _ if session.runs_script => write!(line, "lua]"),
+            _ if session.is_script => write!(line, "lua]"),
             true => write!(line, "unix:{}]", self.config.load().unixsocket),
             false => write!(line, "{}]", client.address),
         };

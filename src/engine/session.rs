@@ -71,6 +71,8 @@ pub struct Session {
     pub state: u32,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
+    /// Whether it is that of a script in progress.
+    pub is_script: bool,
     /// Commands queued by MULTI.
     pub transaction: Option<Box<Transaction>>,
     /// Keys watched.
@@ -81,8 +83,6 @@ pub struct Session {
     pub tracking: Option<Box<BTreeSet<Box<[u8]>>>>,
     /// Whether keys that it reads are remembered, so that it can be told when they change.
     pub remembers: bool,
-    /// Whether what runs is called by a script, and not by the client itself.
-    pub runs_script: bool,
     /// Whether the connection closes once its replies are sent.
     pub closes: bool,
     /// The number of the last journal record that this client caused.
@@ -102,12 +102,12 @@ impl Session {
                 0
             },
             no_touch: false,
+            is_script: false,
             transaction: None,
             watch: None,
             subscriptions: None,
             tracking: None,
             remembers: false,
-            runs_script: false,
             closes: false,
             last_record: None,
         }

@@ -88,6 +88,16 @@ impl Encoder {
         self.bytes.extend_from_slice(line.as_bytes());
     }
 
+    /// Adds a library of functions: before the first entry.
+    pub fn library(&mut self, code: &[u8]) {
+        let Some(dump) = &mut self.dump else {
+            return self.command(&[b"FUNCTION", b"LOAD", code]);
+        };
+        let before = dump.encoder.gathered();
+        dump.encoder.library(code);
+        self.len += dump.encoder.gathered() - before;
+    }
+
     /// Adds an entry.
     pub fn add(&mut self, database: usize, entry: EntryRef<'_>) {
         self.keys += 1;

@@ -46,7 +46,6 @@ pub(super) fn preamble(engine: &Engine, config: &Config, is_aof_base: bool) -> P
             ("used-mem", used().to_string()),
             ("aof-base", u8::from(is_aof_base).to_string()),
         ],
-        functions: Vec::new(),
         sizes: sizes.collect(),
         access: tells_use.then(|| access_clock(config, now)),
     }
@@ -119,8 +118,9 @@ impl Listener for Progress<'_> {
         }
     }
 
-    fn function(&mut self, _code: &[u8]) -> Result<(), String> {
-        Err("functions are not served".into())
+    fn function(&mut self, code: &[u8]) -> Result<(), String> {
+        let functions = &self.server.engine.functions;
+        functions.load(code, true, None).map(drop)
     }
 
     fn module_data(&mut self, module: ModuleName) {

@@ -10,7 +10,7 @@ use crate::base::clock::unix_ms;
 use crate::engine::blocking::Waiter;
 use crate::engine::{Effects, Engine, condition, event, flag};
 use crate::journal::write_command;
-use crate::keyspace::{AccessClock, Db, Expired, Key, Moment, Notes, SHARDS, Scope};
+use crate::keyspace::{AccessClock, Db, Expired, Key, Moment, Notes, Passage, SHARDS, Scope};
 use crate::observe::latency;
 
 /// Time between two looks at what is due; with the coarseness of deadlines a key is gone within 100 ms of its time.
@@ -52,7 +52,9 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
 /// Forgets keys of which too many are remembered, though nobody sends a command.
 fn forget_copies(engine: &Engine, lane: usize) {
     if engine.conditions() & condition::REMEMBERS_TOO_MUCH != 0 {
-        let _passage = engine.keyspace.gate().pass(lane);
+        let Some(_passage) = engine.keyspace.gate().pass_unless_stuck(lane) else {
+            return;
+        };
         engine.forget_some();
     }
 }
@@ -72,14 +74,23 @@ fn look_at_waiters(engine: &Engine) {
     if engine.is_paused(true) || engine.conditions() & keeps_from_writing != 0 {
         return;
     }
+    // Before anything is taken that would have to be put back.
+    let Some(passage) = engine.keyspace.gate().pass_unless_stuck(0) else {
+        return;
+    };
     let due = engine.blocked.take_due(unix_ms());
     if !due.is_empty() {
-        serve(engine, Vec::new(), &due);
+        serve(engine, passage, Vec::new(), &due);
     }
 }
 
-fn serve(engine: &Engine, ready: Vec<(usize, Box<[u8]>)>, due: &[Arc<Waiter>]) {
-    with_lane(|lane| engine.serve(lane, ready, due));
+fn serve(
+    engine: &Engine,
+    passage: Passage<'_>,
+    ready: Vec<(usize, Box<[u8]>)>,
+    due: &[Arc<Waiter>],
+) {
+    with_lane(|lane| engine.serve(lane, passage, ready, due));
     if engine.journal.is_open() {
         engine.journal.ring();
     }
@@ -99,12 +110,15 @@ async fn expire(engine: &Engine, index: usize) {
         for shard in (index..SHARDS).step_by(engine.mailboxes.len()) {
             while engine.keyspace.is_due(database, shard, unix_ms()) {
                 let begun = Instant::now();
+                let Some(passage) = engine.keyspace.gate().pass_unless_stuck(index) else {
+                    return;
+                };
                 let mut lost = Vec::new();
-                let done =
-                    with_lane(|lane| sweep(engine, lane.index, (database, shard), &mut lost))
-                        .unwrap_or(true);
-                if !lost.is_empty() {
-                    serve(engine, lost, &[]);
+                let done = sweep(engine, index, (database, shard), &mut lost);
+                if lost.is_empty() {
+                    drop(passage);
+                } else {
+                    serve(engine, passage, lost, &[]);
                 }
                 spent += begun.elapsed();
                 swept += 1;
@@ -130,14 +144,13 @@ fn note_expiry(engine: &Engine, index: usize, spent: Duration) {
 }
 
 /// Removes some due keys and fields of one shard; true when none is left. Keys of which somebody waits to hear that they are
-/// gone are put into `lost`.
+/// gone are put into `lost`. The caller has a passage through the gate.
 fn sweep(
     engine: &Engine,
     lane: usize,
     (database, shard): (usize, usize),
     lost: &mut Vec<(usize, Box<[u8]>)>,
 ) -> bool {
-    let _passage = engine.keyspace.gate().pass(lane);
     let mut scope = engine.keyspace.lock_one(shard);
     let expired = scope.take_expired(database, shard, unix_ms(), DUE_AT_ONCE);
     let mut effects = Effects::default();

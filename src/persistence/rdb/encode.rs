@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::functions::write_library;
 use super::opcode as code;
 use super::write::{Writer, write};
 use super::{LATER_VERSION, VERSION, kind};
@@ -18,8 +19,6 @@ pub struct Preamble {
     pub packs: bool,
     /// Names and texts about the file.
     pub fields: Vec<(&'static str, String)>,
-    /// Libraries of functions.
-    pub functions: Vec<Bytes>,
     /// Per database how many keys it has, and how many of them expire.
     pub sizes: Vec<(usize, usize)>,
     /// How keys' use is recorded, if that is to be told.
@@ -46,10 +45,6 @@ impl FileEncoder {
             writer.string(name.as_bytes());
             writer.string(text.as_bytes());
         }
-        for library in &preamble.functions {
-            writer.raw(&[code::FUNCTION]);
-            writer.string(library);
-        }
         Self {
             writer,
             sizes: preamble.sizes,
@@ -57,6 +52,11 @@ impl FileEncoder {
             database: None,
             is_later: false,
         }
+    }
+
+    /// Adds a library of functions: before the first entry.
+    pub fn library(&mut self, code: &[u8]) {
+        write_library(&mut self.writer, code);
     }
 
     /// Adds an entry. A long string is given back: it is to follow, written by [`Writer::string`].

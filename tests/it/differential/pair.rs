@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::carry::Wires;
 use super::compare::{self, Comparison};
 use super::generate::{Args, Carried, DATABASES, Replies, Sender, Step};
+use super::lua_values::SHOW;
 use super::types;
 use super::wire::{Tree, Wire, encode};
 use crate::common::Server;
@@ -21,6 +22,8 @@ const SHOWN_RELATED: usize = 40;
 const REMEMBERED_COMMANDS: usize = 200_000;
 /// Bytes shown of an argument and of a reply.
 const SHOWN_ARG: usize = 100;
+/// A script is shown whole, but for what all of them begin with.
+const SHOWN_SCRIPT: usize = 3_000;
 const SHOWN_REPLY: usize = 1_500;
 /// A SCAN that does not end within so many calls never does.
 const MAX_CURSORS: usize = 10_000;
@@ -397,9 +400,15 @@ fn last(count: usize, all: usize) -> Range<usize> {
 }
 
 fn shown(args: &Args) -> String {
-    let args = args
-        .iter()
-        .map(|arg| format!("\"{}\"", cut(arg, SHOWN_ARG)));
+    let is_script = compare::name(args).starts_with("EVAL");
+    let args =
+        args.iter()
+            .enumerate()
+            .map(|(place, arg)| match arg.strip_prefix(SHOW.as_bytes()) {
+                Some(script) => format!("\"(shows values) {}\"", cut(script, SHOWN_SCRIPT)),
+                None if is_script && place == 1 => format!("\"{}\"", cut(arg, SHOWN_SCRIPT)),
+                None => format!("\"{}\"", cut(arg, SHOWN_ARG)),
+            });
     args.collect::<Vec<_>>().join(" ")
 }
 
