@@ -17,6 +17,7 @@ mod daemon;
 mod differential;
 mod dump;
 mod expiry;
+mod full_disk;
 mod geo;
 mod hashes;
 mod hyperloglogs;
