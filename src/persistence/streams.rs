@@ -58,6 +58,20 @@ fn add_group(encoder: &mut Encoder, key: &[u8], name: &[u8], group: &Group) {
         }
         add_pending(encoder, [key, name], group, consumer);
     }
+    for (id, pending) in group.released() {
+        encoder.command(&[
+            b"XNACK",
+            key,
+            name,
+            b"FAIL",
+            b"IDS",
+            b"1",
+            &id.text(),
+            b"RETRYCOUNT",
+            pending.deliveries.to_string().as_bytes(),
+            b"FORCE",
+        ]);
+    }
 }
 
 fn add_pending(encoder: &mut Encoder, [key, name]: [&[u8]; 2], group: &Group, consumer: &Consumer) {

@@ -19,6 +19,7 @@ mod differential;
 mod dump;
 mod durability;
 mod expiry;
+mod full_disk;
 mod functions;
 mod geo;
 mod hashes;

@@ -678,3 +678,93 @@ fn streams_survive_a_restart() {
     server.restart();
     assert_eq!(describe(&mut server.raw()), before);
 }
+
+#[test]
+fn released_entries_belong_to_nobody_until_they_are_claimed() {
+    let mut server = Server::start(&["--appendonly", "yes"]);
+    let mut raw = server.raw();
+    for n in 1..=4 {
+        raw.ask(&format!("XADD s {n} f {n}"));
+    }
+    raw.ask("XGROUP CREATE s g 0");
+    raw.ask("XREADGROUP GROUP g alice COUNT 3 STREAMS s >");
+    let released =
+        |id: &str, deliveries: i64| array([bulk(id), bulk(""), integer(-1), integer(deliveries)]);
+    check(
+        &mut raw,
+        &[
+            ("XNACK s g FAIL IDS 2 1 9", integer(1)),
+            ("XNACK s g SILENT IDS 1 2", integer(1)),
+            ("XNACK s g FATAL IDS 1 3", integer(1)),
+            ("XNACK s g FAIL IDS 1 4", integer(0)),
+            ("XNACK s g FAIL IDS 1 4 FORCE RETRYCOUNT 7", integer(1)),
+            (
+                "XPENDING s g - + 9",
+                array([
+                    released("1-0", 1),
+                    released("2-0", 0),
+                    released("3-0", i64::MAX),
+                    released("4-0", 7),
+                ]),
+            ),
+            (
+                "XPENDING s g",
+                array([integer(4), bulk("1-0"), bulk("4-0"), array([])]),
+            ),
+            (
+                "XNACK s g FAIL IDS 0 1",
+                error("ERR Number of IDs must be a positive integer"),
+            ),
+            (
+                "XNACK s g FAIL IDS 2 1",
+                error("ERR The `numids` parameter must match the number of arguments"),
+            ),
+            ("XNACK s g NO IDS 1 1", error("ERR syntax error")),
+            (
+                "XNACK s none FAIL IDS 1 1",
+                error("NOGROUP No such key 's' or consumer group 'none'"),
+            ),
+        ],
+    );
+    let before = raw.ask("XPENDING s g - + 9");
+    server.restart();
+    let mut raw = server.raw();
+    assert_eq!(raw.ask("XPENDING s g - + 9"), before);
+    check(
+        &mut raw,
+        &[
+            ("XCLAIM s g bob 100000 1 JUSTID", array([bulk("1-0")])),
+            ("XACK s g 3", integer(1)),
+            ("XGROUP DELCONSUMER s g alice", integer(0)),
+            (
+                "XAUTOCLAIM s g bob 100000 0 JUSTID",
+                array([bulk("0-0"), array([bulk("2-0"), bulk("4-0")]), array([])]),
+            ),
+            ("XNACK s g FAIL IDS 1 2", integer(1)),
+        ],
+    );
+    // Payloads know no entries without a consumer.
+    let Reply::Bulk(payload) = raw.ask("DUMP s") else {
+        panic!("a payload");
+    };
+    assert_eq!(raw.command(&[b"RESTORE", b"t", b"0", &payload]), ok());
+    assert_eq!(
+        raw.ask("XPENDING t g").items().pop(),
+        Some(array([
+            array([bulk(""), bulk("1")]),
+            array([bulk("bob"), bulk("2")])
+        ]))
+    );
+    // Whoever waits to claim gets it at once.
+    raw.ask("XACK s g 2");
+    raw.ask("XGROUP SETID s g $");
+    let mut reader = server.raw();
+    blocked(
+        &server,
+        &mut reader,
+        "XREADGROUP GROUP g carol BLOCK 0 CLAIM 100000 STREAMS s >",
+    );
+    reader.expect_silence(Duration::from_millis(30));
+    raw.ask("XNACK s g FAIL IDS 1 4");
+    assert!(!reader.read().is_null());
+}

@@ -30,21 +30,28 @@ pub(super) fn hrandfield(call: &mut Call) -> CommandResult {
         }
         return Ok(());
     };
-    let wanted = count.unsigned_abs() as usize;
-    let fields: Vec<Field<'_>> = match hash {
-        None => Vec::new(),
-        Some(hash) if count < 0 => (0..wanted).map_while(|_| hash.random(seen)).collect(),
-        Some(hash) => choose(hash, seen, wanted),
-    };
-    reply_fields(call.reply, &fields, with_values);
+    let wanted = count.unsigned_abs();
+    match hash {
+        None => call.reply.array(0),
+        Some(_) if count < 0 && wanted > MOST_REPEATS => return Err(CommandError::OutOfRange),
+        Some(hash) if count < 0 => {
+            let fields = (0..wanted).map_while(|_| hash.random(seen));
+            reply_fields(call.reply, fields, with_values);
+        }
+        Some(hash) => {
+            let fields = choose(hash, seen, wanted as usize);
+            reply_fields(call.reply, fields.into_iter(), with_values);
+        }
+    }
     Ok(())
 }
 
-fn reply_fields(reply: &mut Reply, fields: &[Field<'_>], with_values: bool) {
+fn reply_fields<'a>(reply: &mut Reply, fields: impl Iterator<Item = Field<'a>>, with_values: bool) {
     let pairs_apart = with_values && reply.is_resp3();
     let width = if with_values && !pairs_apart { 2 } else { 1 };
-    reply.array(fields.len() * width);
+    let (head, mut len) = (reply.open(), 0);
     for field in fields {
+        len += width;
         if pairs_apart {
             reply.array(2);
         }
@@ -53,6 +60,7 @@ fn reply_fields(reply: &mut Reply, fields: &[Field<'_>], with_values: bool) {
             reply_item(reply, field.value);
         }
     }
+    reply.close_array(head, len);
 }
 
 fn parse_count(args: Args<'_>) -> Result<Option<i64>, CommandError> {
@@ -71,8 +79,7 @@ fn parse_count(args: Args<'_>) -> Result<Option<i64>, CommandError> {
     if args.len() > 4 || args.len() == 4 && !args.is(3, "WITHVALUES") {
         return Err(CommandError::Syntax);
     }
-    let is_too_much = args.len() == 4 && count.unsigned_abs() > i64::MAX as u64 / 2;
-    if is_too_much || count < 0 && count.unsigned_abs() > MOST_REPEATS {
+    if args.len() == 4 && count.unsigned_abs() > i64::MAX as u64 / 2 {
         return Err(CommandError::OutOfRange);
     }
     Ok(Some(count))

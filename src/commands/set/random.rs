@@ -114,6 +114,9 @@ pub(super) fn srandmember(call: &mut Call) -> CommandResult {
                 reply_item(call.reply, item);
             }
         }
+        (Some(_), Some(count)) if count < 0 && count.unsigned_abs() > MOST_REPEATS => {
+            return Err(CommandError::OutOfRange);
+        }
         (Some(set), Some(count)) if count < 0 => {
             call.reply.array(count.unsigned_abs() as usize);
             for item in (0..count.unsigned_abs()).filter_map(|_| set.random()) {
@@ -142,10 +145,7 @@ fn repeats(text: &[u8]) -> Result<i64, CommandError> {
         );
         return Err(CommandError::message(text));
     }
-    match count < 0 && count.unsigned_abs() > MOST_REPEATS {
-        true => Err(CommandError::OutOfRange),
-        false => Ok(count),
-    }
+    Ok(count)
 }
 
 /// So many different members, or all.

@@ -9,7 +9,7 @@ use crate::resp::reply::Reply;
 use crate::structures::sorted_set::{Direction, SortedSet};
 
 /// Most members in one reply: beyond this a client asks for more than it could ever be sent.
-const MOST: u64 = 1 << 27;
+const MOST: u64 = 1 << 26;
 /// Choosing this share of all members and more, it is quicker to look at each.
 const DENSE: usize = 3;
 
@@ -19,6 +19,12 @@ pub(super) fn zrandmember(call: &mut Call) -> CommandResult {
         2 => None,
         _ => Some(call.integer(2)?),
     };
+    if count == Some(i64::MIN) {
+        let (least, most) = (-i64::MAX, i64::MAX);
+        return Err(CommandError::message(format!(
+            "ERR value is out of range, value must between {least} and {most}"
+        )));
+    }
     let Some(count) = count else {
         call.note_miss(key);
         match call.db.read_as::<SortedSet>(key)? {
@@ -34,8 +40,7 @@ pub(super) fn zrandmember(call: &mut Call) -> CommandResult {
         4 if call.args.is(3, "WITHSCORES") => Scores::With,
         _ => return Err(CommandError::Syntax),
     };
-    let is_too_much = scores == Scores::With && count.unsigned_abs() > i64::MAX as u64 / 2;
-    if count == i64::MIN || is_too_much {
+    if scores == Scores::With && count.unsigned_abs() > i64::MAX as u64 / 2 {
         return Err(CommandError::OutOfRange);
     }
     call.note_miss(key);

@@ -192,7 +192,7 @@ impl Claims<'_> {
             return Outcome::Left;
         }
         let more = i64::from(!options.is_just_id);
-        let deliveries = old.map_or(1, |old| old.deliveries).wrapping_add(more);
+        let deliveries = old.map_or(1, |old| old.deliveries).saturating_add(more);
         let pending = Pending {
             delivered_at: options.delivered_at.unwrap_or(self.now),
             deliveries: options.deliveries.unwrap_or(deliveries),

@@ -147,7 +147,7 @@ fn reply_group(reply: &mut Reply, name: &[u8], group: &Group, (log, count): (&Lo
     for (id, pending) in pending.iter().take(shown) {
         reply.array(4);
         reply_id(reply, id);
-        reply.bulk(group.consumer(pending.consumer).name());
+        reply.bulk(group.owner_name(pending));
         reply.integer(pending.delivered_at);
         reply.integer(pending.deliveries);
     }

@@ -10,6 +10,7 @@ mod options;
 mod pending;
 mod range;
 mod read;
+mod release;
 mod replay;
 mod table;
 

@@ -70,9 +70,12 @@ pub(super) fn xpending(call: &mut Call) -> CommandResult {
     let mut show = |(id, pending): (Id, &Pending)| {
         call.reply.array(4);
         reply_id(call.reply, id);
-        call.reply.bulk(group.consumer(pending.consumer).name());
-        let elapsed = now.saturating_sub(pending.delivered_at);
-        call.reply.integer(elapsed.max(0));
+        call.reply.bulk(group.owner_name(pending));
+        call.reply.integer(match group.owner(pending) {
+            Some(_) => now.saturating_sub(pending.delivered_at).max(0),
+            // Nobody has it, so nobody has left it alone.
+            None => -1,
+        });
         call.reply.integer(pending.deliveries);
         len += 1;
     };

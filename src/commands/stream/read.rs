@@ -376,7 +376,7 @@ fn history(
                 reply_entry(call.reply, &entry);
                 if let Some(pending) = group.pending_mut(id) {
                     pending.delivered_at = now;
-                    pending.deliveries = pending.deliveries.wrapping_add(1);
+                    pending.deliveries = pending.deliveries.saturating_add(1);
                 }
             }
             None => {
@@ -471,7 +471,7 @@ fn claim(
         };
         let pending = Pending {
             delivered_at: now,
-            deliveries: old.deliveries.wrapping_add(1),
+            deliveries: old.deliveries.saturating_add(1),
             consumer,
         };
         group.assign(id, pending);

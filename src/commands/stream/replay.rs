@@ -48,7 +48,7 @@ impl<'a> Journal<'a> {
             b"XCLAIM",
             key,
             name,
-            group.consumer(pending.consumer).name(),
+            group.owner_name(pending),
             b"0",
             &id.text(),
             b"TIME",

@@ -1,6 +1,6 @@
 //! The family's commands.
 
-use super::{add, claim, delete, group, info, length, pending, range, read};
+use super::{add, claim, delete, group, info, length, pending, range, read, release};
 use crate::engine::{Begin, Command, Find, Group, KeySpec, flags::*, one_key};
 
 /// Changed.
@@ -65,6 +65,10 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[one_key(1, &["RO"])])
         .flags(READONLY | FAST)
         .docs("5.0.0", "O(1)", "Counts the entries of a stream."),
+    Command::new("XNACK", Group::Stream, "key group <SILENT | FAIL | FATAL> IDS numids id [id ...] [RETRYCOUNT count] [FORCE]", release::xnack)
+        .keys(CHANGED)
+        .flags(WRITE | FAST)
+        .docs("8.8.0", "O(1) for each id", "Releases pending entries, so that any consumer of the group can claim them at once."),
     Command::new("XPENDING", Group::Stream, "key group [[IDLE min-idle-time] start end count [consumer]]", pending::xpending)
         .keys(READ)
         .flags(READONLY)

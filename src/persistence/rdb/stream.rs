@@ -57,15 +57,33 @@ fn write_group(writer: &mut Writer, group: &Group) {
         writer.raw(&pending.delivered_at.to_le_bytes());
         writer.length(pending.deliveries.cast_unsigned());
     }
-    writer.length(group.consumers().len() as u64);
+    // The format has no entries that nobody has: they are of a consumer without a name.
+    let released: Vec<Id> = group.released().map(|(id, _)| id).collect();
+    let is_nameless = |name: &[u8]| name.is_empty() && !released.is_empty();
+    let has_nameless = group.find(b"").is_some() || released.is_empty();
+    writer.length(group.consumers().len() as u64 + u64::from(!has_nameless));
+    if !has_nameless {
+        write_consumer(writer, b"", 0, released.len());
+        released.iter().for_each(|id| writer.raw(&id_bytes(*id)));
+    }
     for (_, consumer) in group.consumers() {
-        writer.string(consumer.name());
-        writer.raw(&consumer.seen_at.to_le_bytes());
-        writer.length(consumer.pending().len() as u64);
-        for (id, ()) in consumer.pending().iter() {
+        let (name, own) = (consumer.name(), consumer.pending());
+        let more = if is_nameless(name) {
+            &released[..]
+        } else {
+            &[]
+        };
+        write_consumer(writer, name, consumer.seen_at, own.len() + more.len());
+        for id in own.iter().map(|(id, ())| id).chain(more.iter().copied()) {
             writer.raw(&id_bytes(id));
         }
     }
+}
+
+fn write_consumer(writer: &mut Writer, name: &[u8], seen_at: i64, pending: usize) {
+    writer.string(name);
+    writer.raw(&seen_at.to_le_bytes());
+    writer.length(pending as u64);
 }
 
 // ---- Reading

@@ -8,6 +8,9 @@ use super::range::Place;
 /// A consumer's number within its group, for as long as it is there.
 pub type ConsumerId = u32;
 
+/// In place of the consumer of an entry that was released: it is pending, but nobody has it.
+pub const NOBODY: ConsumerId = ConsumerId::MAX;
+
 /// An entry that was given to a consumer and not acknowledged yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pending {
@@ -92,6 +95,22 @@ impl Group {
             .expect("numbers of consumers that are gone are kept nowhere")
     }
 
+    /// The consumer that has an entry; none if it was released.
+    pub fn owner(&self, pending: &Pending) -> Option<&Consumer> {
+        (pending.consumer != NOBODY).then(|| self.consumer(pending.consumer))
+    }
+
+    /// The name of the consumer that has an entry, empty if it was released.
+    pub fn owner_name(&self, pending: &Pending) -> &[u8] {
+        self.owner(pending).map_or(b"", Consumer::name)
+    }
+
+    /// The entries that were released, in the order of their ids.
+    pub fn released(&self) -> impl Iterator<Item = (Id, &Pending)> {
+        let all = self.pending.iter();
+        all.filter(|(_, pending)| pending.consumer == NOBODY)
+    }
+
     /// A consumer that is there, to be changed.
     pub fn consumer_mut(&mut self, id: ConsumerId) -> &mut Consumer {
         self.consumers[id as usize]
@@ -163,10 +182,11 @@ impl Group {
         let old = self.pending.insert(id, pending);
         if let Some(old) = old
             && old.consumer != pending.consumer
+            && old.consumer != NOBODY
         {
             self.consumer_mut(old.consumer).pending.remove(id);
         }
-        if old.is_none_or(|old| old.consumer != pending.consumer) {
+        if pending.consumer != NOBODY && old.is_none_or(|old| old.consumer != pending.consumer) {
             self.consumer_mut(pending.consumer).pending.insert(id, ());
         }
     }
@@ -174,7 +194,9 @@ impl Group {
     /// Ends the wait for an entry's acknowledgement. `None` if there was none.
     pub fn acknowledge(&mut self, id: Id) -> Option<Pending> {
         let pending = self.pending.remove(id)?;
-        self.consumer_mut(pending.consumer).pending.remove(id);
+        if pending.consumer != NOBODY {
+            self.consumer_mut(pending.consumer).pending.remove(id);
+        }
         Some(pending)
     }
 

@@ -16,7 +16,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use entry::{Entry, Pairs};
-pub use group::{Consumer, ConsumerId, Group, Pending};
+pub use group::{Consumer, ConsumerId, Group, NOBODY, Pending};
 pub use id::{Id, IdText};
 pub use id_map::IdMap;
 pub use log::{Counters, Log, MOST_BYTES, NodeLimits, Trim, TrimTo};
