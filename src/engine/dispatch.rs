@@ -11,7 +11,7 @@ use super::table::{Locks, Spec};
 use super::timing::{Notable, Timer, Wishes};
 use super::transaction::Transaction;
 use super::{Engine, checks, event, watch};
-use crate::base::clock::{Stopwatch, unix_ms};
+use crate::base::clock::{Stopwatch, WallClock, unix_ms};
 use crate::config::Config;
 use crate::journal::write_command;
 use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, Passage, Scope, pin, shard_of};
@@ -57,6 +57,7 @@ pub struct Lane {
     effects: Effects,
     notes: Notes,
     stopwatch: Stopwatch,
+    clock: WallClock,
 }
 
 impl Lane {
@@ -69,6 +70,7 @@ impl Lane {
             effects: Effects::default(),
             notes: Notes::default(),
             stopwatch: Stopwatch::default(),
+            clock: WallClock::default(),
         }
     }
 }
@@ -79,6 +81,8 @@ struct Round<'r, 'e> {
     config: &'r Config,
     wishes: Wishes,
     stopwatch: &'r Stopwatch,
+    /// When it began, in the stopwatch's ticks.
+    start: u64,
     moment: Moment,
     lane: usize,
     passage: Option<Passage<'e>>,
@@ -122,10 +126,11 @@ pub struct BatchEnd {
 }
 
 impl Engine {
-    /// Runs the commands of a batch in order and writes their replies.
+    /// Runs the commands of a batch in order and writes their replies. `config` is the configuration in force.
     pub fn run_batch(
         &self,
         lane: &mut Lane,
+        config: &Config,
         session: &mut Session,
         buffer: &[u8],
         batch: &Batch,
@@ -133,13 +138,11 @@ impl Engine {
     ) -> BatchEnd {
         self.prepare(lane, session.database, buffer, batch);
         let input = Input { buffer, batch };
-        let mut end = BatchEnd {
-            done: 0,
-            flow: Flow::Continue,
-        };
-        // One round, or as many as a CONFIG SET within the batch asks for.
+        let mut end = self.run_round(lane, config, session, input, 0, reply);
+        // A CONFIG SET within the batch asks for another round.
         while end.done < batch.commands.len() && matches!(end.flow, Flow::Continue) {
-            end = self.run_round(lane, session, input, end.done, reply);
+            let config = self.config.load();
+            end = self.run_round(lane, &config, session, input, end.done, reply);
         }
         end
     }
@@ -148,20 +151,25 @@ impl Engine {
     fn run_round(
         &self,
         lane: &mut Lane,
+        config: &Config,
         session: &mut Session,
         input: Input<'_>,
         first: usize,
         reply: &mut Reply,
     ) -> BatchEnd {
-        let config = self.config.load();
+        // The time is taken inside the gate: what was waited for there belongs to the past.
+        let passage = self.keyspace.gate().pass(lane.index);
+        let start = lane.stopwatch.ticks();
+        let now = lane.clock.unix_ms(&lane.stopwatch, start);
         let mut round = Round {
             engine: self,
-            config: &config,
-            wishes: Wishes::of(&config),
+            config,
+            wishes: Wishes::of(config),
             stopwatch: &lane.stopwatch,
-            moment: self.moment(&config, session),
+            start,
+            moment: self.moment(config, session, now),
             lane: lane.index,
-            passage: Some(self.keyspace.gate().pass(lane.index)),
+            passage: Some(passage),
             effects: std::mem::take(&mut lane.effects),
             notes: std::mem::take(&mut lane.notes),
             parked: None,
@@ -176,7 +184,7 @@ impl Engine {
             .last_active_ms
             .store(round.moment.now, Relaxed);
         round.watches = self.watches();
-        round.effects.listens = self.listens(&config);
+        round.effects.listens = self.listens(config);
         reply.set_resp3(session.is_resp3);
         let end = self.run_prepared(&mut round, lane, session, input, first, reply);
         if round.effects.has_broadcasts() {
@@ -201,7 +209,7 @@ impl Engine {
     ) -> BatchEnd {
         let Input { buffer, batch } = input;
         let stats = &self.stats.lanes[lane.index];
-        let mut timer = Timer::start(stats, &lane.stopwatch, round.wishes);
+        let mut timer = Timer::start(stats, &lane.stopwatch, round.wishes, round.start);
         let commands = batch.commands.iter().zip(&lane.prepared).enumerate();
         let mut end = BatchEnd {
             done: batch.commands.len(),
@@ -262,7 +270,7 @@ impl Engine {
             let args = batch.args(buffer, command);
             let spec = match last {
                 // Pipelines mostly repeat one command.
-                Some((name, spec)) if name == args.at(0) => Some(spec),
+                Some((name, spec)) if is_same(name, args.at(0)) => Some(spec),
                 _ => self.commands.resolve(args),
             };
             last = spec
@@ -300,8 +308,7 @@ impl Engine {
         }
     }
 
-    fn moment(&self, config: &Config, session: &Session) -> Moment {
-        let now = unix_ms();
+    fn moment(&self, config: &Config, session: &Session, now: i64) -> Moment {
         Moment {
             now,
             access: access_clock(config, now),
@@ -344,9 +351,10 @@ impl Engine {
             config: &config,
             wishes: Wishes::none(),
             stopwatch: &lane.stopwatch,
+            start: 0,
             moment: Moment {
                 ignore_expiry: true,
-                ..self.moment(&config, session)
+                ..self.moment(&config, session, unix_ms())
             },
             lane: lane.index,
             passage: Some(self.keyspace.gate().pass(lane.index)),
@@ -372,6 +380,25 @@ impl Engine {
             return Ok(());
         }
         round.locked(session, request, spec, reply)
+    }
+}
+
+/// Whether two names are the same: without a call for short ones, as most are.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    match one.len() {
+        2..=3 => {
+            one.first_chunk::<2>() == other.first_chunk()
+                && one.last_chunk::<2>() == other.last_chunk()
+        }
+        4..=8 => {
+            one.first_chunk::<4>() == other.first_chunk()
+                && one.last_chunk::<4>() == other.last_chunk()
+        }
+        _ => one == other,
     }
 }
 
@@ -475,20 +502,20 @@ impl<'r, 'e> Round<'r, 'e> {
         {
             reply.cut_back(mark);
         }
-        match self.parked.take() {
-            Some(parked) => {
-                self.has_run &= !parked.is_counted_at_its_end();
-                Flow::Parked(parked)
-            }
-            None if session.closes => Flow::Close,
-            // A listener gets what its own command published after that command's reply, before the next one's.
-            None if session.hears_itself()
-                && self.engine.mailboxes[session.client.worker].has_mail() =>
-            {
-                Flow::Mail
-            }
-            None => Flow::Continue,
+        if self.parked.is_some()
+            && let Some(parked) = self.parked.take()
+        {
+            self.has_run &= !parked.is_counted_at_its_end();
+            return Flow::Parked(parked);
         }
+        if session.closes {
+            return Flow::Close;
+        }
+        // A listener gets what its own command published after that command's reply, before the next one's.
+        if session.hears_itself() && self.engine.mailboxes[session.client.worker].has_mail() {
+            return Flow::Mail;
+        }
+        Flow::Continue
     }
 
     #[cold]
@@ -651,7 +678,10 @@ impl<'r, 'e> Round<'r, 'e> {
             self.engine.show(call.session, spec, request.args);
         }
         let result = (spec.command.handler)(&mut call);
-        self.parked = call.parked.take();
+        // Looked at before it is taken: to read both its words at once right after one was written stalls the processor.
+        if call.parked.is_some() {
+            self.parked = call.parked.take();
+        }
         self.waits_on = call.waits_on;
         if call.session.remembers && is_plain_read(spec) {
             call.remember_keys();
@@ -823,7 +853,8 @@ impl<'r, 'e> Round<'r, 'e> {
             return reply.null_array();
         }
         let stats = &self.engine.stats.lanes[self.lane];
-        let mut timer = Timer::start(stats, self.stopwatch, self.wishes);
+        let start = self.stopwatch.ticks();
+        let mut timer = Timer::start(stats, self.stopwatch, self.wishes, start);
         reply.array(transaction.commands.len());
         for (index, queued) in transaction.commands.iter().enumerate() {
             let spec = &self.engine.commands.all()[queued.spec];

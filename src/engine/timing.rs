@@ -107,13 +107,18 @@ pub(super) struct Timer<'e, 't> {
 }
 
 impl<'e, 't> Timer<'e, 't> {
-    /// Starts now.
-    pub fn start(stats: &'e LaneStats, stopwatch: &'t Stopwatch, wishes: Wishes) -> Self {
+    /// Starts at a reading of the stopwatch.
+    pub fn start(
+        stats: &'e LaneStats,
+        stopwatch: &'t Stopwatch,
+        wishes: Wishes,
+        start: u64,
+    ) -> Self {
         Self {
             stopwatch,
             stats,
             wishes,
-            start: stopwatch.ticks(),
+            start,
             running: None,
             first: 0,
             calls: 0,
