@@ -157,7 +157,7 @@ fn big_and_hot_keys_are_found() {
                 "hash\"' has 2 fields",
             ],
         ),
-        ("--memkeys", &["Sampled 202 keys", "key:199"]),
+        ("--memkeys", &["Sampled 202 keys", "Biggest string found"]),
         ("--hotkeys", &["Sampled 202 keys", "key:7\""]),
     ];
     for (mode, expected) in modes {

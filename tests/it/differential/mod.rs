@@ -68,7 +68,6 @@ const FAMILIES: &[(usize, Family)] = &[
     (3, Family::Single(types::any)),
     (3, Family::Single(connection::any)),
     (2, Family::Single(introspection::any)),
-    (1, Family::Single(observing::any)),
     (4, Family::Single(errors::any)),
     (3, Family::Single(strings::big)),
     (3, Family::Sequence(transactions::transaction)),

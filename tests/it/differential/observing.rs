@@ -1,6 +1,6 @@
 //! Client-side caching, slow commands and the latency monitor, as far as what they tell does not depend on time.
 
-use super::generate::{Args, Generator};
+use crate::common::Server;
 
 const CALLS: &[&str] = &[
     "CLIENT TRACKING",
@@ -43,11 +43,20 @@ const CALLS: &[&str] = &[
     "MONITOR x",
 ];
 
-pub fn any(g: &mut Generator) -> Args {
-    let call = g.pick(CALLS);
-    let mut words = call.split(' ');
-    let name = words.next().unwrap_or_default();
-    let first = g.word(name);
-    let rest = words.map(|word| word.as_bytes().to_vec());
-    std::iter::once(first).chain(rest).collect()
+/// Each once, in both protocols. They are not mixed with the random commands: some begin to track keys, and would be answered
+/// with messages from then on.
+#[test]
+fn questions_are_answered_as_by_redis() {
+    let Some(reference) = Server::redis(&[]) else {
+        return;
+    };
+    let server = Server::start(&[]);
+    for protocol in ["HELLO 2", "HELLO 3"] {
+        let (mut raw, mut expected) = (server.raw(), reference.raw());
+        raw.ask(protocol);
+        expected.ask(protocol);
+        for call in CALLS {
+            assert_eq!(raw.ask(call), expected.ask(call), "{call} after {protocol}");
+        }
+    }
 }
