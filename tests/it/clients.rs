@@ -3,6 +3,7 @@
 //!
 //! By hand: `cd tests/clients && npm ci && node run.mjs redis6 6379 pubsub`, `node run-programs.mjs 6379 bullmq`.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -81,6 +82,29 @@ fn program_sessions() {
 #[test]
 fn program_scripts() {
     program("scripts", 6);
+}
+
+/// The exit status of the script where the library is missing, or too old to have a cache.
+const NO_LIBRARY: i32 = 64;
+
+#[test]
+fn redis_py_caches() {
+    if !installed("python3") {
+        return;
+    }
+    let server = Server::start(&[]);
+    let mut python = Command::new("python3");
+    python
+        .current_dir(folder())
+        .args(["caching.py", &server.port().to_string()]);
+    let output = run(&mut python, b"", LIMIT_FLOWS);
+    if output.status.code() == Some(NO_LIBRARY) {
+        // Past the test runner's capture, so that it is seen although the test passes.
+        let _ = writeln!(std::io::stderr(), "skipped: redis-py is not installed");
+        return;
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
 }
 
 #[track_caller]

@@ -135,3 +135,36 @@ fn info_is_readable() {
         }
     }
 }
+
+#[test]
+fn big_and_hot_keys_are_found() {
+    let server = Server::start(&["--maxmemory-policy", "allkeys-lfu"]);
+    let mut raw = server.raw();
+    for number in 0..200 {
+        raw.ask(&format!("SET key:{number} {}", "x".repeat(number + 1)));
+    }
+    raw.ask("RPUSH list 1 2 3");
+    raw.ask("HSET hash a 1 b 2");
+    raw.send("GET key:7\r\n".repeat(200));
+    raw.read_many(200);
+    let modes: &[(&str, &[&str])] = &[
+        (
+            "--bigkeys",
+            &[
+                "Sampled 202 keys",
+                "key:199\"' has 200 bytes",
+                "list\"' has 3 items",
+                "hash\"' has 2 fields",
+            ],
+        ),
+        ("--memkeys", &["Sampled 202 keys", "Biggest string found"]),
+        ("--hotkeys", &["Sampled 202 keys", "key:7\""]),
+    ];
+    for (mode, expected) in modes {
+        if let Some(printed) = cli(&server, &[mode], b"") {
+            for text in *expected {
+                assert!(printed.contains(text), "{text} in {printed}");
+            }
+        }
+    }
+}

@@ -24,6 +24,7 @@ mod introspection;
 mod keys;
 mod lists;
 mod lua_values;
+mod observing;
 mod pair;
 mod pubsub;
 mod scripts;
