@@ -412,7 +412,6 @@ impl Engine {
             config: &config,
             wishes: Wishes::none(),
             stopwatch: &lane.stopwatch,
-            start: 0,
             moment: Moment {
                 ignore_expiry: true,
                 ..self.moment(&config, session, unix_ms())
