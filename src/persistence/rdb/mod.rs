@@ -6,7 +6,6 @@
 
 mod cursor;
 mod kind;
-mod lzf;
 mod old;
 mod read;
 mod stream;

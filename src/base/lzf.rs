@@ -1,4 +1,4 @@
-//! LZF: the light compression of strings in snapshots.
+//! LZF: the light compression of strings in snapshots, and of the inner parts of long lists.
 //!
 //! | bits | what |
 //! |---|---|
@@ -15,7 +15,7 @@ const SHORTEST: usize = 3;
 const SLOTS_BITS: u32 = 13;
 
 /// Unpacks bytes into exactly `len`; `None` if they do not make as many.
-pub(super) fn unpack(mut packed: &[u8], len: usize) -> Option<Vec<u8>> {
+pub fn unpack(mut packed: &[u8], len: usize) -> Option<Vec<u8>> {
     // Nothing is allocated for a length that cannot be.
     if len > packed.len().saturating_mul(MOST_OF_THREE) / 3 + MOST_OF_THREE {
         return None;
@@ -57,7 +57,7 @@ fn repeat(out: &mut Vec<u8>, from: usize, count: usize) {
 }
 
 /// Packs bytes, if that makes them smaller by some.
-pub(super) fn pack(bytes: &[u8]) -> Option<Vec<u8>> {
+pub fn pack(bytes: &[u8]) -> Option<Vec<u8>> {
     let most = bytes.len().checked_sub(4)?;
     let mut seen = vec![0u32; 1 << SLOTS_BITS];
     let mut out = Vec::with_capacity(most);
