@@ -16,7 +16,6 @@ mod field_expiry;
 mod mailbox;
 mod parked;
 mod pause;
-mod reclaim;
 mod session;
 mod shutdown;
 mod stats;
@@ -42,7 +41,6 @@ pub use error::CommandError;
 pub use event::Event;
 pub use mailbox::{Mail, Mailbox, Served, Unblock};
 pub use parked::{Parked, Progress};
-pub use reclaim::Reclaimer;
 pub use session::{Session, Watched, state};
 pub use stats::{CommandCounts, LaneStats, Stats};
 pub use subscriptions::Subscriptions;
@@ -51,7 +49,7 @@ pub use table::{CommandTable, Locks, Spec};
 use crate::base::{clock::unix_ms, random};
 use crate::config::{Config, ConfigStore, KeyEvents};
 use crate::journal::Journal;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, Reclaimer};
 use crate::persistence::{AofStatus, Job, Jobs, SnapshotStatus};
 use crate::pubsub::{Kind, PubSub, Publication};
 
@@ -76,7 +74,7 @@ pub struct Engine {
     /// Clients that wait for keys.
     pub blocked: blocking::Blocked,
     /// Where memory is freed that takes long to free.
-    pub reclaimer: Reclaimer,
+    pub reclaimer: std::sync::Arc<Reclaimer>,
     /// Facts about this process.
     pub identity: Identity,
     /// CLIENT PAUSE.
@@ -195,8 +193,10 @@ impl Engine {
             .unwrap_or_default()
             .display()
             .to_string();
+        let keyspace = Keyspace::new(config.databases, lanes);
         Self {
-            keyspace: Keyspace::new(config.databases, lanes),
+            reclaimer: keyspace.reclaimer().clone(),
+            keyspace,
             stats: Stats::new(lanes, commands.all().len()),
             commands,
             journal: Journal::new(lanes),
@@ -204,7 +204,6 @@ impl Engine {
             clients: Clients::default(),
             mailboxes: (0..workers).map(|_| Mailbox::default()).collect(),
             blocked: blocking::Blocked::default(),
-            reclaimer: Reclaimer::default(),
             identity: Identity {
                 run_id: random::hex(40),
                 replication_id: Mutex::new(random::hex(40)),

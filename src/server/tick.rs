@@ -104,6 +104,9 @@ fn sweep(engine: &Engine, lane: usize, database: usize, shard: usize) -> bool {
         sweep_fields(engine, lane, &mut scope, &mut effects, (database, key));
     }
     let count = expired.entries.len();
+    for entry in expired.entries {
+        engine.reclaimer.free(entry);
+    }
     engine.stats.lanes[lane].expired.add(count as u64);
     if count + expired.partly.len() > 0 && engine.journal.is_open() {
         engine.journal.ring();

@@ -11,7 +11,6 @@ mod encode;
 mod file_tests;
 mod kind;
 mod load;
-mod lzf;
 mod module;
 mod old;
 mod opcode;
