@@ -9,6 +9,7 @@ pub mod deadline;
 pub mod extended;
 pub mod glob;
 pub mod hash;
+pub mod lzf;
 pub mod machine;
 pub mod numbers;
 pub mod random;

@@ -21,10 +21,11 @@ impl Engine {
         if is_due.is_none_or(|hash| !hash.has_due(now)) {
             return;
         }
-        let Ok(Some(hash)) = db.amend_as::<Hash>(key) else {
+        let Ok(Some(mut hash)) = db.amend_as::<Hash>(key) else {
             return;
         };
         let (names, is_empty) = (hash.take_due(now, limit), hash.is_empty());
+        drop(hash);
         db.arm_parts(key);
         if names.is_empty() {
             return;

@@ -18,7 +18,6 @@ mod mailbox;
 mod monitor;
 mod parked;
 mod pause;
-mod reclaim;
 mod script;
 mod session;
 mod shutdown;
@@ -48,7 +47,6 @@ pub use error::CommandError;
 pub use event::Event;
 pub use mailbox::{Mail, Mailbox, Served, Unblock};
 pub use parked::{Ended, Parked, Progress};
-pub use reclaim::Reclaimer;
 pub use script::{Caller, Name};
 pub use session::{Session, Watched, state};
 pub use stats::{CommandCounts, LaneStats, Stats};
@@ -58,7 +56,7 @@ pub use table::{CommandTable, Locks, Spec};
 use crate::base::{clock::unix_ms, random};
 use crate::config::{Config, ConfigStore, KeyEvents};
 use crate::journal::Journal;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, Reclaimer};
 use crate::observe::command_log::CommandLogs;
 use crate::observe::latency::LatencyMonitor;
 use crate::persistence::{AofStatus, Job, Jobs, SnapshotStatus};
@@ -102,7 +100,7 @@ pub struct Engine {
     /// The script that takes long, if one does.
     pub busy: Busy,
     /// Where memory is freed that takes long to free.
-    pub reclaimer: Reclaimer,
+    pub reclaimer: std::sync::Arc<Reclaimer>,
     /// Facts about this process.
     pub identity: Identity,
     /// CLIENT PAUSE.
@@ -232,8 +230,10 @@ impl Engine {
             .unwrap_or_default()
             .display()
             .to_string();
+        let keyspace = Keyspace::new(config.databases, lanes);
         Self {
-            keyspace: Keyspace::new(config.databases, lanes),
+            reclaimer: keyspace.reclaimer().clone(),
+            keyspace,
             stats: Stats::new(lanes, commands.all().len()),
             commands,
             command_logs: CommandLogs::default(),
@@ -249,7 +249,6 @@ impl Engine {
             scripts: Scripts::default(),
             functions: Functions::default(),
             busy: Busy::default(),
-            reclaimer: Reclaimer::default(),
             identity: Identity {
                 run_id: random::hex(40),
                 replication_id: Mutex::new(random::hex(40)),

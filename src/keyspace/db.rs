@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::access::AccessClock;
 use super::audience::{Readers, Touched, WatchFlag};
-use super::entry::{Entry, EntryMut, EntryRef, Value, ValueRef};
+use super::entry::{Entry, EntryMut, EntryRef, Value};
 use super::lock::{Key, Scope};
 use super::shard::ShardDatabase;
 use super::table::{Place, Table};
@@ -175,13 +175,22 @@ impl<'s, 'k> Db<'s, 'k> {
 
     #[cold]
     fn expire(&mut self, key: Key<'_>, place: Place) {
-        drop(self.take(key, place));
+        let entry = self.take(key, place);
+        self.discard(entry);
         let readers = self.take_readers(key);
         self.notes.expired.push(Lost {
             database: self.index,
             key: key.bytes.into(),
             readers,
         });
+    }
+
+    /// Frees what was taken out or overwritten: in the background where that takes long.
+    #[inline]
+    pub(super) fn discard(&self, entry: Entry) {
+        if entry.view().is_object() {
+            self.scope.keyspace().reclaimer().free(entry);
+        }
     }
 
     fn take(&mut self, key: Key<'_>, place: Place) -> Entry {
@@ -241,11 +250,8 @@ impl<'s, 'k> Db<'s, 'k> {
         let place = self.find_to_read(key)?;
         let table = &self.part(key).table;
         let entry = table.element(place);
-        let value = match entry.value() {
-            ValueRef::Object(object) => object.allocated(),
-            ValueRef::Int(_) | ValueRef::Inline(_) => 0,
-        };
-        Some(entry.allocated() + value + table.allocated().div_ceil(table.len().max(1)))
+        let own = entry.allocated() + entry.value_allocated();
+        Some(own + table.allocated().div_ceil(table.len().max(1)))
     }
 
     /// The entry of a key, to be changed in place, marked as used.
@@ -259,10 +265,11 @@ impl<'s, 'k> Db<'s, 'k> {
         Some(entry)
     }
 
-    /// [`Db::change`] without a mark of use.
-    pub fn amend(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+    /// Where the entry of a key is, to be changed in place.
+    #[inline]
+    pub(super) fn slot(&mut self, key: Key<'_>) -> Option<(&mut Table, Place)> {
         let place = self.find(key)?;
-        Some(self.table_to_change(key).element_mut(place))
+        Some((self.table_to_change(key), place))
     }
 
     /// Stores a value under a key, whatever was there. True when the key is new.
@@ -297,7 +304,8 @@ impl<'s, 'k> Db<'s, 'k> {
         } else {
             let entry = Entry::new(key.bytes, value, expires_at, access.touched(field));
             let has_due_parts = entry.view().parts_deadline().is_some();
-            self.part(key).table.replace(place, |_| entry);
+            let old = self.part(key).table.exchange(place, entry);
+            self.discard(old);
             if has_due_parts {
                 self.arm_parts(key);
             }
@@ -384,18 +392,14 @@ impl<'s, 'k> Db<'s, 'k> {
             self.insert(key, entry);
             return None;
         };
-        let mut old = None;
-        self.table_to_change(key).replace(place, |known| {
-            old = Some(known);
-            entry
-        });
+        let old = self.table_to_change(key).exchange(place, entry);
         if let Some(at) = expires_at {
             self.arm(key, place, at);
         }
         if has_due_parts {
             self.arm_parts(key);
         }
-        old
+        Some(old)
     }
 
     /// Raises the flags of those who WATCH a key; says who else is to be told.

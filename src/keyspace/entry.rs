@@ -5,7 +5,8 @@
 //! | kind  | flags | access | key len | value len | [expiry i64] [word] [key len u32] key [inline value]
 //! ```
 //! `word` is there when the value is an integer or a pointer to an [`Object`]; the expiry when the key has one; the long
-//! key length when the key does not fit a byte. The size of the allocation follows from the header alone.
+//! key length when the key does not fit a byte. The size of the allocation follows from the header alone. Inline values are
+//! short strings and the bytes of a [`Small`] hash or set.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
@@ -14,8 +15,8 @@ use std::ptr::NonNull;
 use bytes::Bytes;
 
 use crate::base::alloc::size_class;
-use crate::structures::Object;
 use crate::structures::table::{Element, same_key};
+use crate::structures::{Object, ObjectRef, Small};
 
 /// Strings shorter than this live inside their entry; longer ones are shared [`Bytes`].
 pub const MAX_INLINE: usize = 16 * 1024;
@@ -26,6 +27,8 @@ const WORD: usize = 8;
 const KIND_INLINE: u8 = 0;
 const KIND_INT: u8 = 1;
 const KIND_OBJECT: u8 = 2;
+/// This and the kinds behind it: small values of the kinds that [`Small`] counts.
+const KIND_SMALL: u8 = 3;
 
 const FLAG_EXPIRES: u8 = 1;
 const FLAG_LONG_KEY: u8 = 2;
@@ -38,7 +41,9 @@ pub enum Value<'a> {
     Int(i64),
     /// A string of any length.
     Str(&'a [u8]),
-    /// A value with a structure of its own.
+    /// A value of a few bytes.
+    Small(Small<'a>),
+    /// A value with a structure of its own; a small one is stored as such.
     Object(Box<Object>),
 }
 
@@ -61,7 +66,7 @@ pub enum ValueRef<'a> {
     /// A string stored inside the entry.
     Inline(&'a [u8]),
     /// Anything with a structure of its own.
-    Object(&'a Object),
+    Object(ObjectRef<'a>),
 }
 
 /// A value in place, to be changed.
@@ -71,8 +76,16 @@ pub enum ValueMut<'a> {
     Int(&'a mut i64),
     /// A string stored inside the entry; its length is fixed.
     Inline(&'a mut [u8]),
+    /// A small value, which is changed in a copy.
+    Small,
     /// Anything with a structure of its own.
     Object(&'a mut Object),
+}
+
+/// Whether entries of a kind have a word.
+#[inline]
+fn has_word(kind: u8) -> bool {
+    matches!(kind, KIND_INT | KIND_OBJECT)
 }
 
 #[derive(Clone, Copy)]
@@ -97,7 +110,7 @@ impl Shape {
     #[inline]
     fn of(flags: u8, kind: u8, key_len: usize, value_len: usize) -> Self {
         let word = HEADER + if flags & FLAG_EXPIRES != 0 { WORD } else { 0 };
-        let long_len = word + if kind == KIND_INLINE { 0 } else { WORD };
+        let long_len = word + if has_word(kind) { WORD } else { 0 };
         let key = long_len + if flags & FLAG_LONG_KEY != 0 { 4 } else { 0 };
         let value = key + key_len;
         Self {
@@ -132,15 +145,26 @@ impl Entry {
     /// Makes an entry; `access` is the 24-bit field of LRU or LFU, `expires_at` in Unix milliseconds.
     #[inline]
     pub fn new(key: &[u8], value: Value<'_>, expires_at: Option<i64>, access: u32) -> Self {
-        let value = match value {
+        match value {
             Value::Str(text) if text.len() >= MAX_INLINE => {
-                Value::Object(Box::new(Object::Bytes(Bytes::copy_from_slice(text))))
+                let object = Box::new(Object::Bytes(Bytes::copy_from_slice(text)));
+                Self::assemble(key, Value::Object(object), expires_at, access)
             }
-            other => other,
-        };
+            Value::Object(object) => match object.small() {
+                Some(small) => Self::assemble(key, Value::Small(small), expires_at, access),
+                None => Self::assemble(key, Value::Object(object), expires_at, access),
+            },
+            other => Self::assemble(key, other, expires_at, access),
+        }
+    }
+
+    /// Makes an entry of a value in the form in which it is stored.
+    #[inline]
+    fn assemble(key: &[u8], value: Value<'_>, expires_at: Option<i64>, access: u32) -> Self {
         let (kind, inline): (u8, &[u8]) = match &value {
             Value::Int(_) => (KIND_INT, &[]),
             Value::Str(text) => (KIND_INLINE, text),
+            Value::Small(small) => (KIND_SMALL + small.kind(), small.bytes()),
             Value::Object(_) => (KIND_OBJECT, &[]),
         };
         let mut flags = 0;
@@ -183,7 +207,7 @@ impl Entry {
             match value {
                 Value::Int(number) => base.add(shape.word).cast::<i64>().write(number),
                 Value::Object(object) => base.add(shape.word).cast::<Box<Object>>().write(object),
-                Value::Str(_) => {}
+                Value::Str(_) | Value::Small(_) => {}
             }
         }
         Self { pointer }
@@ -198,12 +222,9 @@ impl Entry {
     /// The same value under another key or with another expiry, in a new allocation; a structure is moved, not copied.
     pub fn rebuilt(self, key: &[u8], expires_at: Option<i64>) -> Self {
         let (access, is_raw) = (self.view().access(), self.view().is_raw());
-        let mut entry = match self.view().value() {
-            ValueRef::Int(number) => Self::new(key, Value::Int(number), expires_at, access),
-            ValueRef::Inline(text) => Self::new(key, Value::Str(text), expires_at, access),
-            ValueRef::Object(_) => {
-                Self::new(key, Value::Object(self.into_object()), expires_at, access)
-            }
+        let mut entry = match self.view().movable() {
+            Some(value) => Self::new(key, value, expires_at, access),
+            None => Self::assemble(key, Value::Object(self.into_object()), expires_at, access),
         };
         if is_raw {
             entry.exclusive().set_raw();
@@ -368,14 +389,62 @@ impl<'a> EntryRef<'a> {
         // SAFETY: the kind says what lies at the word or behind the key.
         unsafe {
             let base = self.pointer.as_ptr();
+            let inline =
+                || std::slice::from_raw_parts(base.add(shape.value), header.value_len as usize);
             match header.kind {
-                KIND_INLINE => ValueRef::Inline(std::slice::from_raw_parts(
-                    base.add(shape.value),
-                    header.value_len as usize,
-                )),
+                KIND_INLINE => ValueRef::Inline(inline()),
                 KIND_INT => ValueRef::Int(base.add(shape.word).cast::<i64>().read()),
-                _ => ValueRef::Object(&*base.add(shape.word).cast::<Box<Object>>()),
+                KIND_OBJECT => {
+                    let object = &*base.add(shape.word).cast::<Box<Object>>();
+                    ValueRef::Object(object.view())
+                }
+                kind => ValueRef::Object(Small::of_bytes(kind - KIND_SMALL, inline()).view()),
             }
+        }
+    }
+
+    /// The value where it is a small one.
+    #[inline]
+    pub fn small(self) -> Option<Small<'a>> {
+        let header = self.header();
+        if header.kind < KIND_SMALL {
+            return None;
+        }
+        let at = self.shape().value;
+        // SAFETY: small values lie behind the key, so many bytes of them.
+        let bytes = unsafe {
+            std::slice::from_raw_parts(self.pointer.as_ptr().add(at), header.value_len as usize)
+        };
+        Some(Small::of_bytes(header.kind - KIND_SMALL, bytes))
+    }
+
+    /// Whether the value has allocations of its own.
+    #[inline]
+    pub fn is_object(self) -> bool {
+        self.header().kind == KIND_OBJECT
+    }
+
+    /// The object where the value is one in an allocation of its own.
+    fn object(self) -> Option<&'a Object> {
+        if self.header().kind != KIND_OBJECT {
+            return None;
+        }
+        // SAFETY: such entries have a word, and it is this pointer.
+        Some(unsafe {
+            &*self
+                .pointer
+                .as_ptr()
+                .add(self.shape().word)
+                .cast::<Box<Object>>()
+        })
+    }
+
+    /// The value as one for another entry, if it is no object.
+    fn movable(self) -> Option<Value<'a>> {
+        match self.value() {
+            ValueRef::Int(number) => Some(Value::Int(number)),
+            ValueRef::Inline(text) => Some(Value::Str(text)),
+            ValueRef::Object(_) => self.small().map(Value::Small),
         }
     }
 
@@ -390,13 +459,7 @@ impl<'a> EntryRef<'a> {
     /// The deadline before which nothing within the value goes; `None` when nothing does.
     #[inline]
     pub fn parts_deadline(self) -> Option<u32> {
-        if self.header().kind != KIND_OBJECT {
-            return None;
-        }
-        match self.value() {
-            ValueRef::Object(object) => object.next_deadline(),
-            _ => None,
-        }
+        self.object()?.view().next_deadline()
     }
 
     /// The 24-bit access field.
@@ -413,11 +476,11 @@ impl<'a> EntryRef<'a> {
 
     /// A copy of the value under another key, with the same expiry.
     pub fn copied(self, key: &[u8], access: u32) -> Entry {
-        let value = match self.value() {
-            ValueRef::Int(number) => Value::Int(number),
-            ValueRef::Inline(text) => Value::Str(text),
-            ValueRef::Object(object) => Value::Object(Box::new(object.clone())),
+        let object = || {
+            self.object()
+                .map(|object| Value::Object(Box::new(object.clone())))
         };
+        let value = self.movable().or_else(object).unwrap_or(Value::Str(b""));
         let mut entry = Entry::new(key, value, self.expires_at(), access);
         if self.is_raw() {
             entry.exclusive().set_raw();
@@ -428,6 +491,11 @@ impl<'a> EntryRef<'a> {
     /// Bytes of the entry's own allocation.
     pub fn allocated(self) -> usize {
         self.shape().layout().size()
+    }
+
+    /// Bytes of its value's allocations.
+    pub fn value_allocated(self) -> usize {
+        self.object().map_or(0, Object::allocated)
     }
 }
 
@@ -466,7 +534,8 @@ impl<'a> EntryMut<'a> {
                     header.value_len as usize,
                 )),
                 KIND_INT => ValueMut::Int(&mut *base.add(shape.word).cast::<i64>()),
-                _ => ValueMut::Object(&mut *base.add(shape.word).cast::<Box<Object>>()),
+                KIND_OBJECT => ValueMut::Object(&mut *base.add(shape.word).cast::<Box<Object>>()),
+                _ => ValueMut::Small,
             }
         }
     }
@@ -528,7 +597,7 @@ impl<'a> EntryMut<'a> {
         true
     }
 
-    /// Puts a string or an integer over one of the same kind that takes the same allocation; false when it does not fit.
+    /// Puts a value that is no object over one that takes the same allocation; false when it does not fit.
     #[inline]
     pub fn overwrite(&mut self, value: &Value<'_>) -> bool {
         let mut header = self.view.header();
@@ -540,18 +609,34 @@ impl<'a> EntryMut<'a> {
                 unsafe { base.add(shape.word).cast::<i64>().write(*number) };
             }
             Value::Str(text) if header.kind == KIND_INLINE && text.len() < MAX_INLINE => {
-                if size_class(shape.value + text.len()) != size_class(shape.end) {
+                if !self.put_inline(&mut header, &shape, text) {
                     return false;
                 }
-                header.value_len = text.len() as u16;
-                // SAFETY: the text fits the same size class, thus the allocation.
-                unsafe { base.add(shape.value).copy_from(text.as_ptr(), text.len()) };
+            }
+            Value::Small(small) if header.kind >= KIND_SMALL => {
+                if !self.put_inline(&mut header, &shape, small.bytes()) {
+                    return false;
+                }
+                header.kind = KIND_SMALL + small.kind();
             }
             _ => return false,
         }
         header.flags &= !FLAG_RAW;
         self.write(header);
         true
+    }
+
+    /// Puts bytes over those of an inline value where they take the same allocation; false when they do not fit.
+    #[inline]
+    fn put_inline(&mut self, header: &mut Header, shape: &Shape, bytes: &[u8]) -> bool {
+        let fits = size_class(shape.value + bytes.len()) == size_class(shape.end);
+        if fits {
+            header.value_len = bytes.len() as u16;
+            let base = self.view.pointer.as_ptr();
+            // SAFETY: the bytes fit the same size class, thus the allocation.
+            unsafe { base.add(shape.value).copy_from(bytes.as_ptr(), bytes.len()) };
+        }
+        fits
     }
 
     #[inline]

@@ -6,8 +6,8 @@
 //!   asked for, in any order, since nobody else can hold one;
 //! - nobody holds a shard's lock without a passage through the gate, and nobody awaits while holding one.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 
 use super::gate::Gate;
 use super::hint::Hint;
+use super::reclaim::Reclaimer;
 use super::shard::Shard;
 use super::snapshot::Detached;
 use crate::base::hash::hash;
@@ -80,6 +81,7 @@ pub struct Keyspace {
     gate: Gate,
     /// Copies that clients keep.
     pub copies: Copies,
+    reclaimer: Arc<Reclaimer>,
     /// Whether a copy is in progress.
     pub(super) is_copying: AtomicBool,
     /// What was flushed while a copy was in progress and has not been copied yet.
@@ -96,9 +98,16 @@ impl Keyspace {
             hints: (0..databases).map(|_| OnceLock::new()).collect(),
             gate: Gate::new(lanes),
             copies: Copies::default(),
+            reclaimer: Arc::default(),
             is_copying: AtomicBool::new(false),
             detached: Mutex::default(),
         }
+    }
+
+    /// Where entries go that have been taken out or overwritten.
+    #[inline]
+    pub fn reclaimer(&self) -> &Arc<Reclaimer> {
+        &self.reclaimer
     }
 
     /// The gate.

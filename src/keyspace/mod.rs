@@ -10,6 +10,7 @@ mod gate;
 mod hint;
 mod kind;
 mod lock;
+mod reclaim;
 mod shard;
 mod snapshot;
 mod sweep;
@@ -24,7 +25,8 @@ pub use entry::{Entry, EntryMut, EntryRef, MAX_INLINE, Value, ValueMut, ValueRef
 pub use gate::{Alone, Gate, Passage};
 pub use hint::{Hint, Pin, pin};
 pub use lock::{Key, Keyspace, SHARDS, Scope, shard_of};
+pub use reclaim::Reclaimer;
 pub use snapshot::{Keep, Snapshot};
 pub use sweep::{Cursor, Dropped, Expired};
 pub use text::Before;
-pub use typed::WrongType;
+pub use typed::{Changing, Kept, WrongType};

@@ -17,7 +17,7 @@ use super::rdb::{self, FileEncoder, Preamble};
 use crate::base::crc64::{after_zeros, crc64};
 use crate::journal::write_command;
 use crate::keyspace::{EntryRef, Snapshot, ValueRef};
-use crate::structures::Object;
+use crate::structures::ObjectRef;
 
 /// Entries walked under one passage through the gate.
 const ENTRIES_AT_ONCE: usize = 64;
@@ -134,15 +134,15 @@ impl Encoder {
         }
     }
 
-    fn object(&mut self, key: &[u8], object: &Object) {
+    fn object(&mut self, key: &[u8], object: ObjectRef<'_>) {
         match object {
-            Object::Bytes(text) if text.len() < SHARED => self.command(&[b"SET", key, text]),
-            Object::Bytes(text) => self.set_shared(key, text),
-            Object::List(list) => self.append(|out| list::write(out, key, list)),
-            Object::Hash(hash) => self.hash(key, hash),
-            Object::Set(set) => self.set(key, set),
-            Object::SortedSet(set) => self.sorted_set(key, set),
-            Object::Stream(stream) => super::streams::encode(self, key, stream),
+            ObjectRef::Bytes(text) if text.len() < SHARED => self.command(&[b"SET", key, text]),
+            ObjectRef::Bytes(text) => self.set_shared(key, text),
+            ObjectRef::List(list) => self.append(|out| list::write(out, key, list)),
+            ObjectRef::Hash(hash) => self.hash(key, hash),
+            ObjectRef::Set(set) => self.set(key, set),
+            ObjectRef::SortedSet(set) => self.sorted_set(key, set),
+            ObjectRef::Stream(stream) => super::streams::encode(self, key, stream),
         }
     }
 

@@ -1,5 +1,8 @@
 //! The arguments of one command: ranges of the buffer that they arrived in, nothing copied.
 
+/// No argument is longer, whatever `proto-max-bulk-len` allows: elements of collections keep their lengths in 31 bits.
+pub const MAX_ARGUMENT: usize = (1 << 31) - 64;
+
 /// One argument's place in the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArgRange {
@@ -95,7 +98,12 @@ impl OwnedArgs {
         owned
     }
 
-    /// Adds one argument.
+    /// Whether an argument of so many bytes may be added.
+    pub fn has_room_for(&self, len: usize) -> bool {
+        len <= MAX_ARGUMENT && self.buffer.len() + len <= u32::MAX as usize
+    }
+
+    /// Adds one argument; [`OwnedArgs::has_room_for`] comes before where its length is not known to be harmless.
     pub fn push(&mut self, arg: &[u8]) {
         self.ranges.push(ArgRange {
             start: self.buffer.len() as u32,

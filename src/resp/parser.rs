@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::args::{ArgRange, Args};
+use super::args::{ArgRange, Args, MAX_ARGUMENT};
 
 /// Longest inline request, and longest line that announces a length.
 const MAX_LINE: usize = 64 * 1024;
@@ -243,7 +243,9 @@ impl Parser {
                     return Err(ProtocolError::ExpectedBulk(kind));
                 }
                 match read_line(&buffer[*at + 1..]) {
-                    Line::Number(len, _) if len < 0 || len > limits.max_bulk => {
+                    Line::Number(len, _)
+                        if len < 0 || len > limits.max_bulk.min(MAX_ARGUMENT as i64) =>
+                    {
                         return Err(ProtocolError::InvalidBulk);
                     }
                     Line::Number(len, _) if len > UNAUTHENTICATED_BULK && !limits.authenticated => {

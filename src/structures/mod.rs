@@ -13,14 +13,18 @@ pub mod sorted_set;
 pub mod stream;
 pub mod table;
 pub mod text;
+mod view;
 
 use bytes::Bytes;
 
 use self::hash::Hash;
 use self::list::List;
+use self::listpack::PackBuf;
 use self::set::Set;
+use self::set::intset::IntSet;
 use self::sorted_set::SortedSet;
 use self::stream::Stream;
+pub use self::view::{MAX_SMALL, ObjectRef, Small};
 
 /// A value too big or too rich to live inside its entry.
 #[derive(Debug, Clone)]
@@ -40,43 +44,11 @@ pub enum Object {
 }
 
 impl Object {
-    /// The bytes of a string; `None` for other types.
-    pub fn as_string(&self) -> Option<&Bytes> {
-        match self {
-            Self::Bytes(bytes) => Some(bytes),
-            _ => None,
-        }
-    }
-
     /// The bytes of a string, to be changed; `None` for other types.
     pub fn as_string_mut(&mut self) -> Option<&mut Bytes> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
             _ => None,
-        }
-    }
-
-    /// The type, as Redis names it.
-    pub fn type_name(&self) -> &'static str {
-        match self {
-            Self::Bytes(_) => "string",
-            Self::Hash(_) => "hash",
-            Self::List(_) => "list",
-            Self::Set(_) => "set",
-            Self::SortedSet(_) => "zset",
-            Self::Stream(_) => "stream",
-        }
-    }
-
-    /// The encoding, as Redis names it.
-    pub fn encoding(&self) -> &'static str {
-        match self {
-            Self::Bytes(_) => "raw",
-            Self::Hash(hash) => hash.encoding(),
-            Self::List(list) => list.encoding(),
-            Self::Set(set) => set.encoding(),
-            Self::SortedSet(sorted_set) => sorted_set.encoding(),
-            Self::Stream(stream) => stream.encoding(),
         }
     }
 
@@ -92,49 +64,52 @@ impl Object {
         };
         size_of::<Self>() + own
     }
-
-    /// About how many small allocations freeing takes. Giving back a long string's pages counts, too.
-    pub fn free_effort(&self) -> usize {
-        match self {
-            Self::Bytes(bytes) => 1 + bytes.len() / (16 * 1024),
-            Self::Hash(hash) => hash.free_effort(),
-            Self::List(list) => list.free_effort(),
-            Self::Set(set) => set.free_effort(),
-            Self::SortedSet(sorted_set) => sorted_set.free_effort(),
-            Self::Stream(stream) => stream.free_effort(),
-        }
-    }
-}
-
-impl Object {
-    /// The deadline before which no part of the value goes; `None` when none does.
-    pub fn next_deadline(&self) -> Option<u32> {
-        match self {
-            Self::Hash(hash) => hash.next_deadline(),
-            _ => None,
-        }
-    }
 }
 
 /// A type of value other than strings: how it is told apart.
 pub trait Structure: Default {
+    /// A value to be read.
+    type View<'a>: Copy
+    where
+        Self: 'a;
+
     /// The structure, if this is one.
-    fn of(object: &Object) -> Option<&Self>;
+    fn of(object: ObjectRef<'_>) -> Option<Self::View<'_>>;
     /// The structure to be changed, if this is one.
     fn of_mut(object: &mut Object) -> Option<&mut Self>;
     /// A value of this type.
     fn into_object(self) -> Object;
     /// Whether it has no element. A key whose value is empty does not exist.
     fn is_empty(&self) -> bool;
+
+    /// The structure as a small value, if it is one.
+    #[inline]
+    fn small(&self) -> Option<Small<'_>> {
+        None
+    }
+
+    /// A small value of this type as a structure to be changed, if this is one; it lies in a buffer that was in use before.
+    #[inline]
+    fn of_small(_small: Small<'_>, _room: Vec<u8>) -> Option<Self> {
+        None
+    }
+
+    /// Takes the buffer of a small value, to be used again; the value is lost.
+    #[inline]
+    fn take_room(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
 }
 
 macro_rules! structure {
-    ($($kind:ident),*) => {$(
+    ($($kind:ident, $view:ty { $($rest:tt)* })*) => {$(
         impl Structure for $kind {
+            type View<'a> = $view;
+
             #[inline]
-            fn of(object: &Object) -> Option<&Self> {
+            fn of(object: ObjectRef<'_>) -> Option<Self::View<'_>> {
                 match object {
-                    Object::$kind(value) => Some(value),
+                    ObjectRef::$kind(value) => Some(value),
                     _ => None,
                 }
             }
@@ -155,8 +130,67 @@ macro_rules! structure {
             fn is_empty(&self) -> bool {
                 $kind::is_empty(self)
             }
+
+            $($rest)*
         }
     )*};
 }
 
-structure!(Hash, List, Set, SortedSet, Stream);
+structure! {
+    List, &'a Self {}
+    SortedSet, &'a Self {}
+    Stream, &'a Self {}
+    Hash, hash::View<'a> {
+        #[inline]
+        fn small(&self) -> Option<Small<'_>> {
+            match self {
+                Self::Packed(pack) => Small::Hash(pack.view()).if_small(),
+                _ => None,
+            }
+        }
+
+        #[inline]
+        fn of_small(small: Small<'_>, room: Vec<u8>) -> Option<Self> {
+            match small {
+                Small::Hash(pack) => Some(Self::Packed(PackBuf::copied(pack, room))),
+                _ => None,
+            }
+        }
+
+        #[inline]
+        fn take_room(&mut self) -> Vec<u8> {
+            match self {
+                Self::Packed(pack) => pack.take_room(),
+                _ => Vec::new(),
+            }
+        }
+    }
+    Set, set::View<'a> {
+        #[inline]
+        fn small(&self) -> Option<Small<'_>> {
+            match self {
+                Self::Packed(pack) => Small::Set(pack.view()).if_small(),
+                Self::Ints(ints) => Small::Ints(ints.view()).if_small(),
+                Self::Table(_) => None,
+            }
+        }
+
+        #[inline]
+        fn of_small(small: Small<'_>, room: Vec<u8>) -> Option<Self> {
+            match small {
+                Small::Set(pack) => Some(Self::Packed(PackBuf::copied(pack, room))),
+                Small::Ints(ints) => Some(Self::Ints(IntSet::copied(ints, room))),
+                Small::Hash(_) => None,
+            }
+        }
+
+        #[inline]
+        fn take_room(&mut self) -> Vec<u8> {
+            match self {
+                Self::Packed(pack) => pack.take_room(),
+                Self::Ints(ints) => ints.take_room(),
+                Self::Table(_) => Vec::new(),
+            }
+        }
+    }
+}

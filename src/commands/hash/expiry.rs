@@ -145,6 +145,7 @@ fn expire(call: &mut Call, base_ms: i64, unit_ms: i64) -> CommandResult {
             _ => NO_FIELD,
         });
     }
+    drop(hash);
     tell_deleted(call, key, &deleted);
     tell_expiring(call, key, at, &updated);
     call.reply.array(outcomes.len());
@@ -178,7 +179,7 @@ pub(super) fn tell_deleted(call: &mut Call, key: Key<'_>, names: &[&[u8]]) {
     call.changed(key, event::hash("hdel"));
     call.replay_as(&[&[&b"HDEL"[..], key.bytes], names].concat());
     let hash = call.db.peek_as::<Hash>(key).ok().flatten();
-    if hash.is_some_and(Hash::is_empty) {
+    if hash.is_some_and(|hash| hash.is_empty()) {
         delete_emptied(call, key);
     }
 }
@@ -240,6 +241,7 @@ pub(super) fn hpersist(call: &mut Call) -> CommandResult {
             _ => NO_FIELD,
         });
     }
+    drop(hash);
     if is_changed {
         call.changed(key, event::hash("hpersist"));
     }

@@ -28,7 +28,7 @@ pub(super) fn hincrby(call: &mut Call) -> CommandResult {
 /// Stores a sum; the field goes when it went before.
 fn put(call: &mut Call, value: &[u8]) -> CommandResult {
     let (key, name, limits) = (call.key(0), call.args.at(2), limits(call.config));
-    if let Some(hash) = call.db.change_as::<Hash>(key)? {
+    if let Some(mut hash) = call.db.change_as::<Hash>(key)? {
         hash.set(name, value, Lifetime::Keep, &limits);
     } else {
         let mut hash = Hash::default();

@@ -8,7 +8,7 @@ use crate::base::random;
 use crate::engine::{Call, CommandError, CommandResult};
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
-use crate::structures::hash::{Field, Hash, Seen};
+use crate::structures::hash::{Field, Hash, Seen, View};
 use crate::structures::listpack::Item;
 
 /// Choosing from all fields is cheaper than picking single ones when more than one in so many is wanted.
@@ -86,12 +86,12 @@ fn parse_count(args: Args<'_>) -> Result<Option<i64>, CommandError> {
 }
 
 /// So many different fields, or all.
-fn choose(hash: &Hash, seen: Seen, count: usize) -> Vec<Field<'_>> {
+fn choose(hash: View<'_>, seen: Seen, count: usize) -> Vec<Field<'_>> {
     let len = hash.len(seen);
     if count >= len {
         return hash.iter(seen).collect();
     }
-    if count.saturating_mul(PICK_BELOW) < len && matches!(hash, Hash::Table(_)) {
+    if count.saturating_mul(PICK_BELOW) < len && matches!(hash, View::Table(_)) {
         return pick(hash, seen, count);
     }
     // Each field has the chance of what is still wanted among what is left.
@@ -105,7 +105,7 @@ fn choose(hash: &Hash, seen: Seen, count: usize) -> Vec<Field<'_>> {
     hash.iter(seen).filter(choose).collect()
 }
 
-fn pick(hash: &Hash, seen: Seen, count: usize) -> Vec<Field<'_>> {
+fn pick(hash: View<'_>, seen: Seen, count: usize) -> Vec<Field<'_>> {
     let mut known = HashSet::with_hasher(foldhash::fast::RandomState::default());
     let mut chosen = Vec::with_capacity(count);
     while chosen.len() < count {

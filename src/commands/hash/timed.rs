@@ -63,7 +63,7 @@ pub(super) fn hgetdel(call: &mut Call) -> CommandResult {
     let mut deleted: Vec<&[u8]> = Vec::new();
     call.db.peek_as::<Hash>(key)?;
     call.reply.array(args.len() - first);
-    if let Some(hash) = call.db.change_as::<Hash>(key)? {
+    if let Some(mut hash) = call.db.change_as::<Hash>(key)? {
         for name in args.from(first) {
             reply_found(call.reply, hash.get(name, Seen::ALL));
             if hash.remove(name) {
@@ -83,7 +83,7 @@ pub(super) fn hgetex(call: &mut Call) -> CommandResult {
     let first = fields_from(args, 2 + taken, NOT_POSITIVE)?;
     prepare(call, key);
     reply_values(call, key, args.from(first))?;
-    let Some(hash) = call.db.change_as::<Hash>(key)? else {
+    let Some(mut hash) = call.db.change_as::<Hash>(key)? else {
         return Ok(());
     };
     let names = args.from(first);
@@ -93,11 +93,13 @@ pub(super) fn hgetex(call: &mut Call) -> CommandResult {
             let expires = |name: &&[u8]| hash.expiry(name, Seen::ALL).flatten().is_some();
             let kept: Vec<&[u8]> = names.filter(expires).collect();
             kept.iter().for_each(|name| hash.set_expiry(name, None));
+            drop(hash);
             tell_persisting(call, key, &kept);
         }
         Timing::At(at) => {
             let exists = |name: &&[u8]| hash.get(name, Seen::ALL).is_some();
             let found: Vec<&[u8]> = names.filter(exists).collect();
+            drop(hash);
             expire_all(call, key, at, &found)?;
         }
     }
@@ -117,16 +119,18 @@ fn tell_persisting(call: &mut Call, key: Key<'_>, names: &[&[u8]]) {
 /// Has fields go at a moment, or at once when it has passed.
 fn expire_all(call: &mut Call, key: Key<'_>, at: i64, names: &[&[u8]]) -> CommandResult {
     let has_passed = call.db.has_passed(at);
-    let Some(hash) = call.db.change_as::<Hash>(key)? else {
+    let Some(mut hash) = call.db.change_as::<Hash>(key)? else {
         return Ok(());
     };
     if has_passed {
         let deleted: Vec<&[u8]> = (names.iter().copied())
             .filter(|name| hash.remove(name))
             .collect();
+        drop(hash);
         tell_deleted(call, key, &deleted);
     } else {
         (names.iter()).for_each(|name| hash.set_expiry(name, Some(at)));
+        drop(hash);
         tell_expiring(call, key, at, names);
     }
     Ok(())
@@ -224,8 +228,8 @@ fn set_pairs(call: &mut Call, key: Key<'_>, setting: &Setting) -> CommandResult 
             hash.set(args.at(at), args.at(at + 1), lifetime, &limits);
         }
     };
-    if let Some(hash) = call.db.change_as::<Hash>(key)? {
-        set_all(hash);
+    if let Some(mut hash) = call.db.change_as::<Hash>(key)? {
+        set_all(&mut hash);
     } else {
         let mut hash = Hash::default();
         set_all(&mut hash);

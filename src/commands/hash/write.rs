@@ -32,8 +32,8 @@ fn set_pairs(call: &mut Call) -> Result<usize, CommandError> {
         }
         added
     };
-    let added = if let Some(hash) = call.db.change_as::<Hash>(key)? {
-        set_all(hash)
+    let added = if let Some(mut hash) = call.db.change_as::<Hash>(key)? {
+        set_all(&mut hash)
     } else {
         let mut hash = Hash::default();
         let added = set_all(&mut hash);
@@ -62,7 +62,7 @@ pub(super) fn hdel(call: &mut Call) -> CommandResult {
     let key = call.key(0);
     prepare(call, key);
     let (mut removed, mut is_empty) = (0, false);
-    if let Some(hash) = call.db.change_as::<Hash>(key)? {
+    if let Some(mut hash) = call.db.change_as::<Hash>(key)? {
         for name in call.args.from(2) {
             removed += usize::from(hash.remove(name));
             if hash.is_empty() {

@@ -14,13 +14,24 @@ pub use table::COMMANDS;
 use crate::engine::{Call, CommandError, event};
 use crate::keyspace::Key;
 use crate::resp::reply::Reply;
-use crate::structures::list::{End, Limit};
+use crate::structures::list::{End, Limit, List};
 use crate::structures::listpack::Item;
 
 /// How much one node of a list may hold.
 #[inline]
 fn limit(call: &Call) -> Limit {
     Limit::of(i64::from(call.config.list_max_listpack_size))
+        .compressing(call.config.list_compress_depth)
+}
+
+/// After a look into a list: what was unpacked for it is given back.
+#[inline]
+fn looked_into(call: &mut Call, key: Key<'_>) {
+    if call.config.list_compress_depth > 0
+        && let Ok(Some(list)) = call.db.amend_as::<List>(key)
+    {
+        list.forget_read();
+    }
 }
 
 /// Writes an element.

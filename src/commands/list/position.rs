@@ -1,5 +1,6 @@
 //! LPOS: where elements stand.
 
+use super::looked_into;
 use crate::base::numbers::parse_i64;
 use crate::engine::{Call, CommandError, CommandResult};
 use crate::structures::list::{End, List};
@@ -111,11 +112,12 @@ pub(super) fn lpos(call: &mut Call) -> CommandResult {
         };
         call.reply.array(places.len());
         places.into_iter().for_each(|place| call.reply.count(place));
-        return Ok(());
+    } else {
+        match list.and_then(|list| search.run(list, wanted).next()) {
+            Some(place) => call.reply.count(place),
+            None => call.reply.null(),
+        }
     }
-    match list.and_then(|list| search.run(list, wanted).next()) {
-        Some(place) => call.reply.count(place),
-        None => call.reply.null(),
-    }
+    looked_into(call, key);
     Ok(())
 }

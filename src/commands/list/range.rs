@@ -1,6 +1,6 @@
 //! LLEN, LRANGE, LINDEX, LTRIM: by position.
 
-use super::{limit, remove_empty, reply_item};
+use super::{limit, looked_into, remove_empty, reply_item};
 use crate::engine::{Call, CommandResult, event};
 use crate::structures::list::{End, List};
 
@@ -41,6 +41,7 @@ pub(super) fn lrange(call: &mut Call) -> CommandResult {
     for item in list.iter_from(first, End::Head).take(count) {
         reply_item(call.reply, item);
     }
+    looked_into(call, key);
     Ok(())
 }
 
@@ -66,6 +67,7 @@ pub(super) fn lindex(call: &mut Call) -> CommandResult {
         Some(item) => reply_item(call.reply, item),
         None => call.reply.null(),
     }
+    looked_into(call, key);
     Ok(())
 }
 

@@ -8,13 +8,13 @@ use crate::engine::{Call, CommandError, CommandResult, event};
 use crate::keyspace::{Db, Key};
 use crate::resp::reply::Reply;
 use crate::structures::listpack::Item;
-use crate::structures::set::{Limits, Set};
+use crate::structures::set::{Limits, Set, View};
 
 /// A union of more sets than this is gathered in a set of its own instead of being looked up in those before.
 const LOOKED_UP: usize = 4;
 
 type Keys<'r> = SmallVec<[Key<'r>; 8]>;
-type Sets<'a> = SmallVec<[Option<&'a Set>; 8]>;
+type Sets<'a> = SmallVec<[Option<View<'a>>; 8]>;
 
 /// What is done with the sets.
 #[derive(Clone, Copy)]
@@ -151,7 +151,7 @@ fn store(call: &mut Call, operation: Operation) -> CommandResult {
 }
 
 /// The result as a set of its own, in the encoding that Redis gives it.
-fn make(sets: &[Option<&Set>], operation: Operation, limits: &Limits) -> Set {
+fn make(sets: &[Option<View<'_>>], operation: Operation, limits: &Limits) -> Set {
     let mut made = Set::default();
     match operation {
         Operation::Intersection => {
@@ -178,8 +178,8 @@ fn make(sets: &[Option<&Set>], operation: Operation, limits: &Limits) -> Set {
 }
 
 /// Shows the members that all sets have, until `take` has enough: looks for those of the smallest in the others.
-fn intersect<'a>(sets: &[Option<&'a Set>], mut take: impl FnMut(Item<'a>) -> bool) {
-    let mut present: SmallVec<[&Set; 8]> = sets.iter().copied().flatten().collect();
+fn intersect<'a>(sets: &[Option<View<'a>>], mut take: impl FnMut(Item<'a>) -> bool) {
+    let mut present: SmallVec<[View<'_>; 8]> = sets.iter().copied().flatten().collect();
     if present.len() < sets.len() {
         return;
     }
@@ -188,7 +188,7 @@ fn intersect<'a>(sets: &[Option<&'a Set>], mut take: impl FnMut(Item<'a>) -> boo
         return;
     };
     for item in smallest.iter() {
-        let mut others = others.iter().filter(|set| !std::ptr::eq(**set, smallest));
+        let mut others = others.iter().filter(|set| !set.is(smallest));
         if others.all(|set| set.contains_item(item)) && !take(item) {
             return;
         }
@@ -197,12 +197,12 @@ fn intersect<'a>(sets: &[Option<&'a Set>], mut take: impl FnMut(Item<'a>) -> boo
 
 /// The members that any set has: those of each that none of the sets before, which are bigger, has.
 fn unite_by_lookup(sets: Sets<'_>) -> Vec<Item<'_>> {
-    let mut sets: SmallVec<[&Set; 8]> = sets.into_iter().flatten().collect();
+    let mut sets: SmallVec<[View<'_>; 8]> = sets.into_iter().flatten().collect();
     sets.sort_by_key(|set| std::cmp::Reverse(set.len()));
     let mut found = Vec::with_capacity(sets.first().map_or(0, |set| set.len()));
     for (at, set) in sets.iter().enumerate() {
         let before = &sets[..at];
-        if before.iter().any(|known| std::ptr::eq(*known, *set)) {
+        if before.iter().any(|known| known.is(*set)) {
             continue;
         }
         let is_new = |item: &Item<'_>| !before.iter().any(|known| known.contains_item(*item));
@@ -212,12 +212,12 @@ fn unite_by_lookup(sets: Sets<'_>) -> Vec<Item<'_>> {
 }
 
 /// Whether looking for the first set's members in the others is less work than taking the others' members out of it.
-fn is_smaller_by_lookup(sets: &[Option<&Set>]) -> bool {
+fn is_smaller_by_lookup(sets: &[Option<View<'_>>]) -> bool {
     let Some(Some(first)) = sets.first() else {
         return true;
     };
     let present = || sets.iter().flatten();
-    if present().skip(1).any(|set| std::ptr::eq(*set, *first)) {
+    if present().skip(1).any(|set| set.is(*first)) {
         return true;
     }
     let lookups = present().count().saturating_mul(first.len());
@@ -230,8 +230,8 @@ fn subtract_by_lookup<'a>(sets: Sets<'a>, mut take: impl FnMut(Item<'a>) -> bool
     let Some((Some(first), others)) = sets.split_first() else {
         return;
     };
-    let mut others: SmallVec<[&Set; 8]> = others.iter().copied().flatten().collect();
-    if others.iter().any(|set| std::ptr::eq(*set, *first)) {
+    let mut others: SmallVec<[View<'_>; 8]> = others.iter().copied().flatten().collect();
+    if others.iter().any(|set| set.is(*first)) {
         return;
     }
     // In the bigger sets a member is found the sooner.
@@ -243,7 +243,7 @@ fn subtract_by_lookup<'a>(sets: Sets<'a>, mut take: impl FnMut(Item<'a>) -> bool
     }
 }
 
-fn subtract_by_removal(sets: &[Option<&Set>], left: &mut Set, limits: &Limits) {
+fn subtract_by_removal(sets: &[Option<View<'_>>], left: &mut Set, limits: &Limits) {
     let Some((Some(first), others)) = sets.split_first() else {
         return;
     };
@@ -277,7 +277,7 @@ pub(super) fn sunioncard(call: &mut Call) -> CommandResult {
     let limit = parse_limit(call, Some("APPROX"))?;
     let keys = call.all_keys();
     let keys = find(call, keys)?;
-    let mut sets: SmallVec<[&Set; 8]> = view(&call.db, &keys)?.into_iter().flatten().collect();
+    let mut sets: SmallVec<[View<'_>; 8]> = view(&call.db, &keys)?.into_iter().flatten().collect();
     sets.sort_by_key(|set| std::cmp::Reverse(set.len()));
     let members = sets.iter().enumerate().flat_map(|(at, set)| {
         let before = &sets[..at];

@@ -9,7 +9,7 @@ pub(super) fn sadd(call: &mut Call) -> CommandResult {
     let (key, limits) = (call.key(0), limits(call.config));
     let mut members = call.args.from(2);
     let count = members.len();
-    let added = if let Some(set) = call.db.change_as::<Set>(key)? {
+    let added = if let Some(mut set) = call.db.change_as::<Set>(key)? {
         set.expect(count, &limits);
         members.filter(|member| set.add(member, &limits)).count()
     } else {
@@ -31,7 +31,7 @@ pub(super) fn sadd(call: &mut Call) -> CommandResult {
 pub(super) fn srem(call: &mut Call) -> CommandResult {
     let key = call.key(0);
     let (mut removed, mut is_empty) = (0, false);
-    if let Some(set) = call.db.change_as::<Set>(key)? {
+    if let Some(mut set) = call.db.change_as::<Set>(key)? {
         for member in call.args.from(2) {
             removed += usize::from(set.remove(member));
             if set.is_empty() {
@@ -61,12 +61,16 @@ pub(super) fn smove(call: &mut Call) -> CommandResult {
     let is_same = source == destination;
     let is_member = match call.db.change_as::<Set>(source)? {
         Some(set) if is_same => set.contains(member),
-        Some(set) => set.remove(member),
+        Some(mut set) => set.remove(member),
         None => false,
     };
     if is_member && !is_same {
         call.changed(source, event::set("srem"));
-        if call.db.peek_as::<Set>(source)?.is_some_and(Set::is_empty) {
+        if call
+            .db
+            .peek_as::<Set>(source)?
+            .is_some_and(|set| set.is_empty())
+        {
             delete_emptied(call, source);
         }
         add_moved(call)?;
@@ -78,7 +82,7 @@ pub(super) fn smove(call: &mut Call) -> CommandResult {
 /// SMOVE's second half.
 fn add_moved(call: &mut Call) -> CommandResult {
     let (destination, member, limits) = (call.key(1), call.args.at(3), limits(call.config));
-    let is_new = if let Some(set) = call.db.change_as::<Set>(destination)? {
+    let is_new = if let Some(mut set) = call.db.change_as::<Set>(destination)? {
         set.add(member, &limits)
     } else {
         let mut set = Set::for_members(member, 1, &limits);
@@ -118,7 +122,7 @@ pub(super) fn smismember(call: &mut Call) -> CommandResult {
 pub(super) fn scard(call: &mut Call) -> CommandResult {
     let key = call.key(0);
     call.note_miss(key);
-    let len = call.db.read_as::<Set>(key)?.map_or(0, Set::len);
+    let len = call.db.read_as::<Set>(key)?.map_or(0, |set| set.len());
     call.reply.count(len);
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::base::random;
 use crate::engine::{Call, CommandError, CommandResult, event};
 use crate::keyspace::Key;
 use crate::structures::listpack::Item;
-use crate::structures::set::Set;
+use crate::structures::set::{Set, View};
 
 /// Members removed by one command in the journal.
 const BATCH: usize = 1024;
@@ -29,11 +29,12 @@ pub(super) fn spop(call: &mut Call) -> CommandResult {
 
 fn pop_one(call: &mut Call) -> CommandResult {
     let key = call.key(0);
-    let Some(set) = call.db.change_as::<Set>(key)? else {
+    let Some(mut set) = call.db.change_as::<Set>(key)? else {
         call.reply.null();
         return Ok(());
     };
-    let (member, is_empty) = (pop(set), set.is_empty());
+    let (member, is_empty) = (pop(&mut set), set.is_empty());
+    drop(set);
     call.changed(key, event::set("spop"));
     call.replay_as(&[b"SREM", key.bytes, &member]);
     if is_empty {
@@ -58,7 +59,7 @@ fn pop_several(call: &mut Call) -> CommandResult {
     let count = parse_i64(call.args.at(2)).and_then(|count| usize::try_from(count).ok());
     let count = count.ok_or(CommandError::NotPositive)?;
     let limits = limits(call.config);
-    let Some(set) = call.db.change_as::<Set>(key)? else {
+    let Some(mut set) = call.db.change_as::<Set>(key)? else {
         call.reply.set(0);
         return Ok(());
     };
@@ -68,12 +69,14 @@ fn pop_several(call: &mut Call) -> CommandResult {
     }
     let len = set.len();
     if count >= len {
+        drop(set);
         return pop_all(call, key);
     }
-    let members: Vec<Vec<u8>> = (0..count).map(|_| pop(set)).collect();
+    let members: Vec<Vec<u8>> = (0..count).map(|_| pop(&mut set)).collect();
     if (len - count).saturating_mul(REMAKE_BELOW) <= count {
         set.settle(&limits);
     }
+    drop(set);
     call.changed(key, event::set("spop"));
     for batch in members.chunks(BATCH) {
         let mut args: Vec<&[u8]> = vec![b"SREM", key.bytes];
@@ -149,12 +152,12 @@ fn repeats(text: &[u8]) -> Result<i64, CommandError> {
 }
 
 /// So many different members, or all.
-fn choose(set: &Set, count: usize) -> Vec<Item<'_>> {
+fn choose(set: View<'_>, count: usize) -> Vec<Item<'_>> {
     let len = set.len();
     if count >= len {
         return set.iter().collect();
     }
-    if count.saturating_mul(PICK_BELOW) < len && matches!(set, Set::Table(_)) {
+    if count.saturating_mul(PICK_BELOW) < len && matches!(set, View::Table(_)) {
         return pick(set, count);
     }
     // Each member has the chance of what is still wanted among what is left.
@@ -168,7 +171,7 @@ fn choose(set: &Set, count: usize) -> Vec<Item<'_>> {
     set.iter().filter(choose).collect()
 }
 
-fn pick(set: &Set, count: usize) -> Vec<Item<'_>> {
+fn pick(set: View<'_>, count: usize) -> Vec<Item<'_>> {
     let mut known = HashSet::with_hasher(foldhash::fast::RandomState::default());
     let mut chosen = Vec::with_capacity(count);
     while chosen.len() < count {

@@ -14,6 +14,7 @@ use crate::engine::{
     one_key,
 };
 use crate::keyspace::Key;
+use crate::resp::args::MAX_ARGUMENT;
 use crate::resp::reply::Reply;
 use crate::structures::list::{End, Limit, List};
 
@@ -66,7 +67,7 @@ fn run(call: &mut Call, mut options: Options<'_>) -> CommandResult {
     }
     let rows_wanted = rows.part(wanted);
     match options.store {
-        Some(target) => store(call, &options, &rows, rows_wanted, Key::new(target)),
+        Some(target) => store(call, &options, &rows, rows_wanted, Key::new(target))?,
         None => reply(call, &options, &rows, rows_wanted),
     }
     Ok(())
@@ -144,14 +145,28 @@ fn reply(call: &mut Call, options: &Options<'_>, rows: &Rows, wanted: &[Row]) {
     });
 }
 
-fn store(call: &mut Call, options: &Options<'_>, rows: &Rows, wanted: &[Row], target: Key<'_>) {
-    let limit = Limit::of(i64::from(call.config.list_max_listpack_size));
-    let mut list = List::default();
+fn store(
+    call: &mut Call,
+    options: &Options<'_>,
+    rows: &Rows,
+    wanted: &[Row],
+    target: Key<'_>,
+) -> CommandResult {
+    let limit = Limit::of(i64::from(call.config.list_max_listpack_size))
+        .compressing(call.config.list_compress_depth);
+    let (mut list, mut fits) = (List::default(), true);
     give(call, options, rows, wanted, |_, value| {
         let element = value.unwrap_or_default();
+        fits &= element.len() <= MAX_ARGUMENT;
+        if !fits {
+            return;
+        }
         list.grow(limit, element.len(), 1);
         list.push(End::Tail, element, limit);
     });
+    if !fits {
+        return Err(CommandError::TooLong);
+    }
     call.reply.count(list.len());
     let old = call.db.remove(target);
     let was_there = old.is_some();
@@ -167,6 +182,7 @@ fn store(call: &mut Call, options: &Options<'_>, rows: &Rows, wanted: &[Row], ta
     } else if was_there {
         call.changed(target, event::generic("del"));
     }
+    Ok(())
 }
 
 /// An element that is to be compared as a number and is none.

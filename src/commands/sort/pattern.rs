@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 use crate::keyspace::{Key, ValueRef};
-use crate::structures::Object;
+use crate::structures::ObjectRef;
 use crate::structures::hash::Seen;
 
 /// A pattern, taken apart.
@@ -63,8 +63,8 @@ impl<'r> Pattern<'r> {
         match (value, field) {
             (ValueRef::Inline(text), None) => show(text),
             (ValueRef::Int(number), None) => show(itoa::Buffer::new().format(number).as_bytes()),
-            (ValueRef::Object(Object::Bytes(text)), None) => show(text),
-            (ValueRef::Object(Object::Hash(hash)), Some(field)) => {
+            (ValueRef::Object(ObjectRef::Bytes(text)), None) => show(text),
+            (ValueRef::Object(ObjectRef::Hash(hash)), Some(field)) => {
                 match hash.get(field, Seen::at(now)) {
                     Some(value) => show(value.as_bytes(&mut itoa::Buffer::new())),
                     None => return false,

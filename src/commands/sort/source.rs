@@ -4,9 +4,9 @@ use super::options::Options;
 use super::order::Rows;
 use crate::engine::{Call, CommandError};
 use crate::keyspace::{Key, ValueRef};
-use crate::structures::Object;
+use crate::structures::ObjectRef;
 use crate::structures::list::{End, List};
-use crate::structures::set::Set;
+use crate::structures::set;
 use crate::structures::sorted_set::{Direction, SortedSet};
 
 /// Copies the elements under a key. Those that keep their order come in it, reversed when it is to be descending.
@@ -26,9 +26,9 @@ pub(super) fn collect(
         return Ok(());
     };
     match entry.value() {
-        ValueRef::Object(Object::List(list)) => add_list(list, options, rows),
-        ValueRef::Object(Object::Set(set)) => add_set(set, options, rows, is_ordered),
-        ValueRef::Object(Object::SortedSet(set)) => add_sorted_set(set, options, rows),
+        ValueRef::Object(ObjectRef::List(list)) => add_list(list, options, rows),
+        ValueRef::Object(ObjectRef::Set(set)) => add_set(set, options, rows, is_ordered),
+        ValueRef::Object(ObjectRef::SortedSet(set)) => add_sorted_set(set, options, rows),
         _ => return Err(CommandError::WrongType),
     }
     Ok(())
@@ -44,7 +44,7 @@ fn add_list(list: &List, options: &Options<'_>, rows: &mut Rows) {
     items.for_each(|item| rows.add(item));
 }
 
-fn add_set(set: &Set, options: &mut Options<'_>, rows: &mut Rows, is_ordered: bool) {
+fn add_set(set: set::View<'_>, options: &mut Options<'_>, rows: &mut Rows, is_ordered: bool) {
     // A set has no order to keep.
     if options.keeps_order && is_ordered {
         options.keeps_order = false;

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{limits, parse_score};
+use super::{TOO_BIG, limits, parse_score};
 use crate::engine::{Call, CommandError, CommandResult, event};
 use crate::resp::args::Args;
 use crate::structures::sorted_set::{Change, SortedSet};
@@ -141,7 +141,12 @@ impl Tally {
     fn of(call: &mut Call, rule: Rule, pairs: &[(f64, &[u8])]) -> Result<Self, CommandError> {
         let (key, limits) = (call.key(0), limits(call.config));
         let mut tally = Self::default();
-        if call.db.peek_as::<SortedSet>(key)?.is_none() {
+        let known = call.db.peek_as::<SortedSet>(key)?;
+        let lengths = pairs.iter().map(|(_, member)| member.len());
+        if known.is_some_and(|set| !set.has_room_for(lengths)) {
+            return Err(CommandError::text(TOO_BIG));
+        }
+        if known.is_none() {
             if rule.only_known {
                 return Ok(tally);
             }

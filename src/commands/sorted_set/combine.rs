@@ -1,11 +1,11 @@
 //! Unions, intersections and differences of sorted sets and sets, with their STORE forms and ZINTERCARD.
 
-use super::{Scores, limits, parse_score, reply_members, store_result};
+use super::{Scores, TOO_BIG, limits, parse_score, reply_members, store_result};
 use crate::base::numbers::parse_i64;
 use crate::engine::{Call, CommandError, CommandResult, event};
 use crate::keyspace::{Db, Key};
 use crate::structures::listpack::Item;
-use crate::structures::set::Set;
+use crate::structures::set::{self, Set};
 use crate::structures::sorted_set::{Gathering, SortedSet};
 
 /// How several become one.
@@ -114,7 +114,7 @@ fn parse_weights(call: &Call, at: usize, count: usize) -> Result<Vec<f64>, Comma
 enum Members<'a> {
     None,
     Scored(&'a SortedSet),
-    Plain(&'a Set),
+    Plain(set::View<'a>),
 }
 
 #[derive(Clone, Copy)]
@@ -171,7 +171,7 @@ fn touch(call: &mut Call, keys: &[Key<'_>]) -> CommandResult {
 }
 
 fn inputs<'a>(db: &'a Db<'_, '_>, keys: &[Key<'a>], weights: &[f64]) -> Vec<Input<'a>> {
-    let members = |key| match (db.view_as(key), db.view_as(key)) {
+    let members = |key| match (db.view_as::<SortedSet>(key), db.view_as::<Set>(key)) {
         (Ok(Some(set)), _) => Members::Scored(set),
         (_, Ok(Some(set))) => Members::Plain(set),
         _ => Members::None,
@@ -292,6 +292,9 @@ fn combine(call: &mut Call, operation: Operation, purpose: Purpose) -> CommandRe
         return Ok(());
     }
     let result = combined(inputs, operation, request.aggregate);
+    if result.is_overfull() {
+        return Err(CommandError::text(TOO_BIG));
+    }
     let set = SortedSet::of_gathered(result, limits(call.config));
     if purpose == Purpose::Reply {
         reply_members(call.reply, set.iter(), request.scores);

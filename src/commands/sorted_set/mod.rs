@@ -21,6 +21,9 @@ use crate::resp::reply::Reply;
 use crate::structures::listpack::Item;
 use crate::structures::sorted_set::{Entries, LexBound, LexRange, Limits, ScoreRange, SortedSet};
 
+/// What would not fit a sorted set: some millions of long members, or more than a hundred gigabytes of short ones.
+const TOO_BIG: &str = "ERR sorted set would become too big";
+
 /// Up to what size sorted sets stay packed.
 pub(super) fn limits(config: &Config) -> Limits {
     Limits {

@@ -32,7 +32,7 @@ pub(super) fn zmscore(call: &mut Call) -> CommandResult {
 pub(super) fn zcard(call: &mut Call) -> CommandResult {
     let key = call.key(0);
     call.note_miss(key);
-    let len = call.db.read_as(key)?.map_or(0, SortedSet::len);
+    let len = call.db.read_as::<SortedSet>(key)?.map_or(0, SortedSet::len);
     call.reply.count(len);
     Ok(())
 }
@@ -90,7 +90,7 @@ pub(super) fn zlexcount(call: &mut Call) -> CommandResult {
 fn count(call: &mut Call, of: impl FnOnce(&SortedSet) -> usize) -> CommandResult {
     let key = call.key(0);
     call.note_miss(key);
-    let count = call.db.read_as(key)?.map_or(0, of);
+    let count = call.db.read_as::<SortedSet>(key)?.map_or(0, of);
     call.reply.count(count);
     Ok(())
 }

@@ -61,8 +61,10 @@ fn integer_of(value: &ValueMut<'_>) -> Result<i64, CommandError> {
     match value {
         ValueMut::Int(number) => Ok(**number),
         ValueMut::Inline(text) => parse_i64(text).ok_or(CommandError::NotInteger),
-        ValueMut::Object(object) if object.as_string().is_some() => Err(CommandError::NotInteger),
-        ValueMut::Object(_) => Err(CommandError::WrongType),
+        ValueMut::Object(object) if object.view().as_string().is_some() => {
+            Err(CommandError::NotInteger)
+        }
+        ValueMut::Object(_) | ValueMut::Small => Err(CommandError::WrongType),
     }
 }
 

@@ -82,9 +82,10 @@ fn store(call: &mut Call, key: Key<'_>, text: &[u8], expiry: Expiry) {
 
 /// Removes a key, which is replayed as DEL; false when it is missing.
 fn delete(call: &mut Call, key: Key<'_>) -> bool {
-    if call.db.remove(key).is_none() {
+    let Some(entry) = call.db.remove(key) else {
         return false;
-    }
+    };
+    call.engine.reclaimer.free(entry);
     replay(call, &[b"DEL", key.bytes]);
     call.changed(key, event::generic("del"));
     true

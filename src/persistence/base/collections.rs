@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::Encoder;
-use crate::structures::hash::{Hash, Seen};
+use crate::structures::hash::{self, Seen};
 use crate::structures::listpack::Item;
-use crate::structures::set::Set;
+use crate::structures::set;
 
 /// Elements in one command.
 const BATCH: usize = 64;
@@ -19,7 +19,7 @@ pub(super) fn text(item: Item<'_>) -> Cow<'_, [u8]> {
 }
 
 impl Encoder {
-    pub(super) fn set(&mut self, key: &[u8], set: &Set) {
+    pub(super) fn set(&mut self, key: &[u8], set: set::View<'_>) {
         let mut members = set.iter().map(text).peekable();
         while members.peek().is_some() {
             let batch: Vec<Cow<'_, [u8]>> = members.by_ref().take(BATCH).collect();
@@ -29,7 +29,7 @@ impl Encoder {
         }
     }
 
-    pub(super) fn hash(&mut self, key: &[u8], hash: &Hash) {
+    pub(super) fn hash(&mut self, key: &[u8], hash: hash::View<'_>) {
         let mut fields = hash.iter(Seen::ALL).peekable();
         while fields.peek().is_some() {
             let batch: Vec<Cow<'_, [u8]>> = (fields.by_ref().take(BATCH))
@@ -45,7 +45,7 @@ impl Encoder {
     }
 
     /// When fields go.
-    fn moments(&mut self, key: &[u8], hash: &Hash) {
+    fn moments(&mut self, key: &[u8], hash: hash::View<'_>) {
         for field in hash.iter(Seen::ALL) {
             if let Some(at) = field.expires_at {
                 let (name, at) = (text(field.name), at.to_string());

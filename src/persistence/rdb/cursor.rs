@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-use super::lzf;
 use super::module::ModuleName;
+use crate::base::lzf;
+use crate::resp::args::MAX_ARGUMENT;
 
 /// In the first byte of a length: what the two highest bits say.
 const SIX_BITS: u8 = 0;
@@ -33,6 +34,8 @@ pub enum Malformed {
     NoLength,
     #[error("a special string of kind {0}")]
     Special(u8),
+    #[error("an element of {0} bytes")]
+    TooLong(usize),
     #[error("a compressed string does not come to its length")]
     Compressed,
     #[error("no value has type {0}")]
@@ -160,8 +163,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A string.
+    /// A string that is to be an element of a collection, or holds such elements: its length is bounded.
     pub fn string(&mut self) -> Result<Cow<'a, [u8]>, Malformed> {
+        let string = self.any_string()?;
+        match string.len() <= MAX_ARGUMENT {
+            true => Ok(string),
+            false => Err(Malformed::TooLong(string.len())),
+        }
+    }
+
+    /// A string of any length.
+    pub fn any_string(&mut self) -> Result<Cow<'a, [u8]>, Malformed> {
         let number = match self.head()? {
             Head::Length(length) => {
                 let length = usize::try_from(length).map_err(|_| Malformed::Ended)?;

@@ -7,7 +7,7 @@ use super::opcode as code;
 use super::write::{Writer, write};
 use super::{LATER_VERSION, VERSION, kind};
 use crate::keyspace::{AccessClock, EntryRef, ValueRef};
-use crate::structures::Object;
+use crate::structures::ObjectRef;
 
 /// Strings at least this long are neither copied nor packed while their shard is locked.
 const SHARED: usize = 16 * 1024;
@@ -78,7 +78,7 @@ impl FileEncoder {
                 writer.length(clock.idle_seconds(field).into());
             }
         }
-        if let ValueRef::Object(Object::Bytes(text)) = entry.value()
+        if let ValueRef::Object(ObjectRef::Bytes(text)) = entry.value()
             && text.len() >= SHARED
         {
             writer.raw(&[kind::STRING]);

@@ -17,7 +17,7 @@ use crate::structures::list::{End, Limit, List};
 use crate::structures::set::Set;
 use crate::structures::sorted_set::SortedSet;
 use crate::structures::stream::{Id, Stream};
-use crate::structures::{Object, Structure};
+use crate::structures::{Object, ObjectRef, Structure};
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -110,7 +110,7 @@ fn contents(keyspace: &Keyspace) -> Vec<Row> {
 /// A value's bytes; those of types without order are sorted, since tables have orders of their own.
 fn sorted_dump(value: ValueRef<'_>) -> Vec<u8> {
     let mut bytes = dump(value, false);
-    if let ValueRef::Object(Object::Hash(_) | Object::Set(_)) = value {
+    if let ValueRef::Object(ObjectRef::Hash(_) | ObjectRef::Set(_)) = value {
         bytes.truncate(bytes.len() - FOOTER);
         bytes.sort_unstable();
     }
@@ -488,7 +488,7 @@ fn what_stands_beside_values_is_understood() {
     let expected = expected.into_object();
     assert_eq!(
         contents(&keyspace)[0].2,
-        sorted_dump(ValueRef::Object(&expected))
+        sorted_dump(ValueRef::Object(expected.view()))
     );
 
     // Keys without elements are left out.
@@ -626,7 +626,7 @@ fn damaged_values_are_refused_or_sound() {
         let Ok(Restored::Object(object)) = value else {
             continue;
         };
-        let again = dump(ValueRef::Object(&object), true);
+        let again = dump(ValueRef::Object(object.view()), true);
         let (dialect, value) = checked(&again, true).expect("a checksum that was just made");
         let copy = read(&mut Reader::new(value), dialect, &limits);
         assert!(copy.is_ok(), "{} gives {copy:?}", bytes.escape_ascii());

@@ -313,7 +313,7 @@ impl Store<'_> {
         }
         self.keys.fetch_add(1, Relaxed);
         if let Some(access) = self.access(raw)
-            && let Some(mut entry) = db.amend(key)
+            && let Some(mut entry) = db.change(key)
         {
             entry.set_access(access);
         }

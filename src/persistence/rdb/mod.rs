@@ -12,7 +12,6 @@ mod file_tests;
 mod functions;
 mod kind;
 mod load;
-mod lzf;
 mod module;
 mod old;
 mod opcode;

@@ -40,7 +40,8 @@ impl Limits {
                 entries: config.hash_max_listpack_entries,
                 value: config.hash_max_listpack_value,
             },
-            list: list::Limit::of(i64::from(config.list_max_listpack_size)),
+            list: list::Limit::of(i64::from(config.list_max_listpack_size))
+                .compressing(config.list_compress_depth),
             set: set::Limits {
                 intset_entries: config.set_max_intset_entries,
                 listpack_entries: config.set_max_listpack_entries,
@@ -80,7 +81,7 @@ pub(super) fn read_kind<'a>(
     limits: &Limits,
 ) -> Result<Restored<'a>, Malformed> {
     let object = match kind {
-        kind::STRING => return Ok(Restored::Text(reader.string()?)),
+        kind::STRING => return Ok(Restored::Text(reader.any_string()?)),
         kind @ (kind::LIST | kind::LIST_ZIPLIST | kind::QUICKLIST | kind::QUICKLIST_2) => {
             full(read_list(reader, kind, limits.list)?)?
         }
@@ -197,7 +198,7 @@ fn read_packed_set(reader: &mut Reader<'_>, limits: &set::Limits) -> Result<Set,
             return Err(Malformed::Twice);
         }
     }
-    let set = Set::Packed(pack);
+    let set = Set::Packed(pack.iter().collect());
     match set.len() > limits.listpack_entries {
         true => rebuilt(&set, limits),
         false => Ok(set),

@@ -22,7 +22,7 @@ fn restored(value: &[u8]) -> Result<Restored<'_>, Malformed> {
 
 fn written(object: &Object) -> Vec<u8> {
     let mut writer = Writer::new(true);
-    write(&mut writer, None, ValueRef::Object(object));
+    write(&mut writer, None, ValueRef::Object(object.view()));
     writer.into_bytes()
 }
 
@@ -273,7 +273,7 @@ proptest! {
         is_cut in any::<bool>(),
     ) {
         let mut writer = Writer::new(false);
-        write(&mut writer, None, ValueRef::Object(&object));
+        write(&mut writer, None, ValueRef::Object(object.view()));
         let mut bytes = writer.into_bytes();
         for (at, byte) in changes {
             let at = at.index(bytes.len());

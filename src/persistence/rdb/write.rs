@@ -1,21 +1,26 @@
 //! Values to bytes.
 
 use super::cursor::{INT_8, INT_16, INT_32, LENGTH_32, LENGTH_64, PACKED, SPECIAL};
-use super::lzf::Packer;
 use super::{kind, stream};
+use crate::base::lzf::Packer;
 use crate::base::numbers::parse_i64;
 use crate::keyspace::ValueRef;
-use crate::structures::Object;
-use crate::structures::hash::{Hash, Seen};
+use crate::structures::ObjectRef;
+use crate::structures::hash::{self, Seen};
 use crate::structures::list::List;
 use crate::structures::listpack::Item;
-use crate::structures::set::Set;
+use crate::structures::listpack::codec::decode;
+use crate::structures::set;
 use crate::structures::sorted_set::{Direction, SortedSet};
 
 /// Strings that may be integers are no longer than this.
 const LONGEST_INTEGER: usize = 11;
 /// Shorter strings are not worth packing.
 const PACKED_FROM: usize = 21;
+/// A node of a list that is one element.
+const PLAIN_NODE: u64 = 1;
+/// Nobody reads a listpack of more bytes.
+const LISTPACK_BYTES: usize = (1 << 30) - 64;
 /// A node of a list that is one listpack.
 const LISTPACK_NODE: u64 = 2;
 /// What a listpack has besides its entries.
@@ -152,31 +157,31 @@ pub fn write(writer: &mut Writer, key: Option<&[u8]>, value: ValueRef<'_>) -> u8
     kind
 }
 
-fn write_object(writer: &mut Writer, object: &Object) {
+fn write_object(writer: &mut Writer, object: ObjectRef<'_>) {
     match object {
-        Object::Bytes(text) => writer.string(text),
-        Object::Hash(hash) => write_hash(writer, hash),
-        Object::List(list) => write_list(writer, list),
-        Object::Set(set) => write_set(writer, set),
-        Object::SortedSet(set) => write_sorted_set(writer, set),
-        Object::Stream(own) => stream::write(writer, own),
+        ObjectRef::Bytes(text) => writer.string(text),
+        ObjectRef::Hash(hash) => write_hash(writer, hash),
+        ObjectRef::List(list) => write_list(writer, list),
+        ObjectRef::Set(set) => write_set(writer, set),
+        ObjectRef::SortedSet(set) => write_sorted_set(writer, set),
+        ObjectRef::Stream(own) => stream::write(writer, own),
     }
 }
 
-fn kind_of(object: &Object) -> u8 {
+fn kind_of(object: ObjectRef<'_>) -> u8 {
     match object {
-        Object::Bytes(_) => kind::STRING,
-        Object::Hash(Hash::Packed(_)) => kind::HASH_LISTPACK,
-        Object::Hash(Hash::PackedExpiring(_)) => kind::HASH_LISTPACK_EXPIRING,
-        Object::Hash(hash) if earliest(hash).is_some() => kind::HASH_EXPIRING,
-        Object::Hash(_) => kind::HASH,
-        Object::List(_) => kind::QUICKLIST_2,
-        Object::Set(Set::Ints(_)) => kind::SET_INTSET,
+        ObjectRef::Bytes(_) => kind::STRING,
+        ObjectRef::Hash(hash::View::Packed(_)) => kind::HASH_LISTPACK,
+        ObjectRef::Hash(hash::View::PackedExpiring(_)) => kind::HASH_LISTPACK_EXPIRING,
+        ObjectRef::Hash(hash) if earliest(hash).is_some() => kind::HASH_EXPIRING,
+        ObjectRef::Hash(_) => kind::HASH,
+        ObjectRef::List(_) => kind::QUICKLIST_2,
+        ObjectRef::Set(set::View::Ints(_)) => kind::SET_INTSET,
         // 7.0 does not know sets as listpacks, and later versions make them of the members.
-        Object::Set(_) => kind::SET,
-        Object::SortedSet(set) if set.as_listpack().is_some() => kind::SORTED_SET_LISTPACK,
-        Object::SortedSet(_) => kind::SORTED_SET_2,
-        Object::Stream(_) => kind::STREAM_2,
+        ObjectRef::Set(_) => kind::SET,
+        ObjectRef::SortedSet(set) if set.as_listpack().is_some() => kind::SORTED_SET_LISTPACK,
+        ObjectRef::SortedSet(_) => kind::SORTED_SET_2,
+        ObjectRef::Stream(_) => kind::STREAM_2,
     }
 }
 
@@ -184,19 +189,27 @@ fn write_list(writer: &mut Writer, list: &List) {
     writer.length(list.runs().len() as u64);
     let mut pack = Vec::new();
     for (count, entries) in list.runs() {
+        // An element that no listpack may hold stands by itself.
+        if entries.len() > LISTPACK_BYTES
+            && let Some((Item::Str(element), _)) = decode(&entries)
+        {
+            writer.length(PLAIN_NODE);
+            writer.string(element);
+            continue;
+        }
         let total = LISTPACK_HEADER + entries.len() + 1;
         pack.clear();
         pack.extend_from_slice(&(total as u32).to_le_bytes());
         pack.extend_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes());
-        pack.extend_from_slice(entries);
+        pack.extend_from_slice(&entries);
         pack.push(LISTPACK_END);
         writer.length(LISTPACK_NODE);
         writer.string(&pack);
     }
 }
 
-fn write_set(writer: &mut Writer, set: &Set) {
-    if let Set::Ints(ints) = set {
+fn write_set(writer: &mut Writer, set: set::View<'_>) {
+    if let set::View::Ints(ints) = set {
         return writer.string(ints.bytes());
     }
     writer.length(set.len() as u64);
@@ -216,7 +229,7 @@ fn write_sorted_set(writer: &mut Writer, set: &SortedSet) {
 }
 
 /// When the first field goes.
-fn earliest(hash: &Hash) -> Option<i64> {
+fn earliest(hash: hash::View<'_>) -> Option<i64> {
     if !hash.has_expiring() {
         return None;
     }
@@ -224,15 +237,15 @@ fn earliest(hash: &Hash) -> Option<i64> {
     moments.min()
 }
 
-fn write_hash(writer: &mut Writer, hash: &Hash) {
+fn write_hash(writer: &mut Writer, hash: hash::View<'_>) {
     let first = match hash {
-        Hash::Packed(pack) => return writer.string(pack.bytes()),
-        Hash::PackedExpiring(fields) => {
+        hash::View::Packed(pack) => return writer.string(pack.to_listpack().bytes()),
+        hash::View::PackedExpiring(fields) => {
             let first = fields.earliest().unwrap_or(0);
             writer.raw(&first.to_le_bytes());
-            return writer.string(fields.pack().bytes());
+            return writer.string(fields.pack().to_listpack().bytes());
         }
-        Hash::Table(_) => earliest(hash),
+        hash::View::Table(_) => earliest(hash),
     };
     if let Some(first) = first {
         writer.raw(&first.to_le_bytes());

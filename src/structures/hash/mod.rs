@@ -1,5 +1,5 @@
-//! Hashes: fields with values, each with a moment at which it goes where it has one. Small ones are a listpack, big ones
-//! a table.
+//! Hashes: fields with values, each with a moment at which it goes where it has one. Small ones are a pack, big ones a
+//! table. What is read is read from a [`View`]: a small hash may lie where its owner has put its bytes.
 //!
 //! A field that has passed is there until it is taken out; whoever reads says what time it is, and does not see it. Whoever
 //! changes a hash takes out what has passed first.
@@ -11,7 +11,7 @@ mod tests;
 
 use self::fields::{FieldIter, Fields};
 use self::packed::PackedFields;
-use super::listpack::{self, Item, Listpack};
+use super::listpack::{Elements, Item, Pack, PackBuf};
 use crate::base::deadline::Deadlines;
 use crate::base::random;
 
@@ -70,22 +70,33 @@ pub struct Field<'a> {
 #[derive(Debug, Clone)]
 pub enum Hash {
     /// A few short fields of which none goes.
-    Packed(Listpack),
+    Packed(PackBuf),
     /// A few short fields of which some may go.
     PackedExpiring(PackedFields),
     /// Any fields.
     Table(Box<Fields>),
 }
 
+/// A hash to be read.
+#[derive(Debug, Clone, Copy)]
+pub enum View<'a> {
+    /// A few short fields of which none goes.
+    Packed(Pack<'a>),
+    /// A few short fields of which some may go.
+    PackedExpiring(&'a PackedFields),
+    /// Any fields.
+    Table(&'a Fields),
+}
+
 impl Default for Hash {
     fn default() -> Self {
-        Self::Packed(Listpack::new())
+        Self::Packed(PackBuf::default())
     }
 }
 
-impl Hash {
+impl<'a> View<'a> {
     /// The encoding, as Redis names it.
-    pub fn encoding(&self) -> &'static str {
+    pub fn encoding(self) -> &'static str {
         match self {
             Self::Packed(_) => "listpack",
             Self::PackedExpiring(_) => "listpackex",
@@ -93,17 +104,8 @@ impl Hash {
         }
     }
 
-    /// Bytes of its allocations, without the structure itself.
-    pub fn allocated(&self) -> usize {
-        match self {
-            Self::Packed(pack) => pack.allocated(),
-            Self::PackedExpiring(fields) => fields.pack().allocated(),
-            Self::Table(fields) => fields.allocated(),
-        }
-    }
-
     /// About how many small allocations freeing takes.
-    pub fn free_effort(&self) -> usize {
+    pub fn free_effort(self) -> usize {
         match self {
             Self::Packed(_) | Self::PackedExpiring(_) => 1,
             Self::Table(fields) => fields.len(),
@@ -111,7 +113,7 @@ impl Hash {
     }
 
     /// Whether there is no field, passed or not. A key whose value is empty does not exist.
-    pub fn is_empty(&self) -> bool {
+    pub fn is_empty(self) -> bool {
         match self {
             Self::Packed(pack) => pack.is_empty(),
             Self::PackedExpiring(fields) => fields.pack().is_empty(),
@@ -121,7 +123,7 @@ impl Hash {
 
     /// Fields, passed or not.
     #[inline]
-    fn count(&self) -> usize {
+    fn count(self) -> usize {
         match self {
             Self::Packed(pack) => pack.len() / 2,
             Self::PackedExpiring(fields) => fields.len(),
@@ -131,7 +133,7 @@ impl Hash {
 
     /// Fields.
     #[inline]
-    pub fn len(&self, seen: Seen) -> usize {
+    pub fn len(self, seen: Seen) -> usize {
         match self.has_due(seen.0) {
             true => self.iter(seen).count(),
             false => self.count(),
@@ -139,7 +141,7 @@ impl Hash {
     }
 
     /// The deadline before which no field goes; `None` when none goes at all.
-    pub fn next_deadline(&self) -> Option<u32> {
+    pub fn next_deadline(self) -> Option<u32> {
         match self {
             Self::Packed(_) => None,
             Self::PackedExpiring(fields) => fields.earliest().map(Deadlines::of),
@@ -148,7 +150,7 @@ impl Hash {
     }
 
     /// Whether fields may have passed at `now`.
-    pub fn has_due(&self, now: i64) -> bool {
+    pub fn has_due(self, now: i64) -> bool {
         match self {
             Self::Packed(_) => false,
             _ => (self.next_deadline()).is_some_and(|deadline| deadline <= Deadlines::of(now)),
@@ -156,7 +158,7 @@ impl Hash {
     }
 
     /// Whether some field goes at some time.
-    pub fn has_expiring(&self) -> bool {
+    pub fn has_expiring(self) -> bool {
         match self {
             Self::Packed(_) => false,
             Self::PackedExpiring(fields) => fields.earliest().is_some(),
@@ -164,18 +166,9 @@ impl Hash {
         }
     }
 
-    /// Takes out fields that have passed, looking at no more than about `limit`; gives their names.
-    pub fn take_due(&mut self, now: i64, limit: usize) -> Vec<Box<[u8]>> {
-        match self {
-            Self::Packed(_) => Vec::new(),
-            Self::PackedExpiring(fields) => fields.take_due(now, limit),
-            Self::Table(fields) => fields.take_due(now, limit),
-        }
-    }
-
     /// A field's value.
     #[inline]
-    pub fn get(&self, name: &[u8], seen: Seen) -> Option<Item<'_>> {
+    pub fn get(self, name: &[u8], seen: Seen) -> Option<Item<'a>> {
         match self {
             Self::Packed(pack) => {
                 let at = pack.find_skipping(name, 1)?;
@@ -193,13 +186,114 @@ impl Hash {
     }
 
     /// When a field goes, if it does; nothing when there is no such field.
-    pub fn expiry(&self, name: &[u8], seen: Seen) -> Option<Option<i64>> {
+    pub fn expiry(self, name: &[u8], seen: Seen) -> Option<Option<i64>> {
         let expires_at = match self {
             Self::Packed(pack) => pack.find_skipping(name, 1).map(|_| None),
             Self::PackedExpiring(fields) => fields.get(name).map(|(_, _, at)| at),
             Self::Table(fields) => fields.get(name).map(|field| field.expires_at()),
         };
         expires_at.filter(|&at| seen.sees(at))
+    }
+
+    /// All fields.
+    pub fn iter(self, seen: Seen) -> Fielded<'a> {
+        let source = match self {
+            Self::Packed(pack) => Source::Pairs(pack.iter()),
+            Self::PackedExpiring(fields) => Source::Triples(fields.pack().iter()),
+            Self::Table(fields) => Source::Table(fields.iter()),
+        };
+        Fielded { source, seen }
+    }
+
+    /// A field chosen at random; `None` when none is seen.
+    pub fn random(self, seen: Seen) -> Option<Field<'a>> {
+        for _ in 0..TRIES {
+            let field = match self {
+                Self::Table(fields) => Field::from(fields.random()?),
+                Self::Packed(pack) => pair_at(pack, 2, random::below(self.count() as u64))?,
+                Self::PackedExpiring(fields) => {
+                    pair_at(fields.pack(), 3, random::below(self.count() as u64))?
+                }
+            };
+            if seen.sees(field.expires_at) {
+                return Some(field);
+            }
+        }
+        let nth = random::below(self.iter(seen).count() as u64);
+        self.iter(seen).nth(nth as usize)
+    }
+
+    /// Shows the fields of a part of a table from `cursor` on, or all fields of a small hash; returns where to go on, or
+    /// `None` at the end. A field that is there throughout a whole pass is shown, whatever else comes and goes.
+    pub fn scan(self, cursor: u64, seen: Seen, mut show: impl FnMut(Field<'a>)) -> Option<u64> {
+        if let Self::Table(fields) = self {
+            return fields.scan(cursor, |field| {
+                if field.is_alive(seen.0) {
+                    show(field.into());
+                }
+            });
+        }
+        self.iter(seen).for_each(show);
+        None
+    }
+}
+
+impl Hash {
+    /// The hash, to be read.
+    #[inline]
+    pub fn view(&self) -> View<'_> {
+        match self {
+            Self::Packed(pack) => View::Packed(pack.view()),
+            Self::PackedExpiring(fields) => View::PackedExpiring(fields),
+            Self::Table(fields) => View::Table(fields),
+        }
+    }
+
+    /// Bytes of its allocations, without the structure itself.
+    pub fn allocated(&self) -> usize {
+        match self {
+            Self::Packed(pack) => pack.allocated(),
+            Self::PackedExpiring(fields) => fields.allocated(),
+            Self::Table(fields) => fields.allocated(),
+        }
+    }
+
+    /// [`View::is_empty`]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.view().is_empty()
+    }
+
+    /// [`View::len`]
+    #[inline]
+    pub fn len(&self, seen: Seen) -> usize {
+        self.view().len(seen)
+    }
+
+    /// [`View::get`]
+    #[inline]
+    pub fn get(&self, name: &[u8], seen: Seen) -> Option<Item<'_>> {
+        self.view().get(name, seen)
+    }
+
+    /// [`View::expiry`]
+    #[inline]
+    pub fn expiry(&self, name: &[u8], seen: Seen) -> Option<Option<i64>> {
+        self.view().expiry(name, seen)
+    }
+
+    /// [`View::iter`]
+    pub fn iter(&self, seen: Seen) -> Fielded<'_> {
+        self.view().iter(seen)
+    }
+
+    /// Takes out fields that have passed, looking at no more than about `limit`; gives their names.
+    pub fn take_due(&mut self, now: i64, limit: usize) -> Vec<Box<[u8]>> {
+        match self {
+            Self::Packed(_) => Vec::new(),
+            Self::PackedExpiring(fields) => fields.take_due(now, limit),
+            Self::Table(fields) => fields.take_due(now, limit),
+        }
     }
 
     /// Prepares for these names and values, given in turn: those that will not fit a small encoding need not go through it.
@@ -213,21 +307,27 @@ impl Hash {
             return;
         }
         let mut bytes = 0usize;
-        let is_many = texts.len() / 2 > limits.entries;
+        let count = texts.len();
+        let is_many = count / 2 > limits.entries;
         let is_long = texts.any(|text| {
             bytes = bytes.saturating_add(text.len());
             text.len() > limits.value
         });
         if is_many || is_long || !self.has_room_for(bytes) {
             self.make_table();
+        } else if let Self::Packed(pack) = self
+            && pack.view().is_empty()
+        {
+            // Each takes a byte of its own, too.
+            pack.reserve(bytes + count);
         }
     }
 
     fn has_room_for(&self, bytes: usize) -> bool {
-        match self {
-            Self::Packed(pack) => pack.has_room_for(bytes),
-            Self::PackedExpiring(fields) => fields.pack().has_room_for(bytes),
-            Self::Table(_) => true,
+        match self.view() {
+            View::Packed(pack) => pack.has_room_for(bytes),
+            View::PackedExpiring(fields) => fields.pack().has_room_for(bytes),
+            View::Table(_) => true,
         }
     }
 
@@ -245,7 +345,7 @@ impl Hash {
             self.make_expiring();
         }
         let is_new = self.put(name, value, lifetime);
-        if is_new && !matches!(self, Self::Table(_)) && self.count() > limits.entries {
+        if is_new && !matches!(self, Self::Table(_)) && self.view().count() > limits.entries {
             self.make_table();
         }
         is_new
@@ -260,8 +360,8 @@ impl Hash {
         };
         match self {
             Self::Packed(pack) => {
-                if let Some(at) = pack.find_skipping(name, 1)
-                    && let Some(place) = pack.next(at)
+                if let Some(at) = pack.view().find_skipping(name, 1)
+                    && let Some(place) = pack.view().next(at)
                 {
                     pack.replace(place, value);
                     return false;
@@ -292,7 +392,7 @@ impl Hash {
     pub fn remove(&mut self, name: &[u8]) -> bool {
         match self {
             Self::Packed(pack) => {
-                let found = pack.find_skipping(name, 1);
+                let found = pack.view().find_skipping(name, 1);
                 found.is_some_and(|at| {
                     pack.remove_from(at, 2);
                     true
@@ -305,7 +405,7 @@ impl Hash {
 
     fn make_expiring(&mut self) {
         if let Self::Packed(pack) = self {
-            *self = Self::PackedExpiring(PackedFields::of_pairs(pack));
+            *self = Self::PackedExpiring(PackedFields::of_pairs(pack.view()));
         }
     }
 
@@ -321,53 +421,6 @@ impl Hash {
         }
         *self = Self::Table(fields);
     }
-
-    /// All fields.
-    pub fn iter(&self, seen: Seen) -> Fielded<'_> {
-        let source = match self {
-            Self::Packed(pack) => Source::Pairs(pack.iter()),
-            Self::PackedExpiring(fields) => Source::Triples(fields.pack().iter()),
-            Self::Table(fields) => Source::Table(fields.iter()),
-        };
-        Fielded { source, seen }
-    }
-
-    /// A field chosen at random; `None` when none is seen.
-    pub fn random(&self, seen: Seen) -> Option<Field<'_>> {
-        for _ in 0..TRIES {
-            let field = match self {
-                Self::Table(fields) => Field::from(fields.random()?),
-                Self::Packed(pack) => pair_at(pack, 2, random::below(self.count() as u64))?,
-                Self::PackedExpiring(fields) => {
-                    pair_at(fields.pack(), 3, random::below(self.count() as u64))?
-                }
-            };
-            if seen.sees(field.expires_at) {
-                return Some(field);
-            }
-        }
-        let nth = random::below(self.iter(seen).count() as u64);
-        self.iter(seen).nth(nth as usize)
-    }
-
-    /// Shows the fields of a part of a table from `cursor` on, or all fields of a small hash; returns where to go on, or
-    /// `None` at the end. A field that is there throughout a whole pass is shown, whatever else comes and goes.
-    pub fn scan<'a>(
-        &'a self,
-        cursor: u64,
-        seen: Seen,
-        mut show: impl FnMut(Field<'a>),
-    ) -> Option<u64> {
-        if let Self::Table(fields) = self {
-            return fields.scan(cursor, |field| {
-                if field.is_alive(seen.0) {
-                    show(field.into());
-                }
-            });
-        }
-        self.iter(seen).for_each(show);
-        None
-    }
 }
 
 impl<'a> From<fields::FieldRef<'a>> for Field<'a> {
@@ -381,9 +434,9 @@ impl<'a> From<fields::FieldRef<'a>> for Field<'a> {
     }
 }
 
-/// The `nth` field of a listpack in which each takes `width` elements.
-fn pair_at(pack: &Listpack, width: usize, nth: u64) -> Option<Field<'_>> {
-    let at = pack.seek((nth as usize * width) as i64)?;
+/// The `nth` field of a pack in which each takes `width` elements.
+fn pair_at(pack: Pack<'_>, width: usize, nth: u64) -> Option<Field<'_>> {
+    let at = pack.seek(nth as usize * width)?;
     let next = pack.next(at)?;
     let expires_at = match (width, pack.next(next)) {
         (3, Some(expiry)) => match pack.at(expiry) {
@@ -400,8 +453,8 @@ fn pair_at(pack: &Listpack, width: usize, nth: u64) -> Option<Field<'_>> {
 }
 
 enum Source<'a> {
-    Pairs(listpack::Iter<'a>),
-    Triples(listpack::Iter<'a>),
+    Pairs(Elements<'a>),
+    Triples(Elements<'a>),
     Table(FieldIter<'a>),
 }
 

@@ -1,14 +1,14 @@
-//! The fields of a small hash where some go at some time: a listpack of names, values and moments, as Redis has it: in
-//! the order of their moments, those without one last, with 0 in its place.
+//! The fields of a small hash where some go at some time: a pack of names, values and moments, as Redis has it: in the
+//! order of their moments, those without one last, with 0 in its place.
 
-use crate::structures::listpack::{Cursor, Item, Listpack};
+use crate::structures::listpack::{Cursor, Item, Pack, PackBuf};
 
 /// What stands behind a field's name: its value and its moment.
 const WIDTH: usize = 3;
 
 /// Fields in the order in which they go.
 #[derive(Debug, Clone, Default)]
-pub struct PackedFields(Listpack);
+pub struct PackedFields(PackBuf);
 
 /// A field's name, value, and when it goes.
 pub type Triple<'a> = (Item<'a>, Item<'a>, Option<i64>);
@@ -22,39 +22,44 @@ fn moment(item: Option<Item<'_>>) -> Option<i64> {
 
 impl PackedFields {
     /// Takes over pairs of which none goes.
-    pub fn of_pairs(pairs: &Listpack) -> Self {
-        let mut pack = Listpack::with_capacity(pairs.bytes().len() + pairs.len());
+    pub fn of_pairs(pairs: Pack<'_>) -> Self {
+        let mut pack = PackBuf::default();
+        pack.reserve(pairs.bytes().len() + pairs.len() / 2);
         let mut items = pairs.iter();
         while let (Some(name), Some(value)) = (items.next(), items.next()) {
-            for item in [name, value] {
-                push(&mut pack, item);
+            for item in [name, value, Item::Int(0)] {
+                pack.push_item(item);
             }
-            pack.push_back_int(0);
         }
         Self(pack)
     }
 
-    /// The listpack.
-    pub fn pack(&self) -> &Listpack {
-        &self.0
+    /// The pack.
+    pub fn pack(&self) -> Pack<'_> {
+        self.0.view()
+    }
+
+    /// Bytes allocated.
+    pub fn allocated(&self) -> usize {
+        self.0.allocated()
     }
 
     /// How many fields there are, whether they have passed or not.
     pub fn len(&self) -> usize {
-        self.0.len() / WIDTH
+        self.pack().len() / WIDTH
     }
 
     fn find(&self, name: &[u8]) -> Option<Cursor> {
-        self.0.find_skipping(name, WIDTH - 1)
+        self.pack().find_skipping(name, WIDTH - 1)
     }
 
     fn at(&self, name: Cursor) -> Option<Triple<'_>> {
-        let value = self.0.next(name)?;
-        let expiry = self.0.next(value)?;
+        let value = self.pack().next(name)?;
+        let expiry = self.pack().next(value)?;
         Some((
-            self.0.at(name)?,
-            self.0.at(value)?,
-            moment(self.0.at(expiry)),
+            self.pack().at(name)?,
+            self.pack().at(value)?,
+            moment(self.pack().at(expiry)),
         ))
     }
 
@@ -68,7 +73,7 @@ impl PackedFields {
         let known = self.find(name);
         if let Some(at) = known {
             let is_same = self.at(at).is_some_and(|(_, _, known)| known == expires_at);
-            if let Some(place) = self.0.next(at).filter(|_| is_same) {
+            if let Some(place) = self.pack().next(at).filter(|_| is_same) {
                 self.0.replace(place, value);
                 return false;
             }
@@ -95,13 +100,13 @@ impl PackedFields {
 
     /// The first field that goes after `at`, or does not go.
     fn first_after(&self, at: i64) -> Option<Cursor> {
-        let mut name = self.0.first();
+        let mut name = self.pack().first();
         while let Some(here) = name {
-            let expiry = self.0.next(self.0.next(here)?)?;
-            if moment(self.0.at(expiry)).is_none_or(|known| known > at) {
+            let expiry = self.pack().next(self.pack().next(here)?)?;
+            if moment(self.pack().at(expiry)).is_none_or(|known| known > at) {
                 return Some(here);
             }
-            name = self.0.next(expiry);
+            name = self.pack().next(expiry);
         }
         None
     }
@@ -126,14 +131,14 @@ impl PackedFields {
 
     /// When the first field goes.
     pub fn earliest(&self) -> Option<i64> {
-        self.0.first().and_then(|at| self.at(at)?.2)
+        self.pack().first().and_then(|at| self.at(at)?.2)
     }
 
     /// Takes out up to `limit` fields that have passed; gives their names.
     pub fn take_due(&mut self, now: i64, limit: usize) -> Vec<Box<[u8]>> {
         let mut names = Vec::new();
         while names.len() < limit
-            && let Some(at) = self.0.first()
+            && let Some(at) = self.pack().first()
             && let Some((name, _, Some(moment))) = self.at(at)
             && moment < now
         {
@@ -141,13 +146,5 @@ impl PackedFields {
             self.0.remove_from(at, WIDTH);
         }
         names
-    }
-}
-
-/// Adds an item of another listpack.
-fn push(pack: &mut Listpack, item: Item<'_>) {
-    match item {
-        Item::Int(value) => pack.push_back_int(value),
-        Item::Str(text) => pack.push_back(text),
     }
 }

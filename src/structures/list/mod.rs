@@ -7,6 +7,7 @@ mod nodes;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 pub use iter::Iter;
@@ -24,11 +25,12 @@ const SAFE_SIZE: usize = 8192;
 /// What an entry may take besides its bytes: Redis's estimate, which decides where nodes end.
 const ENTRY_OVERHEAD: usize = 8;
 
-/// How much one node may hold: `list-max-listpack-size`.
+/// How much one node may hold: `list-max-listpack-size`; and which are compressed: `list-compress-depth`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     bytes: usize,
     count: usize,
+    depth: usize,
 }
 
 impl Limit {
@@ -39,14 +41,25 @@ impl Limit {
             Ok(count) => Self {
                 bytes: SAFE_SIZE,
                 count: count.max(1),
+                depth: 0,
             },
             Err(_) => {
                 let level = (setting.unsigned_abs() as usize).min(SIZES.len());
                 Self {
                     bytes: SIZES[level - 1],
                     count: usize::MAX,
+                    depth: 0,
                 }
             }
+        }
+    }
+
+    /// The same limit where all but so many nodes at either end are compressed; 0: none is.
+    #[inline]
+    pub fn compressing(self, depth: u32) -> Self {
+        Self {
+            depth: depth as usize,
+            ..self
         }
     }
 
@@ -71,6 +84,7 @@ impl Limit {
                 _ => usize::MAX,
             },
             count: self.count / 2,
+            depth: self.depth,
         }
     }
 }
@@ -116,7 +130,7 @@ impl List {
 
     /// About how many small allocations freeing takes.
     pub fn free_effort(&self) -> usize {
-        self.runs().len()
+        self.node_count()
     }
 
     /// Elements.
@@ -142,7 +156,7 @@ impl List {
     }
 
     /// Its nodes, each as its number of elements and their entries in listpack's encoding.
-    pub fn runs(&self) -> impl ExactSizeIterator<Item = (usize, &[u8])> {
+    pub fn runs(&self) -> impl ExactSizeIterator<Item = (usize, Cow<'_, [u8]>)> {
         let (packed, row) = match &self.shape {
             Shape::Packed(node) => (Some(node), None),
             Shape::Row(row) => (None, Some(row)),
@@ -150,7 +164,9 @@ impl List {
         let count = row.map_or(1, |row| row.nodes().len());
         (0..count).map(move |at| {
             let node = packed.or_else(|| row?.nodes().get(at));
-            node.map_or((0, &[][..]), |node| (node.count(), node.entries()))
+            node.map_or((0, Cow::Borrowed(&[][..])), |node| {
+                (node.count(), node.entries_once())
+            })
         })
     }
 
@@ -213,6 +229,13 @@ impl List {
             && let Some(node) = row.take_small(limit.half())
         {
             self.shape = Shape::Packed(node);
+        }
+    }
+
+    /// Gives back what reading compressed nodes has unpacked.
+    pub fn forget_read(&mut self) {
+        if let Shape::Row(row) = &mut self.shape {
+            row.forget_read();
         }
     }
 
@@ -325,6 +348,20 @@ impl List {
     /// All elements in order.
     pub fn iter(&self) -> Iter<'_> {
         self.iter_from(0, End::Head)
+    }
+
+    /// How many bytes the entries of all nodes are, as they are and as they are kept, and whether any are compressed.
+    pub fn packing(&self) -> (usize, usize, bool) {
+        let nodes = self.as_row().into_iter().flat_map(Nodes::nodes);
+        nodes.fold((0, 0, false), |(used, kept, any), node| {
+            let own = node.used() + LISTPACK_FRAME;
+            let sealed = node.sealed();
+            (
+                used + own,
+                kept + sealed.unwrap_or(own),
+                any | sealed.is_some(),
+            )
+        })
     }
 
     /// Nodes of a quicklist; 1 for a listpack.

@@ -2,12 +2,23 @@
 //!
 //! Header and end mark of a listpack are left out: they would have to be written with each push, and the header stands
 //! where room for the next element must be.
+//!
+//! A node may be sealed: its entries are compressed until one of them is wanted. Reading unpacks them beside the compressed
+//! ones, changing opens the node.
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use crate::base::lzf;
 use crate::structures::listpack::Item;
 use crate::structures::listpack::codec::{Encoded, decode, entry_size, entry_size_before};
 
 /// Bytes that the same elements need besides in a listpack; limits count them.
 pub const LISTPACK_FRAME: usize = 7;
+/// Fewer bytes are not worth compressing.
+const SEAL_FROM: usize = 48;
+/// What compression must save.
+const SEAL_SAVES: usize = 8;
 /// Smaller allocations are not worth giving room back.
 const SHRINK_FROM: usize = 256;
 
@@ -28,14 +39,37 @@ pub struct Node {
     /// Where the entries begin.
     start: u32,
     count: u32,
+    /// The entries, while they are compressed; then there are no others.
+    sealed: Option<Box<Sealed>>,
+}
+
+/// Compressed entries.
+#[derive(Debug, Clone)]
+struct Sealed {
+    packed: Box<[u8]>,
+    /// Bytes of the entries.
+    len: usize,
+    /// The entries, once they have been read.
+    read: OnceLock<Box<[u8]>>,
+}
+
+impl Sealed {
+    fn unpacked(&self) -> Vec<u8> {
+        // What was packed here unpacks.
+        lzf::unpack(&self.packed, self.len).unwrap_or_default()
+    }
 }
 
 impl Clone for Node {
     fn clone(&self) -> Self {
         Self {
-            bytes: self.entries().to_vec(),
+            bytes: match self.sealed {
+                Some(_) => Vec::new(),
+                None => self.entries().to_vec(),
+            },
             start: 0,
             count: self.count,
+            sealed: self.sealed.clone(),
         }
     }
 }
@@ -51,6 +85,7 @@ impl Node {
             start: bytes.len() as u32,
             bytes,
             count: 0,
+            sealed: None,
         }
     }
 
@@ -60,24 +95,82 @@ impl Node {
             bytes: entries.to_vec(),
             start: 0,
             count: count as u32,
+            sealed: None,
         }
     }
 
     /// The entries, in listpack's encoding.
     #[inline]
     pub fn entries(&self) -> &[u8] {
-        &self.bytes[self.start as usize..]
+        match &self.sealed {
+            None => &self.bytes[self.start as usize..],
+            Some(sealed) => (sealed.read).get_or_init(|| sealed.unpacked().into_boxed_slice()),
+        }
+    }
+
+    /// The entries; those of a sealed node are unpacked for this once.
+    pub fn entries_once(&self) -> Cow<'_, [u8]> {
+        match &self.sealed {
+            Some(sealed) if sealed.read.get().is_none() => Cow::Owned(sealed.unpacked()),
+            _ => Cow::Borrowed(self.entries()),
+        }
     }
 
     /// Bytes of the entries.
     #[inline]
     pub fn used(&self) -> usize {
-        self.bytes.len() - self.start as usize
+        match &self.sealed {
+            None => self.bytes.len() - self.start as usize,
+            Some(sealed) => sealed.len,
+        }
     }
 
     /// Bytes allocated.
     pub fn allocated(&self) -> usize {
-        self.bytes.capacity()
+        let sealed = self.sealed.as_ref().map_or(0, |sealed| {
+            let read = sealed.read.get().map_or(0, |read| read.len());
+            size_of::<Sealed>() + sealed.packed.len() + read
+        });
+        self.bytes.capacity() + sealed
+    }
+
+    // ---- Compression
+
+    /// Bytes of the compressed entries, where they are.
+    pub fn sealed(&self) -> Option<usize> {
+        self.sealed.as_ref().map(|sealed| sealed.packed.len())
+    }
+
+    /// Gives back the entries of a sealed node that have been read.
+    pub fn forget_read(&mut self) {
+        if let Some(sealed) = &mut self.sealed {
+            sealed.read.take();
+        }
+    }
+
+    /// Compresses the entries, if that saves something.
+    pub fn seal(&mut self) {
+        let entries = &self.bytes[self.start as usize..];
+        if self.sealed.is_some() || entries.len() < SEAL_FROM {
+            return;
+        }
+        let packed = lzf::pack(entries).filter(|packed| packed.len() + SEAL_SAVES <= entries.len());
+        if let Some(packed) = packed {
+            self.sealed = Some(Box::new(Sealed {
+                packed: packed.into_boxed_slice(),
+                len: entries.len(),
+                read: OnceLock::new(),
+            }));
+            (self.bytes, self.start) = (Vec::new(), 0);
+        }
+    }
+
+    /// Undoes [`Node::seal`].
+    #[inline]
+    pub fn open(&mut self) {
+        if let Some(sealed) = self.sealed.take() {
+            (self.bytes, self.start) = (sealed.unpacked(), 0);
+        }
     }
 
     /// Elements.
@@ -91,6 +184,7 @@ impl Node {
     /// Adds an element at an end.
     #[inline]
     pub fn push(&mut self, end: End, entry: &Encoded<'_>) {
+        self.open();
         let size = entry.size();
         match end {
             End::Head => {
@@ -157,6 +251,7 @@ impl Node {
     /// Removes the element at an end.
     #[inline]
     pub fn pop(&mut self, end: End) {
+        self.open();
         let size = match end {
             End::Head => entry_size(self.entries()),
             End::Tail => entry_size_before(self.entries()),
@@ -210,6 +305,7 @@ impl Node {
 
     /// Adds an element before the `index`th.
     pub fn insert(&mut self, index: usize, entry: &Encoded<'_>) {
+        self.open();
         let at = self.start as usize + self.offset(index);
         self.splice(at, 0, entry);
         self.count += 1;
@@ -217,6 +313,7 @@ impl Node {
 
     /// Puts an element in the place of the `index`th.
     pub fn replace(&mut self, index: usize, entry: &Encoded<'_>) {
+        self.open();
         let at = self.start as usize + self.offset(index);
         let old = entry_size(&self.bytes[at..]).unwrap_or(0);
         self.splice(at, old, entry);
@@ -235,6 +332,7 @@ impl Node {
 
     /// Removes `count` elements from the `first`th on; so many are there.
     pub fn remove(&mut self, first: usize, count: usize) {
+        self.open();
         let (from, to) = (self.offset(first), self.offset(first + count));
         let start = self.start as usize;
         self.count -= count as u32;
@@ -277,7 +375,7 @@ impl Node {
             at += size;
         }
         if removed > 0 {
-            (self.bytes, self.start) = (kept, 0);
+            (self.bytes, self.start, self.sealed) = (kept, 0, None);
             self.count -= removed as u32;
         }
         removed
@@ -285,6 +383,7 @@ impl Node {
 
     /// Takes the elements from the `index`th on away into a node of their own.
     pub fn split_off(&mut self, index: usize) -> Self {
+        self.open();
         let at = self.offset(index);
         let tail = Self::of_entries(&self.entries()[at..], self.count() - index);
         self.bytes.truncate(self.start as usize + at);
@@ -295,7 +394,8 @@ impl Node {
 
     /// Adds another node's elements behind this one's.
     pub fn append(&mut self, other: &Self) {
-        self.bytes.extend_from_slice(other.entries());
+        self.open();
+        self.bytes.extend_from_slice(&other.entries_once());
         self.count += other.count;
     }
 }

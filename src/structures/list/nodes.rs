@@ -1,6 +1,7 @@
 //! A row of nodes: the shape of a big list. No node is empty, but while a method is at work.
 
 use std::collections::{VecDeque, vec_deque};
+use std::ops::Range;
 
 use super::node::{End, Node};
 use super::{LISTPACK_FRAME, Limit};
@@ -12,6 +13,8 @@ use crate::structures::listpack::codec::Encoded;
 pub struct Nodes {
     nodes: VecDeque<Node>,
     len: usize,
+    /// So many nodes at either end stay open, those between are sealed; 0: none is.
+    depth: usize,
 }
 
 impl Nodes {
@@ -21,7 +24,11 @@ impl Nodes {
         if len > 0 {
             nodes.push_back(node);
         }
-        Self { nodes, len }
+        Self {
+            nodes,
+            len,
+            depth: 0,
+        }
     }
 
     pub fn nodes(&self) -> &VecDeque<Node> {
@@ -40,12 +47,21 @@ impl Nodes {
     /// Adds a node behind the others.
     pub fn add(&mut self, node: Node) {
         self.len += node.count();
+        self.make_room();
         self.nodes.push_back(node);
+    }
+
+    /// Makes room for another node or two, by an eighth: a row twice as long as it must be would be felt.
+    fn make_room(&mut self) {
+        if self.nodes.capacity() < self.nodes.len() + 2 {
+            self.nodes.reserve_exact(self.nodes.len() / 8 + 4);
+        }
     }
 
     /// The only node, if it is within a limit.
     pub fn take_small(&mut self, limit: Limit) -> Option<Node> {
-        let node = self.nodes.front()?;
+        let node = self.nodes.front_mut()?;
+        node.open();
         let bytes = node.used() + LISTPACK_FRAME;
         match limit.is_exceeded(bytes, node.count()) {
             true => None,
@@ -78,9 +94,60 @@ impl Nodes {
         };
         let mut node = Node::with_capacity(capacity, end);
         node.push(end, entry);
+        self.make_room();
         match end {
             End::Head => self.nodes.push_front(node),
             End::Tail => self.nodes.push_back(node),
+        }
+        self.depth = limit.depth;
+        self.seal_behind(end);
+    }
+
+    // ---- Compression
+
+    /// A node has come to an end: another is no longer near enough to it to stay open.
+    fn seal_behind(&mut self, end: End) {
+        let (depth, count) = (self.depth, self.nodes.len());
+        if depth == 0 || count <= 2 * depth {
+            return;
+        }
+        let at = match end {
+            End::Head => depth,
+            End::Tail => count - 1 - depth,
+        };
+        self.nodes[at].seal();
+    }
+
+    /// A node has gone from an end: another has come near enough to it to be open.
+    fn open_behind(&mut self, end: End) {
+        let at = match end {
+            End::Head => self.depth.checked_sub(1),
+            End::Tail => self.nodes.len().checked_sub(self.depth.max(1)),
+        };
+        if let Some(node) = at.and_then(|at| self.nodes.get_mut(at)) {
+            node.open();
+        }
+    }
+
+    /// After a change in some nodes: seals those that are to be sealed, and opens those near the ends.
+    fn settle(&mut self, changed: Range<usize>) {
+        if self.depth == 0 {
+            return;
+        }
+        let count = self.nodes.len();
+        let inner =
+            self.depth.min(count)..count.saturating_sub(self.depth).max(self.depth.min(count));
+        for at in changed.start.max(inner.start)..changed.end.min(inner.end) {
+            self.nodes[at].seal();
+        }
+        let ends = (0..inner.start).chain(inner.end..count);
+        ends.for_each(|at| self.nodes[at].open());
+    }
+
+    /// Gives back what reading sealed nodes has unpacked.
+    pub fn forget_read(&mut self) {
+        if self.depth > 0 {
+            self.nodes.iter_mut().for_each(Node::forget_read);
         }
     }
 
@@ -106,6 +173,9 @@ impl Nodes {
                 End::Head => self.nodes.pop_front(),
                 End::Tail => self.nodes.pop_back(),
             };
+            if self.depth > 0 {
+                self.open_behind(end);
+            }
             self.give_back();
         }
     }
@@ -161,19 +231,27 @@ impl Nodes {
     /// `index` is within.
     pub fn set(&mut self, index: usize, entry: &Encoded<'_>, bytes: usize, limit: Limit) {
         let (at, index) = self.find(index);
+        self.depth = limit.depth;
         let node = &mut self.nodes[at];
         if node.count() == 1 || limit.allows(node, bytes) {
-            return node.replace(index, entry);
+            node.replace(index, entry);
+            return self.settle(at..at + 1);
         }
         node.remove(index, 1);
         self.len -= 1;
+        self.depth = limit.depth;
         self.insert_at(at, index, entry, bytes, limit);
+        // What is torn apart and put together again is no more than this.
+        self.settle(at.saturating_sub(1)..at + 4);
     }
 
     /// `index` is within and not at the very beginning.
     pub fn insert(&mut self, index: usize, entry: &Encoded<'_>, bytes: usize, limit: Limit) {
         let (at, index) = self.find(index);
+        self.depth = limit.depth;
         self.insert_at(at, index, entry, bytes, limit);
+        // What is torn apart and put together again is no more than this.
+        self.settle(at.saturating_sub(1)..at + 4);
     }
 
     /// Adds an element before one of a node, or behind its last.
@@ -198,6 +276,7 @@ impl Nodes {
         }
         let mut own = Node::default();
         own.push(End::Tail, entry);
+        self.make_room();
         let node = &mut self.nodes[at];
         if index == 0 {
             self.nodes.insert(at, own);
@@ -249,6 +328,7 @@ impl Nodes {
         }
         self.nodes.drain(whole_from..whole_from + whole);
         self.len -= count;
+        self.settle(whole_from.saturating_sub(1)..whole_from + 2);
         self.give_back();
     }
 
@@ -262,10 +342,17 @@ impl Nodes {
                 End::Head => step,
                 End::Tail => self.nodes.len() - 1 - step,
             };
-            removed += self.nodes[at].remove_matching(wanted, most - removed, from);
+            let node = &mut self.nodes[at];
+            let here = node.remove_matching(wanted, most - removed, from);
+            removed += here;
+            node.forget_read();
+            if here > 0 && self.depth > 0 {
+                node.seal();
+            }
         }
         self.nodes.retain(|node| node.count() > 0);
         self.len -= removed;
+        self.settle(0..0);
         self.give_back();
         removed
     }

@@ -129,8 +129,9 @@ impl<'a> Encoded<'a> {
         }
     }
 
+    /// Bytes of the entry without its backlen.
     #[inline]
-    fn body(&self) -> usize {
+    pub fn body(&self) -> usize {
         self.head_len + self.data.len()
     }
 
@@ -144,9 +145,16 @@ impl<'a> Encoded<'a> {
     #[inline]
     pub fn write(&self, out: &mut [u8]) {
         let body = self.body();
-        out[..self.head_len].copy_from_slice(&self.head[..self.head_len]);
-        out[self.head_len..body].copy_from_slice(self.data);
+        self.write_body(&mut out[..body]);
         write_backlen(body, &mut out[body..]);
+    }
+
+    /// Writes the entry without its backlen into exactly [`Encoded::body`] bytes.
+    #[inline]
+    pub fn write_body(&self, out: &mut [u8]) {
+        let (head, data) = out.split_at_mut(self.head_len);
+        head.copy_from_slice(&self.head[..self.head_len]);
+        data.copy_from_slice(self.data);
     }
 }
 
@@ -176,8 +184,16 @@ fn write_backlen(body: usize, out: &mut [u8]) {
 /// The item that starts here, and the bytes of its whole entry. `None` when no whole entry does.
 #[inline]
 pub fn decode(bytes: &[u8]) -> Option<(Item<'_>, usize)> {
+    let (item, body) = decode_body(bytes)?;
+    let size = body + backlen_size(body);
+    (size <= bytes.len()).then_some((item, size))
+}
+
+/// The item that starts here, and the bytes of its entry without the backlen. `None` when no entry does.
+#[inline]
+pub fn decode_body(bytes: &[u8]) -> Option<(Item<'_>, usize)> {
     let (&code, rest) = bytes.split_first()?;
-    let (item, body) = match code {
+    Some(match code {
         0..=0x7F => (Item::Int(i64::from(code)), 1),
         0x80..=0xBF => {
             let len = usize::from(code & 0x3F);
@@ -201,9 +217,7 @@ pub fn decode(bytes: &[u8]) -> Option<(Item<'_>, usize)> {
         0xF3 => (Item::Int(wide::<4>(rest)?), 5),
         0xF4 => (Item::Int(wide::<8>(rest)?), 9),
         _ => return None,
-    };
-    let size = body + backlen_size(body);
-    (size <= bytes.len()).then_some((item, size))
+    })
 }
 
 /// A little-endian integer of `N` bytes with its sign.

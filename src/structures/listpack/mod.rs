@@ -8,11 +8,13 @@
 //! | 1 | 0xFF |
 
 pub mod codec;
+mod pack;
 #[cfg(test)]
 mod tests;
 
 pub use codec::Item;
 use codec::{Encoded, decode, entry_size, entry_size_before};
+pub use pack::{Elements, Pack, PackBuf};
 
 const HEADER: usize = 6;
 const END: u8 = 0xFF;

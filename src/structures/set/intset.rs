@@ -16,6 +16,79 @@ pub struct IntSet {
     bytes: Vec<u8>,
 }
 
+/// Integers in bytes that lie elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Ints<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Ints<'a> {
+    /// Bytes that an [`IntSet`] has given.
+    #[inline]
+    pub fn of_bytes(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// All its bytes, in Redis's layout.
+    #[inline]
+    pub fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    #[inline]
+    fn width(self) -> usize {
+        usize::from(self.bytes[0])
+    }
+
+    /// How many integers there are.
+    #[inline]
+    pub fn len(self) -> usize {
+        (self.bytes.len() - HEADER) / self.width()
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.bytes.len() == HEADER
+    }
+
+    /// The `at`th integer in ascending order; `at` is below the length.
+    #[inline]
+    pub fn get(self, at: usize) -> i64 {
+        read(self.bytes, self.width(), at)
+    }
+
+    /// Whether an integer is there.
+    #[inline]
+    pub fn contains(self, value: i64) -> bool {
+        self.search(value).is_ok()
+    }
+
+    /// Where an integer is, or where it belongs.
+    fn search(self, value: i64) -> Result<usize, usize> {
+        let (width, len) = (self.width(), self.len());
+        if width_of(value) > width {
+            return Err(if value < 0 { 0 } else { len });
+        }
+        // Ascending insertions are the common ones.
+        match len.checked_sub(1).map(|last| read(self.bytes, width, last)) {
+            None => return Err(0),
+            Some(last) if last < value => return Err(len),
+            Some(_) => {}
+        }
+        let (mut low, mut high) = (0, len);
+        while low < high {
+            let middle = low.midpoint(high);
+            match read(self.bytes, width, middle) {
+                known if known == value => return Ok(middle),
+                known if known < value => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        Err(low)
+    }
+}
+
 impl Default for IntSet {
     fn default() -> Self {
         let mut bytes = Vec::with_capacity(HEADER + 8);
@@ -68,9 +141,24 @@ impl IntSet {
             .then_some(set)
     }
 
-    /// All its bytes, in Redis's layout.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// The integers, to be read.
+    #[inline]
+    pub fn view(&self) -> Ints<'_> {
+        Ints { bytes: &self.bytes }
+    }
+
+    /// A copy of integers, in a buffer that was in use before.
+    #[inline]
+    pub fn copied(ints: Ints<'_>, mut room: Vec<u8>) -> Self {
+        room.clear();
+        room.extend_from_slice(ints.bytes);
+        Self { bytes: room }
+    }
+
+    /// Takes its buffer, to be used again; nothing may be done with it any more.
+    #[inline]
+    pub fn take_room(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
     }
 
     /// Bytes allocated.
@@ -80,25 +168,25 @@ impl IntSet {
 
     #[inline]
     fn width(&self) -> usize {
-        usize::from(self.bytes[0])
+        self.view().width()
     }
 
     /// How many integers there are.
     #[inline]
     pub fn len(&self) -> usize {
-        (self.bytes.len() - HEADER) / self.width()
+        self.view().len()
     }
 
     /// Whether there is none.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.bytes.len() == HEADER
+        self.view().is_empty()
     }
 
     /// The `at`th integer in ascending order; `at` is below the length.
     #[inline]
     pub fn get(&self, at: usize) -> i64 {
-        read(&self.bytes, self.width(), at)
+        self.view().get(at)
     }
 
     /// The smallest.
@@ -119,34 +207,7 @@ impl IntSet {
     /// Whether an integer is there.
     #[inline]
     pub fn contains(&self, value: i64) -> bool {
-        self.search(value).is_ok()
-    }
-
-    /// Where an integer is, or where it belongs.
-    fn search(&self, value: i64) -> Result<usize, usize> {
-        let (width, len) = (self.width(), self.len());
-        if width_of(value) > width {
-            return Err(if value < 0 { 0 } else { len });
-        }
-        // Ascending insertions are the common ones.
-        match len
-            .checked_sub(1)
-            .map(|last| read(&self.bytes, width, last))
-        {
-            None => return Err(0),
-            Some(last) if last < value => return Err(len),
-            Some(_) => {}
-        }
-        let (mut low, mut high) = (0, len);
-        while low < high {
-            let middle = low.midpoint(high);
-            match read(&self.bytes, width, middle) {
-                known if known == value => return Ok(middle),
-                known if known < value => low = middle + 1,
-                _ => high = middle,
-            }
-        }
-        Err(low)
+        self.view().contains(value)
     }
 
     /// Adds an integer; false when it is there already.
@@ -154,7 +215,7 @@ impl IntSet {
         if width_of(value) > self.width() {
             self.widen(width_of(value));
         }
-        let Err(at) = self.search(value) else {
+        let Err(at) = self.view().search(value) else {
             return false;
         };
         let (width, old) = (self.width(), self.bytes.len());
@@ -169,7 +230,7 @@ impl IntSet {
 
     /// Removes an integer; false when it is not there.
     pub fn remove(&mut self, value: i64) -> bool {
-        let Ok(at) = self.search(value) else {
+        let Ok(at) = self.view().search(value) else {
             return false;
         };
         let width = self.width();
@@ -239,7 +300,7 @@ mod tests {
                 prop_assert_eq!((set.len(), set.first(), set.last()), (model.len(), model.first().copied(), model.last().copied()));
             }
             prop_assert!(set.iter().eq(model.iter().copied()));
-            prop_assert_eq!(IntSet::from_bytes(set.bytes().to_vec()), Some(set));
+            prop_assert_eq!(IntSet::from_bytes(set.view().bytes().to_vec()), Some(set));
         }
 
         #[test]
@@ -247,7 +308,7 @@ mod tests {
             let framed = [&[width, 0, 0, 0, len, 0, 0, 0], &bytes[..]].concat();
             for bytes in [bytes, framed] {
                 if let Some(set) = IntSet::from_bytes(bytes.clone()) {
-                    prop_assert_eq!(set.bytes(), &bytes[..]);
+                    prop_assert_eq!(set.view().bytes(), &bytes[..]);
                     prop_assert!(set.iter().is_sorted());
                 }
             }
@@ -258,11 +319,14 @@ mod tests {
     fn has_the_layout_of_redis() {
         let mut set = IntSet::default();
         assert!(set.insert(5) && set.insert(-1));
-        assert_eq!(set.bytes(), [2, 0, 0, 0, 2, 0, 0, 0, 0xff, 0xff, 5, 0]);
+        assert_eq!(
+            set.view().bytes(),
+            [2, 0, 0, 0, 2, 0, 0, 0, 0xff, 0xff, 5, 0]
+        );
         assert!(set.insert(65_536));
         let wide = [
             4, 0, 0, 0, 3, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 5, 0, 0, 0, 0, 0, 1, 0,
         ];
-        assert_eq!(set.bytes(), wide);
+        assert_eq!(set.view().bytes(), wide);
     }
 }

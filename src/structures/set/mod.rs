@@ -1,17 +1,18 @@
-//! Sets: members without order. Small ones are integers in order or a listpack, big ones a table.
+//! Sets: members without order. Small ones are integers in order or a pack, big ones a table. What is read is read from a
+//! [`View`]: a small set may lie where its owner has put its bytes.
 
 pub mod intset;
 #[cfg(test)]
 mod tests;
 
-use self::intset::IntSet;
-use super::listpack::{self, Item, Listpack};
+use self::intset::{IntSet, Ints};
+use super::listpack::{self, Item, Pack, PackBuf};
 use super::table::{self, Elements, Head, Record};
 use crate::base::hash::hash;
 use crate::base::numbers::parse_i64;
 use crate::base::random;
 
-/// A listpack may not be asked to hold more integers than this while it is made from an intset.
+/// A pack may not be asked to hold more integers than this while it is made from an intset.
 const MOST_BYTES_OF_AN_INTEGER: usize = 11;
 /// The most members of an intset, whatever the configuration says.
 const MOST_INTEGERS: usize = 1 << 30;
@@ -42,9 +43,20 @@ pub enum Set {
     /// Integers only.
     Ints(IntSet),
     /// A few short members.
-    Packed(Listpack),
+    Packed(PackBuf),
     /// Any members.
     Table(Box<Elements<Member>>),
+}
+
+/// A set to be read.
+#[derive(Debug, Clone, Copy)]
+pub enum View<'a> {
+    /// Integers only.
+    Ints(Ints<'a>),
+    /// A few short members.
+    Packed(Pack<'a>),
+    /// Any members.
+    Table(&'a Elements<Member>),
 }
 
 impl Default for Set {
@@ -53,24 +65,156 @@ impl Default for Set {
     }
 }
 
+impl<'a> View<'a> {
+    /// Whether both are the same set, not only equal.
+    pub fn is(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Ints(one), Self::Ints(other)) => std::ptr::eq(one.bytes(), other.bytes()),
+            (Self::Packed(one), Self::Packed(other)) => std::ptr::eq(one.bytes(), other.bytes()),
+            (Self::Table(one), Self::Table(other)) => std::ptr::eq(one, other),
+            _ => false,
+        }
+    }
+
+    /// The encoding, as Redis names it.
+    pub fn encoding(self) -> &'static str {
+        match self {
+            Self::Ints(_) => "intset",
+            Self::Packed(_) => "listpack",
+            Self::Table(_) => "hashtable",
+        }
+    }
+
+    /// About how many small allocations freeing takes.
+    pub fn free_effort(self) -> usize {
+        match self {
+            Self::Ints(_) | Self::Packed(_) => 1,
+            Self::Table(table) => table.len(),
+        }
+    }
+
+    /// Members.
+    #[inline]
+    pub fn len(self) -> usize {
+        match self {
+            Self::Ints(ints) => ints.len(),
+            Self::Packed(pack) => pack.len(),
+            Self::Table(table) => table.len(),
+        }
+    }
+
+    /// Whether there is no member. A key whose value is empty does not exist.
+    pub fn is_empty(self) -> bool {
+        match self {
+            Self::Ints(ints) => ints.is_empty(),
+            Self::Packed(pack) => pack.is_empty(),
+            Self::Table(table) => table.is_empty(),
+        }
+    }
+
+    /// Whether these bytes are a member.
+    #[inline]
+    pub fn contains(self, member: &[u8]) -> bool {
+        match self {
+            Self::Ints(ints) => parse_i64(member).is_some_and(|value| ints.contains(value)),
+            Self::Packed(pack) => pack.find(member).is_some(),
+            Self::Table(table) => table.find(member).is_some(),
+        }
+    }
+
+    /// [`Set::contains`] for a member of another set.
+    #[inline]
+    pub fn contains_item(self, member: Item<'_>) -> bool {
+        match (self, member) {
+            (Self::Ints(ints), Item::Int(value)) => ints.contains(value),
+            _ => self.contains(member.as_bytes(&mut itoa::Buffer::new())),
+        }
+    }
+
+    /// All members.
+    pub fn iter(self) -> Iter<'a> {
+        match self {
+            Self::Ints(ints) => Iter::Ints(ints, 0),
+            Self::Packed(pack) => Iter::Packed(pack.iter()),
+            Self::Table(table) => Iter::Table(table.iter()),
+        }
+    }
+
+    /// A member chosen at random; `None` when there is none.
+    pub fn random(self) -> Option<Item<'a>> {
+        match self {
+            Self::Ints(ints) if ints.is_empty() => None,
+            Self::Ints(ints) => Some(Item::Int(
+                ints.get(random::below(ints.len() as u64) as usize),
+            )),
+            Self::Packed(pack) => pack.get(random::below(pack.len() as u64) as usize),
+            Self::Table(table) => table.random().map(|member| Item::Str(member.key())),
+        }
+    }
+
+    /// Shows the members of a part of a table from `cursor` on, or all members of a small set; returns where to go on, or
+    /// `None` at the end. A member that is there throughout a whole pass is shown, whatever else comes and goes.
+    pub fn scan(self, cursor: u64, mut show: impl FnMut(Item<'a>)) -> Option<u64> {
+        if let Self::Table(table) = self {
+            return table.scan(cursor, |member| show(Item::Str(member.key())));
+        }
+        self.iter().for_each(show);
+        None
+    }
+}
+
 impl Set {
+    /// The set, to be read.
+    #[inline]
+    pub fn view(&self) -> View<'_> {
+        match self {
+            Self::Ints(ints) => View::Ints(ints.view()),
+            Self::Packed(pack) => View::Packed(pack.view()),
+            Self::Table(table) => View::Table(table),
+        }
+    }
+
+    /// [`View::len`]
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.view().len()
+    }
+
+    /// [`View::is_empty`]
+    pub fn is_empty(&self) -> bool {
+        self.view().is_empty()
+    }
+
+    /// [`View::contains`]
+    #[inline]
+    pub fn contains(&self, member: &[u8]) -> bool {
+        self.view().contains(member)
+    }
+
+    /// [`View::contains_item`]
+    #[inline]
+    pub fn contains_item(&self, member: Item<'_>) -> bool {
+        self.view().contains_item(member)
+    }
+
+    /// [`View::iter`]
+    pub fn iter(&self) -> Iter<'_> {
+        self.view().iter()
+    }
+
+    /// [`View::random`]
+    pub fn random(&self) -> Option<Item<'_>> {
+        self.view().random()
+    }
+
     /// An empty set in the encoding that suits its first member and about so many others.
     pub fn for_members(first: &[u8], count: usize, limits: &Limits) -> Self {
         if count <= limits.intset_entries && parse_i64(first).is_some() {
             Self::default()
         } else if count <= limits.listpack_entries {
-            Self::Packed(Listpack::new())
+            Self::Packed(PackBuf::default())
         } else {
             Self::Table(Box::default())
-        }
-    }
-
-    /// The encoding, as Redis names it.
-    pub fn encoding(&self) -> &'static str {
-        match self {
-            Self::Ints(_) => "intset",
-            Self::Packed(_) => "listpack",
-            Self::Table(_) => "hashtable",
         }
     }
 
@@ -83,52 +227,6 @@ impl Set {
                 let members: usize = table.iter().map(|member| member.allocated()).sum();
                 table.allocated() + members
             }
-        }
-    }
-
-    /// About how many small allocations freeing takes.
-    pub fn free_effort(&self) -> usize {
-        match self {
-            Self::Ints(_) | Self::Packed(_) => 1,
-            Self::Table(table) => table.len(),
-        }
-    }
-
-    /// Members.
-    #[inline]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Ints(ints) => ints.len(),
-            Self::Packed(pack) => pack.len(),
-            Self::Table(table) => table.len(),
-        }
-    }
-
-    /// Whether there is no member. A key whose value is empty does not exist.
-    pub fn is_empty(&self) -> bool {
-        match self {
-            Self::Ints(ints) => ints.is_empty(),
-            Self::Packed(pack) => pack.is_empty(),
-            Self::Table(table) => table.is_empty(),
-        }
-    }
-
-    /// Whether these bytes are a member.
-    #[inline]
-    pub fn contains(&self, member: &[u8]) -> bool {
-        match self {
-            Self::Ints(ints) => parse_i64(member).is_some_and(|value| ints.contains(value)),
-            Self::Packed(pack) => pack.find(member).is_some(),
-            Self::Table(table) => table.find(member).is_some(),
-        }
-    }
-
-    /// [`Set::contains`] for a member of another set.
-    #[inline]
-    pub fn contains_item(&self, member: Item<'_>) -> bool {
-        match (self, member) {
-            (Self::Ints(ints), Item::Int(value)) => ints.contains(value),
-            _ => self.contains(member.as_bytes(&mut itoa::Buffer::new())),
         }
     }
 
@@ -182,12 +280,12 @@ impl Set {
                 true
             }
             Self::Packed(pack) => {
-                if pack.find(member).is_some() {
+                if pack.view().find(member).is_some() {
                     return false;
                 }
-                let fits = pack.len() < limits.listpack_entries
+                let fits = pack.view().len() < limits.listpack_entries
                     && member.len() <= limits.listpack_value
-                    && pack.has_room_for(member.len());
+                    && pack.view().has_room_for(member.len());
                 if fits {
                     pack.push_back(member);
                     return true;
@@ -207,14 +305,17 @@ impl Set {
             .flatten()
             .map(|&value| Item::Int(value).len())
             .max();
-        let mut pack = Listpack::new();
+        let mut pack = PackBuf::default();
         let fits = ints.len() < limits.listpack_entries
             && len.max(longest.unwrap_or(0)) <= limits.listpack_value
-            && pack.has_room_for((ints.len() + 1).saturating_mul(MOST_BYTES_OF_AN_INTEGER) + len);
+            && pack
+                .view()
+                .has_room_for((ints.len() + 1).saturating_mul(MOST_BYTES_OF_AN_INTEGER) + len);
         if !fits {
             return self.make_table();
         }
-        ints.iter().for_each(|value| pack.push_back_int(value));
+        ints.iter()
+            .for_each(|value| pack.push_item(Item::Int(value)));
         *self = Self::Packed(pack);
     }
 
@@ -249,7 +350,7 @@ impl Set {
         if let Self::Table(table) = self
             && table.len() <= limits.listpack_entries
         {
-            let mut settled = Self::Packed(Listpack::new());
+            let mut settled = Self::Packed(PackBuf::default());
             for member in table.iter() {
                 settled.add(member.key(), limits);
             }
@@ -263,9 +364,9 @@ impl Set {
         match self {
             Self::Ints(ints) => parse_i64(member).is_some_and(|value| ints.remove(value)),
             Self::Packed(pack) => {
-                let found = pack.find(member);
+                let found = pack.view().find(member);
                 found.is_some_and(|at| {
-                    pack.remove(at);
+                    pack.remove_from(at, 1);
                     true
                 })
             }
@@ -280,45 +381,14 @@ impl Set {
             _ => self.remove(member.as_bytes(&mut itoa::Buffer::new())),
         }
     }
-
-    /// All members.
-    pub fn iter(&self) -> Iter<'_> {
-        match self {
-            Self::Ints(ints) => Iter::Ints(ints, 0),
-            Self::Packed(pack) => Iter::Packed(pack.iter()),
-            Self::Table(table) => Iter::Table(table.iter()),
-        }
-    }
-
-    /// A member chosen at random; `None` when there is none.
-    pub fn random(&self) -> Option<Item<'_>> {
-        match self {
-            Self::Ints(ints) if ints.is_empty() => None,
-            Self::Ints(ints) => Some(Item::Int(
-                ints.get(random::below(ints.len() as u64) as usize),
-            )),
-            Self::Packed(pack) => pack.get(random::below(pack.len() as u64) as i64),
-            Self::Table(table) => table.random().map(|member| Item::Str(member.key())),
-        }
-    }
-
-    /// Shows the members of a part of a table from `cursor` on, or all members of a small set; returns where to go on, or
-    /// `None` at the end. A member that is there throughout a whole pass is shown, whatever else comes and goes.
-    pub fn scan<'a>(&'a self, cursor: u64, mut show: impl FnMut(Item<'a>)) -> Option<u64> {
-        if let Self::Table(table) = self {
-            return table.scan(cursor, |member| show(Item::Str(member.key())));
-        }
-        self.iter().for_each(show);
-        None
-    }
 }
 
 /// Goes through a set's members.
 pub enum Iter<'a> {
     /// Integers, and the next.
-    Ints(&'a IntSet, usize),
-    /// A listpack.
-    Packed(listpack::Iter<'a>),
+    Ints(Ints<'a>, usize),
+    /// A pack.
+    Packed(listpack::Elements<'a>),
     /// A table.
     Table(table::Iter<'a, Member>),
 }

@@ -51,7 +51,7 @@ proptest! {
         prop_assert_eq!(&members, &model);
         let (mut cursor, mut scanned) = (Some(0), BTreeSet::new());
         while let Some(at) = cursor {
-            cursor = set.scan(at, |member| assert!(scanned.insert(text(member))));
+            cursor = set.view().scan(at, |member| assert!(scanned.insert(text(member))));
         }
         prop_assert_eq!(&scanned, &model);
         let mut copy = set.clone();
@@ -71,26 +71,26 @@ fn encodings_change_as_in_redis() {
         });
         set
     };
-    assert_eq!(set_of(&["1", "2"]).encoding(), "intset");
-    assert_eq!(set_of(&["1", "a"]).encoding(), "listpack");
-    assert_eq!(set_of(&["a", "b"]).encoding(), "listpack");
-    assert_eq!(set_of(&["a", "123456789"]).encoding(), "hashtable");
-    assert_eq!(set_of(&["123456789", "a"]).encoding(), "hashtable");
+    assert_eq!(set_of(&["1", "2"]).view().encoding(), "intset");
+    assert_eq!(set_of(&["1", "a"]).view().encoding(), "listpack");
+    assert_eq!(set_of(&["a", "b"]).view().encoding(), "listpack");
+    assert_eq!(set_of(&["a", "123456789"]).view().encoding(), "hashtable");
+    assert_eq!(set_of(&["123456789", "a"]).view().encoding(), "hashtable");
     let mut set = set_of(&["1"]);
     for n in 0..20 {
         set.add(n.to_string().as_bytes(), &LIMITS);
     }
-    assert_eq!((set.len(), set.encoding()), (20, "intset"));
+    assert_eq!((set.len(), set.view().encoding()), (20, "intset"));
     set.add(b"20", &LIMITS);
-    assert_eq!((set.len(), set.encoding()), (21, "hashtable"));
+    assert_eq!((set.len(), set.view().encoding()), (21, "hashtable"));
     for n in 3..21 {
         set.remove(n.to_string().as_bytes());
     }
-    assert_eq!(set.encoding(), "hashtable");
+    assert_eq!(set.view().encoding(), "hashtable");
     set.make_integers(&LIMITS);
-    assert_eq!((set.len(), set.encoding()), (3, "intset"));
+    assert_eq!((set.len(), set.view().encoding()), (3, "intset"));
     set.expect(21, &LIMITS);
-    assert_eq!(set.encoding(), "hashtable");
+    assert_eq!(set.view().encoding(), "hashtable");
 }
 
 #[test]

@@ -35,6 +35,11 @@ impl Indexed {
         self.tree.len()
     }
 
+    /// See [`Members::has_room_for`].
+    pub fn has_room_for(&self, lengths: impl Iterator<Item = usize>) -> bool {
+        self.members.has_room_for(lengths)
+    }
+
     /// Looks for a member.
     #[inline]
     pub fn place(&self, member: &[u8]) -> Place {
@@ -172,6 +177,7 @@ impl Indexed {
 pub struct Gathering {
     members: Members,
     lookup: Lookup,
+    is_overfull: bool,
 }
 
 impl Gathering {
@@ -193,11 +199,17 @@ impl Gathering {
                 let joined = join(self.members.score(found.id), score);
                 self.members.set_score(found.id, joined);
             }
-            None => {
+            None if self.members.has_room() => {
                 let id = self.members.insert(member, score);
                 self.lookup.insert(hash, id);
             }
+            None => self.is_overfull = true,
         }
+    }
+
+    /// Whether there were more members than a sorted set can hold: those were left out.
+    pub fn is_overfull(&self) -> bool {
+        self.is_overfull
     }
 
     /// Takes a member out, if it is there.
@@ -211,7 +223,9 @@ impl Gathering {
 
     /// The members, sorted.
     pub(super) fn sorted(self) -> Indexed {
-        let Self { members, lookup } = self;
+        let Self {
+            members, lookup, ..
+        } = self;
         let mut keys: Vec<Key> = Vec::with_capacity(lookup.len());
         lookup.scan(0, usize::MAX, |id| keys.push((members.score(id), id)));
         keys.sort_unstable_by(|a, b| {

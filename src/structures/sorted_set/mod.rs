@@ -109,6 +109,15 @@ impl SortedSet {
         }
     }
 
+    /// Whether members of these lengths can be added: what must be asked before it is done.
+    pub fn has_room_for(&self, lengths: impl Iterator<Item = usize>) -> bool {
+        match &self.form {
+            // So many do not fit a request.
+            Form::Packed(_) => true,
+            Form::Indexed(indexed) => indexed.has_room_for(lengths),
+        }
+    }
+
     /// Gives up packing.
     pub fn unpack(&mut self) {
         let Form::Packed(packed) = &self.form else {

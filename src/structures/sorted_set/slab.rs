@@ -12,8 +12,14 @@ pub(super) const NO_ID: Id = Id::MAX;
 /// Bits of an [`Id`] that tell the slot.
 const SLOT_BITS: u32 = 10;
 const MAX_SLOTS: usize = 1 << SLOT_BITS;
-/// Slabs beyond this cannot be named.
-const MAX_SLABS: usize = (1 << (32 - SLOT_BITS)) - 1;
+/// Slabs beyond this cannot be named. Tests meet the end sooner.
+const MAX_SLABS: usize = if cfg!(test) {
+    5000
+} else {
+    (1 << (32 - SLOT_BITS)) - 1
+};
+/// More slabs than members of all sizes leave partly used.
+const PARTLY_USED: usize = 512;
 /// Bytes of a slab: one of the allocator's sizes.
 const SLAB_BYTES: usize = 28 * 1024;
 /// The smallest slab, so that few members do not take much.
@@ -137,6 +143,25 @@ impl Members {
         (number << SLOT_BITS) | Id::from(slot)
     }
 
+    /// Whether one more member can be added, whatever its size.
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        self.slabs.len() - self.vacant.len() < MAX_SLABS
+    }
+
+    /// Whether members of these lengths can be added, counted on the safe side.
+    pub fn has_room_for(&self, lengths: impl Iterator<Item = usize>) -> bool {
+        let (mut alone, mut shared) = (0usize, 0usize);
+        for len in lengths {
+            match HEAD + len <= MAX_SHARED {
+                true => shared += 2 * (HEAD + len),
+                false => alone += 1,
+            }
+        }
+        let more = alone + shared / SLAB_BYTES + PARTLY_USED;
+        self.slabs.len() - self.vacant.len() + more <= MAX_SLABS
+    }
+
     /// Takes a member out.
     pub fn remove(&mut self, id: Id) {
         let number = id >> SLOT_BITS;
@@ -240,7 +265,7 @@ impl Members {
             self.slabs[number as usize] = slab;
             return number;
         }
-        assert!(self.slabs.len() < MAX_SLABS, "a sorted set of gigabytes");
+        debug_assert!(self.slabs.len() < MAX_SLABS, "room was asked for");
         self.slabs.push(slab);
         self.slabs.len() as u32 - 1
     }
@@ -303,6 +328,23 @@ mod tests {
             assert!(class <= last.0 + 1 || last.0 == 0, "{size}");
             last = (class, slot);
         }
+    }
+
+    #[test]
+    fn says_when_it_is_full_before_it_is() {
+        let (mut members, long) = (Members::default(), vec![b'x'; MAX_SHARED]);
+        let mut count = 0;
+        while members.has_room_for([long.len(), 3].into_iter()) {
+            members.insert(&long, 0.0);
+            count += 1;
+        }
+        assert_eq!(count, MAX_SLABS - PARTLY_USED);
+        while members.has_room() {
+            members.insert(&long, 0.0);
+        }
+        assert_eq!(members.slabs(), MAX_SLABS);
+        members.remove(7 << SLOT_BITS);
+        assert!(members.has_room());
     }
 
     proptest! {

@@ -123,6 +123,11 @@ impl<E: Element> Table<E> {
         self.segments[at.segment()].replace(at.place(), make);
     }
 
+    /// Puts another element of the same key into a place; gives the old one.
+    pub fn exchange(&mut self, at: Place, element: E) -> E {
+        self.segments[at.segment()].exchange(at.place(), element)
+    }
+
     /// Elements with an expiry.
     pub fn expiring(&self) -> usize {
         self.segments.iter().map(Segment::expiring).sum()

@@ -266,6 +266,16 @@ impl<E: Element> Segment<E> {
         self.expiring = self.expiring - (old & VOLATILE) as usize + (word & VOLATILE) as usize;
     }
 
+    /// Puts another element of the same key into a place; gives the old one.
+    pub(super) fn exchange(&mut self, place: Place, element: E) -> E {
+        let old = self.word_at(place);
+        let word = word_of(position_of(old), element);
+        self.buckets[place.bucket()].0[place.slot()].store(word, Relaxed);
+        self.expiring = self.expiring - (old & VOLATILE) as usize + (word & VOLATILE) as usize;
+        // SAFETY: the slot gave up the element.
+        unsafe { E::from_raw(pointer_of(old)) }
+    }
+
     /// Adds an element that is not there yet. The caller has made room (see [`Segment::must_grow`]).
     #[inline]
     pub(super) fn insert(&mut self, position: u16, element: E) -> Place {

@@ -5,10 +5,10 @@ use sha1::{Digest as _, Sha1};
 use crate::base::numbers::format_shortest;
 use crate::engine::{Call, CommandResult};
 use crate::keyspace::{Cursor, EntryRef, Key, ValueRef};
-use crate::structures::Object;
-use crate::structures::hash::{Hash, Seen};
+use crate::structures::ObjectRef;
+use crate::structures::hash::{self, Seen};
 use crate::structures::list::List;
-use crate::structures::set::Set;
+use crate::structures::set;
 use crate::structures::sorted_set::SortedSet;
 use crate::structures::stream::{Id, Stream};
 
@@ -46,12 +46,12 @@ impl Signature {
         match entry.value() {
             ValueRef::Int(number) => self.append_string(number.to_string().as_bytes()),
             ValueRef::Inline(text) => self.append_string(text),
-            ValueRef::Object(Object::Bytes(text)) => self.append_string(text),
-            ValueRef::Object(Object::List(list)) => self.append_list(list),
-            ValueRef::Object(Object::Hash(hash)) => self.append_hash(hash),
-            ValueRef::Object(Object::Set(set)) => self.append_set(set),
-            ValueRef::Object(Object::SortedSet(set)) => self.append_sorted_set(set),
-            ValueRef::Object(Object::Stream(stream)) => self.append_stream(stream),
+            ValueRef::Object(ObjectRef::Bytes(text)) => self.append_string(text),
+            ValueRef::Object(ObjectRef::List(list)) => self.append_list(list),
+            ValueRef::Object(ObjectRef::Hash(hash)) => self.append_hash(hash),
+            ValueRef::Object(ObjectRef::Set(set)) => self.append_set(set),
+            ValueRef::Object(ObjectRef::SortedSet(set)) => self.append_sorted_set(set),
+            ValueRef::Object(ObjectRef::Stream(stream)) => self.append_stream(stream),
         }
         if entry.expires_at().is_some() {
             self.add(b"!!expire!!");
@@ -68,14 +68,14 @@ impl Signature {
         }
     }
 
-    fn append_set(&mut self, set: &Set) {
+    fn append_set(&mut self, set: set::View<'_>) {
         self.append(&SET.to_be_bytes());
         for member in set.iter() {
             self.add(member.as_bytes(&mut itoa::Buffer::new()));
         }
     }
 
-    fn append_hash(&mut self, hash: &Hash) {
+    fn append_hash(&mut self, hash: hash::View<'_>) {
         self.append(&HASH.to_be_bytes());
         for field in hash.iter(Seen::ALL) {
             let mut pair = Self::default();

@@ -1,11 +1,11 @@
 //! DEBUG OBJECT, HTSTATS and HTSTATS-KEY: what is known of one value or table.
 
+use crate::config::Config;
 use crate::engine::{Call, CommandError, CommandResult};
 use crate::keyspace::{Key, ValueRef};
 use crate::persistence::rdb;
-use crate::structures::Object;
-use crate::structures::hash::Hash;
-use crate::structures::set::Set;
+use crate::structures::list::List;
+use crate::structures::{ObjectRef, hash, set};
 
 /// OBJECT.
 pub(super) fn describe(call: &mut Call) -> CommandResult {
@@ -22,8 +22,27 @@ pub(super) fn describe(call: &mut Call) -> CommandResult {
         entry.access(),
         clock.idle_seconds(entry.access())
     );
-    call.reply.simple(&line);
+    let nodes = match entry.value() {
+        ValueRef::Object(ObjectRef::List(list)) => nodes_of(list, call.config),
+        _ => String::new(),
+    };
+    call.reply.simple(&(line + &nodes));
     Ok(())
+}
+
+/// What is known of a list's nodes.
+fn nodes_of(list: &List, config: &Config) -> String {
+    if list.encoding() != "quicklist" {
+        return String::new();
+    }
+    let nodes = list.node_count();
+    let average = list.len() as f64 / nodes.max(1) as f64;
+    let (bytes, _, is_compressed) = list.packing();
+    format!(
+        " ql_nodes:{nodes} ql_avg_node:{average:.2} ql_listpack_max:{} ql_compressed:{} ql_uncompressed_size:{bytes}",
+        config.list_max_listpack_size,
+        u8::from(config.list_compress_depth > 0 || is_compressed),
+    )
 }
 
 /// HTSTATS.
@@ -65,8 +84,12 @@ pub(super) fn value_table(call: &mut Call) -> CommandResult {
         .peek(Key::new(call.args.at(2)))
         .ok_or(CommandError::NoSuchKey)?;
     let table = match entry.value() {
-        ValueRef::Object(Object::Set(Set::Table(table))) => Some((table.buckets(), table.len())),
-        ValueRef::Object(Object::Hash(Hash::Table(table))) => Some((table.buckets(), table.len())),
+        ValueRef::Object(ObjectRef::Set(set::View::Table(table))) => {
+            Some((table.buckets(), table.len()))
+        }
+        ValueRef::Object(ObjectRef::Hash(hash::View::Table(table))) => {
+            Some((table.buckets(), table.len()))
+        }
         _ => None,
     };
     let Some((buckets, elements)) = table else {

@@ -6,7 +6,7 @@
 use super::{Facts, Section, line};
 use crate::engine::Call;
 use crate::keyspace::{Cursor, EntryRef, ValueRef};
-use crate::structures::Object;
+use crate::structures::ObjectRef;
 use crate::structures::hash::Seen;
 
 /// Sizes by type.
@@ -70,12 +70,12 @@ fn measure(entry: EntryRef<'_>) -> Option<(usize, usize)> {
     Some(match entry.value() {
         ValueRef::Int(number) => (0, itoa::Buffer::new().format(number).len()),
         ValueRef::Inline(text) => (0, text.len()),
-        ValueRef::Object(Object::Bytes(text)) => (0, text.len()),
-        ValueRef::Object(Object::List(list)) => (1, list.len()),
-        ValueRef::Object(Object::Set(set)) => (2, set.len()),
-        ValueRef::Object(Object::SortedSet(set)) => (3, set.len()),
-        ValueRef::Object(Object::Hash(hash)) => (4, hash.len(Seen::ALL)),
-        ValueRef::Object(Object::Stream(_)) => return None,
+        ValueRef::Object(ObjectRef::Bytes(text)) => (0, text.len()),
+        ValueRef::Object(ObjectRef::List(list)) => (1, list.len()),
+        ValueRef::Object(ObjectRef::Set(set)) => (2, set.len()),
+        ValueRef::Object(ObjectRef::SortedSet(set)) => (3, set.len()),
+        ValueRef::Object(ObjectRef::Hash(hash)) => (4, hash.len(Seen::ALL)),
+        ValueRef::Object(ObjectRef::Stream(_)) => return None,
     })
 }
 

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 
-use crate::keyspace::{Dropped, Entry};
+use super::entry::Entry;
+use super::sweep::Dropped;
 
 /// Values that are no more work than this are freed on the spot: handing them over would cost as much.
 const SMALL_EFFORT: usize = 64;
@@ -93,7 +94,8 @@ fn run(receiver: Receiver<Garbage>, counts: &Counts) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::Value;
+    use crate::keyspace::{AccessClock, Db, Expiry, Key, Keyspace, Moment, Notes, Value};
+    use crate::structures::hash::{Hash, Lifetime, Limits};
 
     #[test]
     fn only_what_is_big_is_freed_in_the_background() {
@@ -110,5 +112,51 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(reclaimer.freed(), 1);
+    }
+
+    /// A hash that takes long to free.
+    fn big() -> Hash {
+        let (mut hash, limits) = (
+            Hash::default(),
+            Limits {
+                entries: 1,
+                value: 1,
+            },
+        );
+        for n in 0..1000 {
+            hash.set(
+                n.to_string().as_bytes(),
+                b"value",
+                Lifetime::Endless,
+                &limits,
+            );
+        }
+        hash
+    }
+
+    #[test]
+    fn what_overwrites_or_expires_a_big_value_has_it_freed_in_the_background() {
+        let (keyspace, key) = (Keyspace::new(1, 1), Key::new(b"key"));
+        let (mut scope, mut notes) = (keyspace.lock_one(key.shard()), Notes::default());
+        let moment = Moment {
+            now: 1_000_000,
+            access: AccessClock::lru(1_000_000),
+            no_touch: false,
+            ignore_expiry: false,
+            keeps_expired: false,
+        };
+        let mut db = Db::new(&mut scope, &mut notes, 0, moment);
+        db.store(key, big());
+        db.store(key, big());
+        db.set(key, Value::Int(1), Expiry::Clear);
+        db.store(key, big());
+        db.set_raw(key, b"text".to_vec());
+        db.store(key, big());
+        db.set_expiry(key, Some(1));
+        assert!(db.peek(key).is_none());
+        while keyspace.reclaimer().pending() > 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(keyspace.reclaimer().freed(), 4);
     }
 }

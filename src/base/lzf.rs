@@ -1,4 +1,4 @@
-//! LZF: the light compression of strings in snapshots.
+//! LZF: the light compression of strings in snapshots, and of the inner parts of long lists.
 //!
 //! | bits | what |
 //! |---|---|
@@ -15,7 +15,7 @@ const SHORTEST: usize = 3;
 const SLOTS_BITS: u32 = 13;
 
 /// Unpacks bytes into exactly `len`; `None` if they do not make as many.
-pub(super) fn unpack(mut packed: &[u8], len: usize) -> Option<Vec<u8>> {
+pub fn unpack(mut packed: &[u8], len: usize) -> Option<Vec<u8>> {
     // Nothing is allocated for a length that cannot be.
     if len > packed.len().saturating_mul(MOST_OF_THREE) / 3 + MOST_OF_THREE {
         return None;
@@ -84,6 +84,11 @@ impl Packer {
         self.out.clear();
         pack_into(&mut self.out, &mut self.seen, base, bytes, most).then_some(&self.out)
     }
+}
+
+/// Packs bytes, if that makes them smaller by some. Whoever packs many keeps a [`Packer`].
+pub fn pack(bytes: &[u8]) -> Option<Vec<u8>> {
+    Packer::default().pack(bytes).map(<[u8]>::to_vec)
 }
 
 fn pack_into(out: &mut Vec<u8>, seen: &mut [u32], base: u32, bytes: &[u8], most: usize) -> bool {
