@@ -77,6 +77,11 @@ impl<'r> Args<'r> {
             .is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
     }
 
+    /// Whether any argument is longer than this.
+    pub fn has_longer_than(&self, len: usize) -> bool {
+        self.ranges.iter().any(|range| range.len as usize > len)
+    }
+
     /// Bytes of all arguments together.
     pub fn bytes(&self) -> usize {
         self.ranges.iter().map(|range| range.len as usize).sum()
