@@ -127,3 +127,17 @@ impl OwnedArgs {
         self.buffer.capacity() + self.ranges.capacity() * size_of::<ArgRange>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_arguments_are_told_apart() {
+        let mut args = OwnedArgs::copy([&b"HSET"[..], b"key", b"field"]);
+        assert!(args.view().has_longer_than(4) && !args.view().has_longer_than(5));
+        assert!(args.has_room_for(MAX_ARGUMENT) && !args.has_room_for(MAX_ARGUMENT + 1));
+        args.push(b"value");
+        assert_eq!(args.view().bytes(), 17);
+    }
+}
