@@ -17,7 +17,7 @@ use crate::base::clock::{Stopwatch, WallClock, unix_ms};
 use crate::config::Config;
 use crate::journal::write_command;
 use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, Passage, Scope, pin, shard_of};
-use crate::resp::args::Args;
+use crate::resp::args::{Args, MAX_ARGUMENT};
 use crate::resp::parser::Batch;
 use crate::resp::reply::{Mark, Reply};
 
@@ -434,6 +434,9 @@ impl Engine {
         };
         if !spec.accepts(args.len()) {
             return Err(CommandError::arity(&spec.name));
+        }
+        if spec.command.group != Group::String && args.has_longer_than(MAX_ARGUMENT) {
+            return Err(CommandError::TooLong);
         }
         if session.is(state::MULTI) && !spec.has(flags::CONTROL) {
             session.queue(spec, args, &keys);
