@@ -6,7 +6,7 @@ use super::checks::condition;
 use super::command::flags;
 use super::dispatch::collect_keys;
 use super::error::CommandError;
-use super::session::Session;
+use super::session::{Session, state};
 use super::table::Spec;
 use crate::journal::write_command;
 use crate::resp::args::Args;
@@ -48,6 +48,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
         let mut session = Session::new(call.session.client.clone(), false);
         session.database = call.session.database;
         session.no_touch = call.session.no_touch;
+        session.set(state::SCRIPT, true);
         Ok(Self {
             call,
             session,

@@ -24,6 +24,8 @@ pub mod state {
     pub const REPLY_SKIP: u32 = 1 << 4;
     /// CLIENT REPLY SKIP: the next command gets no reply.
     pub const REPLY_SKIP_NEXT: u32 = 1 << 5;
+    /// A script's own session.
+    pub const SCRIPT: u32 = 1 << 6;
     /// All that concerns replies.
     pub const REPLY: u32 = REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT;
 }

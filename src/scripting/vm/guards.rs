@@ -220,11 +220,8 @@ pub(super) unsafe fn set_public(state: *mut lua_State) {
 unsafe extern "C-unwind" fn collect_garbage(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
-        let is_harmless = match bytes_at(state, 1) {
-            Some(what) => [&b"collect"[..], b"count", b"step"].contains(&what),
-            None => true,
-        };
-        if is_harmless {
+        let reaches_others = [&b"stop"[..], b"restart", b"setpause", b"setstepmul"];
+        if !bytes_at(state, 1).is_some_and(|what| reaches_others.contains(&what)) {
             return go_on(state);
         }
         ffi::lua_pushnumber(state, 0.0);
@@ -251,7 +248,7 @@ unsafe fn refuse_bytecode(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
         ffi::lua_pushnil(state);
-        ffi::lua_pushstring(state, c"[string \"LuaQ\"]:1: unexpected symbol near 'char(27)'".as_ptr());
+        ffi::lua_pushstring(state, c"[string \"\x1bLuaQ\"]:1: unexpected symbol near 'char(27)'".as_ptr());
         2
     }
 }
