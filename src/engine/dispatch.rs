@@ -1,5 +1,7 @@
 //! From parsed commands to replies: resolve and prefetch a batch, then check, lock, run and commit one by one.
 
+mod busy;
+
 use super::blocking::Waiter;
 use super::call::{Call, KeyRef};
 use super::command::flags;
@@ -9,7 +11,7 @@ use super::parked::{Parked, Progress};
 use super::session::{Session, state};
 use super::table::{Locks, Spec};
 use super::{Engine, checks, event};
-use crate::base::clock::{Stopwatch, unix_ms};
+use crate::base::clock::{Stopwatch, WallClock, unix_ms};
 use crate::config::Config;
 use crate::journal::write_command;
 use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, Passage, Scope, pin, shard_of};
@@ -55,6 +57,7 @@ pub struct Lane {
     effects: Effects,
     notes: Notes,
     stopwatch: Stopwatch,
+    clock: WallClock,
 }
 
 impl Lane {
@@ -67,6 +70,7 @@ impl Lane {
             effects: Effects::default(),
             notes: Notes::default(),
             stopwatch: Stopwatch::default(),
+            clock: WallClock::default(),
         }
     }
 }
@@ -116,24 +120,23 @@ pub struct BatchEnd {
 }
 
 impl Engine {
-    /// Runs the commands of a batch in order and writes their replies.
+    /// Runs the commands of a batch that has been [prepared](Engine::prepare), in order, and writes their replies. `config`
+    /// is the configuration in force.
     pub fn run_batch(
         &self,
         lane: &mut Lane,
+        config: &Config,
         session: &mut Session,
         buffer: &[u8],
         batch: &Batch,
         reply: &mut Reply,
     ) -> BatchEnd {
-        self.prepare(lane, session.database, buffer, batch);
         let input = Input { buffer, batch };
-        let mut end = BatchEnd {
-            done: 0,
-            flow: Flow::Continue,
-        };
-        // One round, or as many as a CONFIG SET within the batch asks for.
+        let mut end = self.run_round(lane, config, session, input, 0, reply);
+        // A CONFIG SET within the batch asks for another round.
         while end.done < batch.commands.len() && matches!(end.flow, Flow::Continue) {
-            end = self.run_round(lane, session, input, end.done, reply);
+            let config = self.config.load();
+            end = self.run_round(lane, &config, session, input, end.done, reply);
         }
         end
     }
@@ -142,18 +145,22 @@ impl Engine {
     fn run_round(
         &self,
         lane: &mut Lane,
+        config: &Config,
         session: &mut Session,
         input: Input<'_>,
         first: usize,
         reply: &mut Reply,
     ) -> BatchEnd {
-        let config = self.config.load();
+        // The time is taken inside the gate: what was waited for there belongs to the past.
+        let passage = self.keyspace.gate().pass_unless_stuck(lane.index);
+        let start = lane.stopwatch.ticks();
+        let now = lane.clock.unix_ms(&lane.stopwatch, start);
         let mut round = Round {
             engine: self,
-            config: &config,
-            moment: self.moment(&config, session),
+            config,
+            moment: self.moment(config, session, now),
             lane: lane.index,
-            passage: Some(self.keyspace.gate().pass(lane.index)),
+            passage,
             effects: std::mem::take(&mut lane.effects),
             notes: std::mem::take(&mut lane.notes),
             parked: None,
@@ -168,7 +175,8 @@ impl Engine {
             .store(round.moment.now, Relaxed);
         round.effects.listens = config.notify_keyspace_events;
         reply.set_resp3(session.is_resp3);
-        let end = self.run_prepared(&mut round, lane, session, input, first, reply);
+        let timer = Timer::start(self, lane, config.latency_tracking, start);
+        let end = self.run_prepared(&mut round, timer, session, input, first, reply);
         drop(round.passage.take());
         let stats = &self.stats.lanes[lane.index];
         stats.hits.add(std::mem::take(&mut round.notes.hits));
@@ -180,14 +188,14 @@ impl Engine {
     fn run_prepared<'e>(
         &'e self,
         round: &mut Round<'_, 'e>,
-        lane: &Lane,
+        mut timer: Timer<'_, 'e>,
         session: &mut Session,
         input: Input<'_>,
         first: usize,
         reply: &mut Reply,
     ) -> BatchEnd {
         let Input { buffer, batch } = input;
-        let mut timer = Timer::start(self, lane, round.config.latency_tracking);
+        let lane = timer.lane;
         let commands = batch.commands.iter().zip(&lane.prepared).enumerate();
         for (index, (command, prepared)) in commands.skip(first) {
             let request = Request {
@@ -230,8 +238,17 @@ impl Engine {
             && self.mailboxes[session.client.worker].has_mail()
     }
 
-    /// Looks up the commands and hashes their keys; brings what they will need into the cache.
-    fn prepare(&self, lane: &mut Lane, database: usize, buffer: &[u8], batch: &Batch) {
+    /// Looks up the commands of a batch and hashes their keys; brings what they will need into the cache. True when one of
+    /// them runs a script, so that [`Engine::run_batch`] may take long: it should be run where it can be put aside.
+    pub fn prepare(
+        &self,
+        lane: &mut Lane,
+        session: &Session,
+        buffer: &[u8],
+        batch: &Batch,
+    ) -> bool {
+        let transaction = session.transaction.as_ref();
+        let mut runs_script = transaction.is_some_and(|queue| queue.runs_script);
         let Lane { prepared, keys, .. } = lane;
         prepared.clear();
         keys.clear();
@@ -240,7 +257,7 @@ impl Engine {
             let args = batch.args(buffer, command);
             let spec = match last {
                 // Pipelines mostly repeat one command.
-                Some((name, spec)) if name == args.at(0) => Some(spec),
+                Some((name, spec)) if is_same(name, args.at(0)) => Some(spec),
                 _ => self.commands.resolve(args),
             };
             last = spec
@@ -248,6 +265,7 @@ impl Engine {
                 .map(|spec| (args.at(0), spec));
             let first_key = keys.len() as u32;
             if let Some(spec) = spec {
+                runs_script |= spec.runs_script();
                 collect_keys(spec, args, keys);
             }
             let spec = spec.map_or(UNKNOWN, |spec| spec.id as u32);
@@ -258,8 +276,9 @@ impl Engine {
             });
         }
         if keys.len() >= PREFETCH_FROM {
-            self.prefetch(database, keys);
+            self.prefetch(session.database, keys);
         }
+        runs_script
     }
 
     /// First all buckets, then all entries, so that the second look finds the first's lines there.
@@ -278,8 +297,7 @@ impl Engine {
         }
     }
 
-    fn moment(&self, config: &Config, session: &Session) -> Moment {
-        let now = unix_ms();
+    fn moment(&self, config: &Config, session: &Session, now: i64) -> Moment {
         Moment {
             now,
             access: access_clock(config, now),
@@ -297,7 +315,12 @@ impl Engine {
         session: &mut Session,
         reply: &mut Reply,
     ) -> Progress {
-        let _passage = self.keyspace.gate().pass(lane.index);
+        let Some(_passage) = self.keyspace.gate().pass_unless_stuck(lane.index) else {
+            return match parked.is_blocked() {
+                true => Progress::Waiting,
+                false => Progress::Busy,
+            };
+        };
         reply.set_resp3(session.is_resp3);
         parked.resume(self, session, reply)
     }
@@ -322,7 +345,7 @@ impl Engine {
             config: &config,
             moment: Moment {
                 ignore_expiry: true,
-                ..self.moment(&config, session)
+                ..self.moment(&config, session, unix_ms())
             },
             lane: lane.index,
             passage: Some(self.keyspace.gate().pass(lane.index)),
@@ -347,6 +370,25 @@ impl Engine {
             return Ok(());
         }
         round.locked(session, request, spec, reply)
+    }
+}
+
+/// Whether two names are the same: without a call for short ones, as most are.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    match one.len() {
+        2..=3 => {
+            one.first_chunk::<2>() == other.first_chunk()
+                && one.last_chunk::<2>() == other.last_chunk()
+        }
+        4..=8 => {
+            one.first_chunk::<4>() == other.first_chunk()
+                && one.last_chunk::<4>() == other.last_chunk()
+        }
+        _ => one == other,
     }
 }
 
@@ -394,6 +436,9 @@ impl<'r, 'e> Round<'r, 'e> {
         spec: Option<&'e Spec>,
         reply: &mut Reply,
     ) -> Flow {
+        if self.passage.is_none() {
+            return self.run_outside(session, request, spec, reply);
+        }
         let Some(spec) = spec else {
             let error = checks::unknown_command(self.engine, request.args);
             return self.refuse(session, None, error, reply);
@@ -420,7 +465,7 @@ impl<'r, 'e> Round<'r, 'e> {
             reply.cut_back(mark);
             reply.error(&error.line());
         }
-        if !self.effects.ready.is_empty() {
+        if !self.effects.ready.is_empty() && self.passage.is_some() {
             self.serve_ready();
         }
         self.end(session, Some(spec), reply, mark)
@@ -443,17 +488,21 @@ impl<'r, 'e> Round<'r, 'e> {
         {
             reply.cut_back(mark);
         }
-        match self.parked.take() {
-            Some(parked) => Flow::Parked(parked),
-            None if session.closes => Flow::Close,
-            // A listener gets what its own command published after that command's reply, before the next one's.
-            None if session.subscriptions.is_some()
-                && self.engine.mailboxes[session.client.worker].has_mail() =>
-            {
-                Flow::Mail
-            }
-            None => Flow::Continue,
+        if self.parked.is_some()
+            && let Some(parked) = self.parked.take()
+        {
+            return Flow::Parked(parked);
         }
+        if session.closes {
+            return Flow::Close;
+        }
+        // A listener gets what its own command published after that command's reply, before the next one's.
+        if session.subscriptions.is_some()
+            && self.engine.mailboxes[session.client.worker].has_mail()
+        {
+            return Flow::Mail;
+        }
+        Flow::Continue
     }
 
     #[cold]
@@ -469,7 +518,10 @@ impl<'r, 'e> Round<'r, 'e> {
         if spec.is_some_and(|spec| spec.locks == Locks::Transaction)
             && session.end_transaction().is_some()
         {
-            self.engine.unwatch_all(session);
+            // Who may not lock keys goes on watching them.
+            if self.passage.is_some() {
+                self.engine.unwatch_all(session);
+            }
             let reason = line.strip_prefix(b"ERR ").unwrap_or(&line);
             line = [b"EXECABORT Transaction discarded because of: ", reason].concat();
         }
@@ -521,13 +573,15 @@ impl<'r, 'e> Round<'r, 'e> {
             }
             (Locks::Everything, _) => {
                 self.passage = None;
-                let alone = keyspace.gate().alone();
+                let Some(alone) = keyspace.gate().alone_unless_stuck() else {
+                    return Err(self.busy_error());
+                };
                 let mut scope = keyspace.everything(&alone);
                 let result = self.work(&mut scope, session, request, spec, reply, false);
                 self.commit(&mut scope);
                 drop(scope);
                 drop(alone);
-                self.passage = Some(keyspace.gate().pass(self.lane));
+                self.passage = keyspace.gate().pass_unless_stuck(self.lane);
                 self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
                 return result;
             }
@@ -568,7 +622,10 @@ impl<'r, 'e> Round<'r, 'e> {
             waits_on: false,
         };
         let result = (spec.command.handler)(&mut call);
-        self.parked = call.parked.take();
+        // Looked at before it is taken: to read both its words at once right after one was written stalls the processor.
+        if call.parked.is_some() {
+            self.parked = call.parked.take();
+        }
         self.waits_on = call.waits_on;
         if !self.notes.expired.is_empty() {
             self.engine
@@ -702,12 +759,15 @@ impl<'r, 'e> Round<'r, 'e> {
             .collect();
         if transaction.needs_everything(self.engine) {
             self.passage = None;
-            let alone = keyspace.gate().alone();
+            let Some(alone) = keyspace.gate().alone_unless_stuck() else {
+                return Err(self.busy_error());
+            };
             let mut scope = keyspace.everything(&alone);
             self.exec(&mut scope, session, &transaction, reply);
             drop(scope);
+            self.engine.unwatch_all(session);
             drop(alone);
-            self.passage = Some(keyspace.gate().pass(self.lane));
+            self.passage = keyspace.gate().pass_unless_stuck(self.lane);
             self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
         } else {
             let mut scope = keyspace.lock_some(transaction.hashes().chain(watched));
@@ -791,8 +851,8 @@ impl Engine {
 }
 
 /// Times commands: the clock is read once per run of equal fast or brief commands, and for every other one.
-struct Timer<'e> {
-    lane: &'e Lane,
+struct Timer<'l, 'e> {
+    lane: &'l Lane,
     stats: &'e super::stats::LaneStats,
     start: u64,
     running: Option<&'e Spec>,
@@ -801,9 +861,8 @@ struct Timer<'e> {
     keeps_latency: bool,
 }
 
-impl<'e> Timer<'e> {
-    fn start(engine: &'e Engine, lane: &'e Lane, keeps_latency: bool) -> Self {
-        let start = lane.stopwatch.ticks();
+impl<'l, 'e> Timer<'l, 'e> {
+    fn start(engine: &'e Engine, lane: &'l Lane, keeps_latency: bool, start: u64) -> Self {
         Self {
             lane,
             stats: &engine.stats.lanes[lane.index],

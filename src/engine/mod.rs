@@ -3,6 +3,7 @@
 //! Knows no command by name, no socket and no file.
 
 pub mod blocking;
+mod busy;
 mod call;
 mod categories;
 mod checks;
@@ -32,6 +33,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 pub use blocking::{Nothing, Wait, Wants};
+pub use busy::{Busy, Running};
 pub use call::{Call, KeyRef};
 pub use categories::{CATEGORIES, KeyRange};
 pub use checks::condition;
@@ -42,9 +44,9 @@ pub use effects::Effects;
 pub use error::CommandError;
 pub use event::Event;
 pub use mailbox::{Mail, Mailbox, Served, Unblock};
-pub use parked::{Parked, Progress};
+pub use parked::{Ended, Parked, Progress};
 pub use reclaim::Reclaimer;
-pub use script::Caller;
+pub use script::{Caller, Name};
 pub use session::{Session, Watched, state};
 pub use stats::{CommandCounts, LaneStats, Stats};
 pub use subscriptions::Subscriptions;
@@ -82,6 +84,8 @@ pub struct Engine {
     pub scripts: Scripts,
     /// Libraries of functions.
     pub functions: Functions,
+    /// The script that takes long, if one does.
+    pub busy: Busy,
     /// Where memory is freed that takes long to free.
     pub reclaimer: Reclaimer,
     /// Facts about this process.
@@ -181,6 +185,7 @@ impl Engine {
             blocked: blocking::Blocked::default(),
             scripts: Scripts::default(),
             functions: Functions::default(),
+            busy: Busy::default(),
             reclaimer: Reclaimer::default(),
             identity: Identity {
                 run_id: random::hex(40),

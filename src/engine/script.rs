@@ -1,6 +1,7 @@
 //! A script in progress, as the server sees it: the commands that it calls run here, under the script's locks, one after
 //! the other, and what they change is journaled together when the script has ended.
 
+use super::busy::Running;
 use super::call::{Call, KeyRef};
 use super::checks::condition;
 use super::command::flags;
@@ -8,12 +9,15 @@ use super::dispatch::collect_keys;
 use super::error::CommandError;
 use super::session::{Session, state};
 use super::table::Spec;
+use crate::base::aside;
 use crate::journal::write_command;
-use crate::resp::args::Args;
+use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::reply::Reply;
-use crate::scripting::{Host, ScriptFlags};
+use crate::scripting::{Digest, Host, ScriptFlags};
 
+use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 /// Whoever runs a script: answers what the script asks of the server.
 pub struct Caller<'c, 'r, 'k> {
@@ -25,6 +29,30 @@ pub struct Caller<'c, 'r, 'k> {
     is_journaled: bool,
     has_written: bool,
     has_failed: bool,
+    /// A script's SHA1 or a function's name.
+    name: Name<'c>,
+    /// When it was first looked at how long it takes: very soon after its beginning.
+    started: Option<Instant>,
+    /// Whether others have been told.
+    is_slow: bool,
+}
+
+/// What runs.
+#[derive(Clone, Copy)]
+pub enum Name<'c> {
+    /// A script of this SHA1.
+    Script(&'c Digest),
+    /// A function.
+    Function(&'c [u8]),
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Script(digest) => digest.iter().try_for_each(|byte| write!(out, "{byte:02x}")),
+            Self::Function(name) => out.write_str(&String::from_utf8_lossy(name)),
+        }
+    }
 }
 
 impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
@@ -32,6 +60,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
     /// writes, whatever it declares.
     pub fn begin(
         call: &'c mut Call<'r, 'k>,
+        name: Name<'c>,
         flags: ScriptFlags,
         is_read_only: bool,
     ) -> Result<Self, CommandError> {
@@ -57,21 +86,36 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
             is_journaled: true,
             has_written: false,
             has_failed: false,
+            name,
+            started: None,
+            is_slow: false,
         })
     }
 
-    /// The script has ended.
-    pub fn end(self) {
-        let caller = &self.call.session;
-        if self.session.database != caller.database {
-            caller.client.database.store(caller.database as u32, Relaxed);
-        }
-        if self.has_failed {
-            let spec = self.call.spec.id;
-            self.call.engine.stats.lanes[self.call.lane].commands[spec]
-                .failed
-                .add(1);
-        }
+    /// Tells everybody that this script takes long.
+    fn tell(&mut self, started: Instant) {
+        let is_function = matches!(self.name, Name::Function(_));
+        let name = self.name.to_string();
+        tracing::warn!(
+            "Slow script detected: still in execution after {} milliseconds. You can try killing the script using the {} \
+             command. Script name is: {name}.",
+            started.elapsed().as_millis(),
+            if is_function {
+                "FUNCTION KILL"
+            } else {
+                "SCRIPT KILL"
+            }
+        );
+        let engine = self.call.engine;
+        engine.busy.enter(Running {
+            name,
+            command: OwnedArgs::copy(self.call.args.iter()),
+            is_function,
+            started,
+            has_written: self.has_written,
+        });
+        engine.keyspace.gate().set_stuck(true);
+        self.is_slow = true;
     }
 
     /// What may keep a script from calling a command.
@@ -109,13 +153,20 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
         let stats = &self.call.engine.stats;
         stats.count_error(&error.to_string());
         if let Some(spec) = spec {
-            stats.lanes[self.call.lane].commands[spec.id].rejected.add(1);
+            stats.lanes[self.call.lane].commands[spec.id]
+                .rejected
+                .add(1);
         }
         reply_line(error)
     }
 
     /// The command's turn.
-    fn run(&mut self, spec: &'k Spec, args: Args<'_>, reply: &mut Reply) -> Result<(), CommandError> {
+    fn run(
+        &mut self,
+        spec: &'k Spec,
+        args: Args<'_>,
+        reply: &mut Reply,
+    ) -> Result<(), CommandError> {
         let (engine, lane) = (self.call.engine, self.call.lane);
         let database = self.session.database;
         self.keys.clear();
@@ -154,10 +205,35 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
     }
 }
 
+impl Drop for Caller<'_, '_, '_> {
+    /// The script has ended.
+    fn drop(&mut self) {
+        let engine = self.call.engine;
+        if self.is_slow {
+            engine.busy.leave();
+            engine.keyspace.gate().set_stuck(false);
+        }
+        let caller = &self.call.session;
+        if self.session.database != caller.database {
+            caller
+                .client
+                .database
+                .store(caller.database as u32, Relaxed);
+        }
+        if self.has_failed {
+            let counts = &engine.stats.lanes[self.call.lane].commands[self.call.spec.id];
+            counts.failed.add(1);
+        }
+    }
+}
+
 /// An error's line as a client would get it: the ends of lines in it are spaces.
 fn reply_line(error: &CommandError) -> Vec<u8> {
     let mut line = error.line().into_owned();
-    for byte in line.iter_mut().filter(|byte| matches!(**byte, b'\r' | b'\n')) {
+    for byte in line
+        .iter_mut()
+        .filter(|byte| matches!(**byte, b'\r' | b'\n'))
+    {
         *byte = b' ';
     }
     line
@@ -209,10 +285,31 @@ impl Host for Caller<'_, '_, '_> {
 
     fn count_error(&mut self, line: &[u8]) {
         self.has_failed = true;
-        self.call.engine.stats.count_error(&String::from_utf8_lossy(line));
+        self.call
+            .engine
+            .stats
+            .count_error(&String::from_utf8_lossy(line));
     }
 
     fn interrupt(&mut self) -> Option<&'static str> {
-        None
+        let started = *self.started.get_or_insert_with(Instant::now);
+        if !self.is_slow {
+            let limit = u64::try_from(self.call.config.busy_reply_threshold).unwrap_or(0);
+            let is_slow = limit > 0 && started.elapsed() >= Duration::from_millis(limit);
+            if !is_slow || !aside::is_possible() {
+                return None;
+            }
+            self.tell(started);
+        }
+        let engine = self.call.engine;
+        if self.has_written {
+            engine.busy.note_written();
+        }
+        aside::pause();
+        if !engine.busy.is_killed() {
+            return None;
+        }
+        tracing::info!("Lua script killed by user with SCRIPT KILL.");
+        Some("Script killed by user with SCRIPT KILL...")
     }
 }

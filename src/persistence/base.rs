@@ -44,6 +44,11 @@ impl Encoder {
         self.bytes.extend_from_slice(line.as_bytes());
     }
 
+    /// Adds the command that loads a library of functions.
+    pub fn library(&mut self, code: &[u8]) {
+        self.command(&[b"FUNCTION", b"LOAD", code]);
+    }
+
     /// Adds the commands that make an entry.
     pub fn add(&mut self, database: usize, entry: EntryRef<'_>) {
         if self.database != Some(database) {

@@ -24,7 +24,10 @@ pub fn parse_digest(text: &[u8]) -> Option<Digest> {
     let text: &[u8; 40] = text.try_into().ok()?;
     let mut digest = Digest::default();
     for (byte, pair) in digest.iter_mut().zip(text.chunks_exact(2)) {
-        let (high, low) = (char::from(pair[0]).to_digit(16)?, char::from(pair[1]).to_digit(16)?);
+        let (high, low) = (
+            char::from(pair[0]).to_digit(16)?,
+            char::from(pair[1]).to_digit(16)?,
+        );
         *byte = (high << 4 | low) as u8;
     }
     Some(digest)
@@ -72,7 +75,10 @@ impl Script {
 
     /// The SHA1 in hexadecimal digits.
     pub fn name(&self) -> String {
-        self.digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        self.digest
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// Whether it was taken out of the cache.
@@ -99,7 +105,9 @@ pub struct Scripts {
 impl Scripts {
     /// A script by its SHA1.
     pub fn get(&self, digest: &Digest) -> Option<Arc<Script>> {
-        self.by_digest.get(digest).map(|script| script.value().clone())
+        self.by_digest
+            .get(digest)
+            .map(|script| script.value().clone())
     }
 
     /// Whether there is such a script.
@@ -110,7 +118,9 @@ impl Scripts {
     /// Notes that EVAL has used a script.
     pub fn note_use(&self, script: &Script) {
         if !script.is_loaded.load(Relaxed) {
-            script.used.store(self.clock.fetch_add(1, Relaxed) + 1, Relaxed);
+            script
+                .used
+                .store(self.clock.fetch_add(1, Relaxed) + 1, Relaxed);
         }
     }
 
@@ -156,8 +166,8 @@ impl Scripts {
             let Some((_, digest)) = uses.min() else {
                 return;
             };
-            let removed = (self.by_digest)
-                .remove_if(&digest, |_, script| !script.is_loaded.load(Relaxed));
+            let removed =
+                (self.by_digest).remove_if(&digest, |_, script| !script.is_loaded.load(Relaxed));
             if let Some((_, script)) = removed {
                 script.is_gone.store(true, Relaxed);
                 self.bytes.fetch_sub(script.bytes(), Relaxed);
@@ -211,7 +221,9 @@ mod tests {
 
     fn script(number: usize) -> Arc<Script> {
         let body = format!("return {number}");
-        Script::new(body.as_bytes(), digest_of(body.as_bytes())).unwrap().into()
+        Script::new(body.as_bytes(), digest_of(body.as_bytes()))
+            .unwrap()
+            .into()
     }
 
     #[test]

@@ -134,7 +134,10 @@ impl Libraries {
 
     fn add(&mut self, library: Arc<Library>) -> Result<(), String> {
         for function in &library.functions {
-            if self.functions.contains_key(&function.name.to_ascii_lowercase()) {
+            if self
+                .functions
+                .contains_key(&function.name.to_ascii_lowercase())
+            {
                 let name = String::from_utf8_lossy(&function.name);
                 return Err(format!("Function {name} already exists"));
             }
@@ -144,7 +147,8 @@ impl Libraries {
                 library: library.clone(),
                 index,
             };
-            self.functions.insert(function.name.to_ascii_lowercase(), found);
+            self.functions
+                .insert(function.name.to_ascii_lowercase(), found);
         }
         self.by_name.insert(library.name.clone(), library);
         Ok(())

@@ -41,7 +41,9 @@ impl ScriptFlags {
 
     /// The names of what is set.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let set = Self::NAMES.into_iter().filter(move |(flag, _)| self.has(*flag));
+        let set = Self::NAMES
+            .into_iter()
+            .filter(move |(flag, _)| self.has(*flag));
         set.map(|(_, name)| name)
     }
 
@@ -86,7 +88,9 @@ pub(super) fn of_script(body: &[u8]) -> Result<(ScriptFlags, usize), String> {
         // Nothing after the sign is no flag, not an empty one.
         let names = (!names.is_empty()).then(|| names.split(|byte| *byte == b','));
         for name in names.into_iter().flatten() {
-            let known = ScriptFlags::NAMES.iter().find(|(_, known)| known.as_bytes() == name);
+            let known = ScriptFlags::NAMES
+                .iter()
+                .find(|(_, known)| known.as_bytes() == name);
             let Some((flag, _)) = known else {
                 let name = text_of(name);
                 return Err(format!("Unexpected flag in script shebang: {name}"));
@@ -169,7 +173,10 @@ mod tests {
 
     #[test]
     fn libraries_have_names() {
-        assert_eq!(of_library(b"#!LUA NAME=a_1\ncode"), Ok((b"a_1".to_vec(), 14)));
+        assert_eq!(
+            of_library(b"#!LUA NAME=a_1\ncode"),
+            Ok((b"a_1".to_vec(), 14))
+        );
         let bad: [(&[u8], &str); 6] = [
             (b"code", "Missing library metadata"),
             (b"#!lua name=a", "Invalid library metadata"),

@@ -202,6 +202,7 @@ fn cut<'s>(server: &'s Server, encoder: &Arc<Mutex<Encoder>>, opens: bool) -> Re
     if engine.config.load().aof_timestamp_enabled {
         encoder.lock().annotate(unix_ms() / 1000);
     }
+    let libraries = encoder.clone();
     let encoder = encoder.clone();
     let keep = Arc::new(
         move |database: usize, entry: crate::keyspace::EntryRef<'_>| {
@@ -209,6 +210,9 @@ fn cut<'s>(server: &'s Server, encoder: &Arc<Mutex<Encoder>>, opens: bool) -> Re
         },
     );
     let alone = engine.keyspace.gate().alone();
+    for code in engine.functions.libraries() {
+        libraries.lock().library(&code);
+    }
     let started = Instant::now();
     let snapshot = engine
         .keyspace
@@ -370,6 +374,7 @@ fn reload_alone(server: &Arc<Server>) -> Result<()> {
     let databases = engine.keyspace.databases();
     let mut everything = engine.keyspace.everything(&alone);
     let dropped = everything.flush(0..databases, unix_ms());
+    engine.functions.flush();
     drop(everything);
     drop(alone);
     drop(dropped);
@@ -390,8 +395,8 @@ pub(super) fn close(server: &Server, force: bool) -> Result<()> {
         tracing::warn!("Writing initial AOF. Exit anyway.");
     }
     engine.pause(i64::MAX, true);
-    // Whoever passed the gate before the pause has left it when this returns.
-    drop(engine.keyspace.gate().alone());
+    // Whoever passed the gate before the pause has left it when this returns; a script that takes long is not waited for.
+    drop(engine.keyspace.gate().alone_unless_stuck());
     tracing::info!("Calling fsync() on the AOF file.");
     ask(server, &log.orders, Order::Flush).inspect_err(|_| {
         if !force {

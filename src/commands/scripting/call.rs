@@ -1,7 +1,7 @@
 //! What EVAL and FCALL have in common: the count of keys before, the reply or the error after.
 
 use crate::base::numbers::parse_i64;
-use crate::engine::{Call, CommandError, CommandResult};
+use crate::engine::{Call, CommandError, CommandResult, Name};
 use crate::scripting::{Failure, Inputs};
 
 /// Where the count of keys stands.
@@ -29,7 +29,7 @@ pub(super) fn inputs<'r>(
 }
 
 /// The end of a call that has failed: its error with the place where it arose.
-pub(super) fn fail(call: &mut Call, name: &str, failure: Failure) -> CommandResult {
+pub(super) fn fail(call: &mut Call, name: Name<'_>, failure: Failure) -> CommandResult {
     let Failure {
         line,
         place,
@@ -40,7 +40,10 @@ pub(super) fn fail(call: &mut Call, name: &str, failure: Failure) -> CommandResu
     if is_odd {
         const SHOWN: usize = 100;
         line.truncate(SHOWN);
-        line.splice(0..0, format!("ERR Error running script {name}, ").into_bytes());
+        line.splice(
+            0..0,
+            format!("ERR Error running script {name}, ").into_bytes(),
+        );
     }
     if let Some((source, number)) = place {
         line.extend_from_slice(format!(" script: {name}, on ").as_bytes());

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use super::call::{fail, inputs};
-use crate::engine::{Call, Caller, CommandError, CommandResult};
-use crate::scripting::{
-    Digest, Inputs, Keep, Script, digest_of, parse_digest, run_script,
-};
+use crate::engine::{Call, Caller, CommandError, CommandResult, Name};
+use crate::scripting::{Digest, Inputs, Keep, Script, digest_of, parse_digest, run_script};
 
 const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
 
@@ -37,9 +35,11 @@ fn eval_text(call: &mut Call, access: Access) -> CommandResult {
     let inputs = inputs(call, CommandError::NotInteger)?;
     let (engine, body) = (call.engine, call.args.at(1));
     let digest = digest_of(body);
-    run(call, digest, inputs, access, || match engine.scripts.get(&digest) {
-        Some(script) => Ok(script),
-        None => new_script(body, digest),
+    run(call, digest, inputs, access, || {
+        match engine.scripts.get(&digest) {
+            Some(script) => Ok(script),
+            None => new_script(body, digest),
+        }
     })
 }
 
@@ -90,19 +90,18 @@ fn run(
         |error| not_compiled(&error),
         |script| {
             engine.scripts.note_use(script);
-            Caller::begin(call, script.flags, access == Access::ReadOnly)
+            Caller::begin(
+                call,
+                Name::Script(&digest),
+                script.flags,
+                access == Access::ReadOnly,
+            )
         },
     );
-    let result = result.map(|(caller, result)| {
-        caller.end();
-        result
-    });
+    let result = result.map(|(_, result)| result);
     *call.reply = reply;
     match result? {
         Ok(()) => Ok(()),
-        Err(failure) => {
-            let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            fail(call, &name, failure)
-        }
+        Err(failure) => fail(call, Name::Script(&digest), failure),
     }
 }

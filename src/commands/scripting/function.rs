@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::call::{fail, inputs};
-use crate::engine::{Call, Caller, CommandError, CommandResult};
+use crate::engine::{Call, Caller, CommandError, CommandResult, Name};
 use crate::persistence::rdb;
-use crate::scripting::{Found, LOAD_LIMIT, Policy, call_function, forget_libraries};
+use crate::scripting::{LOAD_LIMIT, Policy, call_function, forget_libraries};
 
 /// An error of what has no code word of its own.
 fn error(text: &str) -> CommandError {
@@ -29,20 +29,14 @@ fn call_named(call: &mut Call, is_read_only: bool) -> CommandResult {
     let inputs = inputs(call, error("Bad number of keys provided"))?;
     let function = found.function();
     let mut reply = std::mem::take(call.reply);
-    let result = Caller::begin(call, function.flags, is_read_only).map(|mut caller| {
-        let result = call_function(&found, inputs, &mut caller, &mut reply);
-        caller.end();
-        result
-    });
+    let name = Name::Function(&function.name);
+    let result = Caller::begin(call, name, function.flags, is_read_only)
+        .map(|mut caller| call_function(&found, inputs, &mut caller, &mut reply));
     *call.reply = reply;
     match result?.map_err(|text| error(&text))? {
         Ok(()) => Ok(()),
-        Err(failure) => fail(call, &name_of(&found), failure),
+        Err(failure) => fail(call, name, failure),
     }
-}
-
-fn name_of(found: &Found) -> String {
-    String::from_utf8_lossy(&found.function().name).into_owned()
 }
 
 // ---- Changes
@@ -61,7 +55,9 @@ pub(super) fn load(call: &mut Call) -> CommandResult {
         replaces = true;
     }
     let engine = call.engine;
-    let loaded = engine.functions.load(call.args.at(last), replaces, limit(call));
+    let loaded = engine
+        .functions
+        .load(call.args.at(last), replaces, limit(call));
     let name = loaded.map_err(|text| error(&text))?;
     changed(call);
     call.reply.bulk(&name);

@@ -1,7 +1,7 @@
 //! What of FUNCTION looks at the libraries, and at the function that runs.
 
 use crate::base::glob;
-use crate::engine::{Call, CommandError, CommandResult};
+use crate::engine::{Call, CommandError, CommandResult, Running};
 use crate::scripting::{Function, Library};
 
 /// The only engine there is.
@@ -30,7 +30,9 @@ pub(super) fn list(call: &mut Call) -> CommandResult {
     let libraries = call.engine.functions.now();
     let shown: Vec<_> = libraries
         .iter()
-        .filter(|library| pattern.is_none_or(|pattern| glob::matches_ignore_case(pattern, &library.name)))
+        .filter(|library| {
+            pattern.is_none_or(|pattern| glob::matches_ignore_case(pattern, &library.name))
+        })
         .collect();
     call.reply.array(shown.len());
     for library in shown {
@@ -72,10 +74,32 @@ fn show_function(call: &mut Call, function: &Function) {
     }
 }
 
+fn show_running(call: &mut Call, running: &Running) {
+    call.reply.map(3);
+    call.reply.bulk(b"name");
+    call.reply.bulk(running.name.as_bytes());
+    call.reply.bulk(b"command");
+    let command = running.command.view();
+    call.reply.array(command.len());
+    command.iter().for_each(|word| call.reply.bulk(word));
+    call.reply.bulk(b"duration_ms");
+    call.reply
+        .count(running.started.elapsed().as_millis() as usize);
+}
+
 pub(super) fn stats(call: &mut Call) -> CommandResult {
+    let running = call.engine.busy.running();
+    if running.as_ref().is_some_and(|running| !running.is_function)
+        && let Some(error) = call.engine.busy.error()
+    {
+        return Err(error);
+    }
     call.reply.map(2);
     call.reply.bulk(b"running_script");
-    call.reply.null();
+    match running {
+        Some(running) => show_running(call, &running),
+        None => call.reply.null(),
+    }
     call.reply.bulk(b"engines");
     call.reply.map(1);
     call.reply.bulk(ENGINE);
@@ -88,8 +112,8 @@ pub(super) fn stats(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-pub(super) fn kill(_call: &mut Call) -> CommandResult {
-    Err(CommandError::text(
-        "NOTBUSY No scripts in execution right now.",
-    ))
+pub(super) fn kill(call: &mut Call) -> CommandResult {
+    call.engine.busy.kill(true)?;
+    call.reply.ok();
+    Ok(())
 }

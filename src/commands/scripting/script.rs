@@ -24,7 +24,8 @@ pub(super) fn exists(call: &mut Call) -> CommandResult {
     let digests = call.args.from(2);
     call.reply.array(digests.len());
     for digest in digests {
-        let is_there = parse_digest(digest).is_some_and(|digest| call.engine.scripts.contains(&digest));
+        let is_there =
+            parse_digest(digest).is_some_and(|digest| call.engine.scripts.contains(&digest));
         call.reply.integer(i64::from(is_there));
     }
     Ok(())
@@ -53,10 +54,10 @@ pub(super) fn show(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-pub(super) fn kill(_call: &mut Call) -> CommandResult {
-    Err(CommandError::text(
-        "NOTBUSY No scripts in execution right now.",
-    ))
+pub(super) fn kill(call: &mut Call) -> CommandResult {
+    call.engine.busy.kill(false)?;
+    call.reply.ok();
+    Ok(())
 }
 
 /// There is no debugger; switching it off is fine.

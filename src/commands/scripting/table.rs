@@ -49,7 +49,11 @@ pub const COMMANDS: &[Command] = &[
     )
     .keys(ANY)
     .flags(CALLS_ANY)
-    .docs("2.6.0", DEPENDS, "Runs a Lua script that the server knows, by its SHA1."),
+    .docs(
+        "2.6.0",
+        DEPENDS,
+        "Runs a Lua script that the server knows, by its SHA1.",
+    ),
     Command::new(
         "EVAL_RO",
         Group::Scripting,
@@ -80,7 +84,11 @@ pub const COMMANDS: &[Command] = &[
     )
     .keys(ANY)
     .flags(CALLS_ANY)
-    .docs("7.0.0", "Depends on the function that is executed.", "Calls a function."),
+    .docs(
+        "7.0.0",
+        "Depends on the function that is executed.",
+        "Calls a function.",
+    ),
     Command::new(
         "FCALL_RO",
         Group::Scripting,
@@ -121,7 +129,10 @@ const SCRIPT: &[Command] = &[
         "Asks for the debugger, which is not there.",
     ),
     script_command("EXISTS", "sha1 [sha1 ...]", script::exists)
-        .tips(&["request_policy:all_shards", "response_policy:agg_logical_and"])
+        .tips(&[
+            "request_policy:all_shards",
+            "response_policy:agg_logical_and",
+        ])
         .docs(
             "2.6.0",
             "O(N) in the number of scripts asked for",
@@ -129,14 +140,22 @@ const SCRIPT: &[Command] = &[
         ),
     script_command("FLUSH", "[ASYNC | SYNC]", script::flush)
         .tips(EVERY_NODE)
-        .docs("2.6.0", "O(N) in the number of scripts", "Forgets all scripts."),
+        .docs(
+            "2.6.0",
+            "O(N) in the number of scripts",
+            "Forgets all scripts.",
+        ),
     script_command("HELP", "", help)
         .flags(LOADING | STALE)
         .docs("5.0.0", "O(1)", "Lists the subcommands."),
     script_command("KILL", "", script::kill)
         .flags(NOSCRIPT | ALLOW_BUSY)
         .tips(SOMEWHERE)
-        .docs("2.6.0", "O(1)", "Ends the script that keeps everybody waiting."),
+        .docs(
+            "2.6.0",
+            "O(1)",
+            "Ends the script that keeps everybody waiting.",
+        ),
     script_command("LOAD", "script", script::load)
         .flags(NOSCRIPT | STALE)
         .tips(EVERY_NODE)
@@ -161,21 +180,33 @@ const FUNCTION: &[Command] = &[
     script_command("FLUSH", "[ASYNC | SYNC]", function::flush)
         .flags(NOSCRIPT | WRITE | ALONE)
         .tips(EVERYWHERE)
-        .docs("7.0.0", "O(N) in the number of functions", "Forgets all libraries."),
+        .docs(
+            "7.0.0",
+            "O(N) in the number of functions",
+            "Forgets all libraries.",
+        ),
     script_command("HELP", "", help)
         .flags(LOADING | STALE)
         .docs("7.0.0", "O(1)", "Lists the subcommands."),
     script_command("KILL", "", function_list::kill)
         .flags(NOSCRIPT | ALLOW_BUSY)
         .tips(SOMEWHERE)
-        .docs("7.0.0", "O(1)", "Ends the function that keeps everybody waiting."),
+        .docs(
+            "7.0.0",
+            "O(1)",
+            "Ends the function that keeps everybody waiting.",
+        ),
     script_command(
         "LIST",
         "[LIBRARYNAME library-name-pattern] [WITHCODE]",
         function_list::list,
     )
     .tips(&["nondeterministic_output_order"])
-    .docs("7.0.0", "O(N) in the number of functions", "Lists the libraries."),
+    .docs(
+        "7.0.0",
+        "O(N) in the number of functions",
+        "Lists the libraries.",
+    ),
     script_command("LOAD", "[REPLACE] function-code", function::load)
         .flags(NOSCRIPT | WRITE | DENYOOM | ALONE)
         .tips(EVERYWHERE)

@@ -41,7 +41,8 @@ pub(super) const OF_SCRIPTS: &[Native] = &[
 ];
 
 /// What the code of a library finds in `redis` while it is loaded.
-pub(super) const OF_LOADING: &[Native] = &[(c"register_function", register_function), (c"log", log)];
+pub(super) const OF_LOADING: &[Native] =
+    &[(c"register_function", register_function), (c"log", log)];
 
 /// What takes the place of Lua's own.
 pub(super) const OF_MATH: &[Native] = &[(c"random", random), (c"randomseed", random_seed)];
@@ -71,7 +72,9 @@ pub(super) const TARGETS: &[Number] = &[
 
 /// The offered version as one number.
 pub(super) fn version_number() -> u32 {
-    let parts = REDIS_VERSION.split('.').map(|part| part.parse().unwrap_or(0));
+    let parts = REDIS_VERSION
+        .split('.')
+        .map(|part| part.parse().unwrap_or(0));
     parts.fold(0, |number, part: u32| number << 8 | part)
 }
 
@@ -483,7 +486,10 @@ unsafe fn add_function(state: *mut lua_State, run: *mut Run<'_>) -> Result<(), &
         };
         let problem = if !header::is_name(&function.name) {
             Some(header::BAD_NAME)
-        } else if registered.iter().any(|(_, known)| known.name == function.name) {
+        } else if registered
+            .iter()
+            .any(|(_, known)| known.name == function.name)
+        {
             Some("Function already exists in the library")
         } else {
             None
@@ -521,8 +527,10 @@ unsafe fn check_named(state: *mut lua_State) -> Result<(), &'static str> {
     // SAFETY: as `register_function`; the stack has room for 20 values.
     unsafe {
         if ffi::lua_type(state, 1) != ffi::LUA_TTABLE {
-            return Err("calling redis.register_function with a single argument is only applicable to Lua table \
-                        (representing named arguments).");
+            return Err(
+                "calling redis.register_function with a single argument is only applicable to Lua table \
+                        (representing named arguments).",
+            );
         }
         ffi::lua_settop(state, CALLBACK);
         ffi::lua_pushnil(state);
@@ -536,17 +544,23 @@ unsafe fn check_named(state: *mut lua_State) -> Result<(), &'static str> {
             let kind = ffi::lua_type(state, -1);
             let place = if is("function_name") {
                 if !is_text {
-                    return Err("function_name argument given to redis.register_function must be a string");
+                    return Err(
+                        "function_name argument given to redis.register_function must be a string",
+                    );
                 }
                 NAME
             } else if is("description") {
                 if !is_text {
-                    return Err("description argument given to redis.register_function must be a string");
+                    return Err(
+                        "description argument given to redis.register_function must be a string",
+                    );
                 }
                 DESCRIPTION
             } else if is("callback") {
                 if kind != ffi::LUA_TFUNCTION {
-                    return Err("callback argument given to redis.register_function must be a function");
+                    return Err(
+                        "callback argument given to redis.register_function must be a function",
+                    );
                 }
                 CALLBACK
             } else if is("flags") {
@@ -572,7 +586,9 @@ unsafe fn check_flags(state: *mut lua_State, kind: c_int) -> Result<(), &'static
     // SAFETY: as `register_function`.
     unsafe {
         if kind != ffi::LUA_TTABLE {
-            return Err("flags argument to redis.register_function must be a table representing function flags");
+            return Err(
+                "flags argument to redis.register_function must be a table representing function flags",
+            );
         }
         for index in 1.. {
             let kind = ffi::lua_rawgeti(state, -1, index);

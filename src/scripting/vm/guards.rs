@@ -248,7 +248,10 @@ unsafe fn refuse_bytecode(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
         ffi::lua_pushnil(state);
-        ffi::lua_pushstring(state, c"[string \"\x1bLuaQ\"]:1: unexpected symbol near 'char(27)'".as_ptr());
+        ffi::lua_pushstring(
+            state,
+            c"[string \"\x1bLuaQ\"]:1: unexpected symbol near 'char(27)'".as_ptr(),
+        );
         2
     }
 }

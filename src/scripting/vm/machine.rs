@@ -188,7 +188,8 @@ impl Machine {
         out: &mut Reply,
     ) -> Result<(), Failure> {
         let inputs = Some(inputs);
-        self.call(function, inputs, Kind::Script, host, out).map(drop)
+        self.call(function, inputs, Kind::Script, host, out)
+            .map(drop)
     }
 
     /// Calls a function; its result becomes the reply.
@@ -200,7 +201,8 @@ impl Machine {
         out: &mut Reply,
     ) -> Result<(), Failure> {
         let inputs = Some(inputs);
-        self.call(function, inputs, Kind::Function, host, out).map(drop)
+        self.call(function, inputs, Kind::Function, host, out)
+            .map(drop)
     }
 
     /// Runs the code of a library; gives what it registers.
@@ -283,7 +285,11 @@ impl Machine {
         unsafe {
             CURRENT.set(ptr::from_mut(run).cast());
             ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, INSTRUCTIONS_PER_LOOK);
-            ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, self.places.error_handler.into());
+            ffi::lua_rawgeti(
+                state,
+                ffi::LUA_REGISTRYINDEX,
+                self.places.error_handler.into(),
+            );
             ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, self.places.runner.into());
             ffi::lua_pushlightuserdata(state, ptr::from_mut(task).cast());
             let status = ffi::lua_pcall(state, 1, 0, -3);
@@ -322,7 +328,9 @@ impl Machine {
     unsafe fn take_text(&mut self) -> Vec<u8> {
         // SAFETY: see above; the text is copied before it is taken away.
         unsafe {
-            let text = convert::bytes_at(self.state, -1).unwrap_or(b"unknown error").to_vec();
+            let text = convert::bytes_at(self.state, -1)
+                .unwrap_or(b"unknown error")
+                .to_vec();
             ffi::lua_settop(self.state, 0);
             text
         }
@@ -341,8 +349,7 @@ unsafe extern "C-unwind" fn compile_protected(state: *mut lua_State) -> c_int {
     unsafe {
         let job = ffi::lua_touserdata(state, 1).cast::<Compile<'_>>();
         let Compile { text, source, .. } = &*job;
-        let status =
-            ffi::luaL_loadbuffer(state, text.as_ptr().cast(), text.len(), source.as_ptr());
+        let status = ffi::luaL_loadbuffer(state, text.as_ptr().cast(), text.len(), source.as_ptr());
         if status != ffi::LUA_OK {
             ffi::lua_error(state);
         }

@@ -211,7 +211,9 @@ pub fn forget_libraries(is_there: impl Fn(u64) -> bool) {
         vm.libraries.retain(|id, references| {
             let stays = is_there(*id);
             if !stays {
-                references.iter().for_each(|reference| machine.release(*reference));
+                references
+                    .iter()
+                    .for_each(|reference| machine.release(*reference));
             }
             stays
         });
@@ -224,10 +226,12 @@ fn run_library(
     limit: Option<Duration>,
 ) -> Result<(Vec<Reference>, Vec<Function>), String> {
     let text = &library.code[library.skip..];
-    let compiled = machine.compile(text, SOURCE_OF_FUNCTIONS).map_err(|error| {
-        let error = String::from_utf8_lossy(&error).into_owned();
-        format!("Error compiling function: {error}")
-    })?;
+    let compiled = machine
+        .compile(text, SOURCE_OF_FUNCTIONS)
+        .map_err(|error| {
+            let error = String::from_utf8_lossy(&error).into_owned();
+            format!("Error compiling function: {error}")
+        })?;
     let mut loader = Loader {
         until: limit.map(|limit| Instant::now() + limit),
     };

@@ -51,7 +51,9 @@ pub(super) fn build(
     let lua = Lua::new_with(libraries, LuaOptions::default()).expect("these libraries are safe");
     for (name, open) in lib::LIBRARIES {
         let table = open(&lua).expect("a library opens in a fresh interpreter");
-        lua.globals().set(*name, table).expect("a fresh interpreter has memory");
+        lua.globals()
+            .set(*name, table)
+            .expect("a fresh interpreter has memory");
     }
     let mut built = None;
     // SAFETY: mlua runs this in protected mode and takes back what it leaves on the stack. The pointer to the state stays
@@ -131,7 +133,11 @@ unsafe fn replace_functions(state: *mut lua_State) {
         for (library, name, guard) in guards::REPLACED {
             match library.is_empty() {
                 true => ffi::lua_pushvalue(state, ffi::LUA_GLOBALSINDEX),
-                false => drop(ffi::lua_getfield(state, ffi::LUA_GLOBALSINDEX, library.as_ptr())),
+                false => drop(ffi::lua_getfield(
+                    state,
+                    ffi::LUA_GLOBALSINDEX,
+                    library.as_ptr(),
+                )),
             }
             if ffi::lua_getfield(state, -1, name.as_ptr()) == ffi::LUA_TFUNCTION {
                 // `pairs` gives `next`, which was replaced before.
