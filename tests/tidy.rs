@@ -70,6 +70,8 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     (
         "src/scripting/vm/sandbox.rs",
         "furnishing an interpreter with these functions; see `machine.rs`",
+    ),
+    (
         "src/scripting/lib/stack.rs",
         "functions that raise errors as Lua's own do, at any depth: what the callbacks of `mlua` cannot",
     ),

@@ -110,6 +110,8 @@ pub struct Engine {
     pub puts_off_signals: AtomicBool,
     /// Whether keys are removed as soon as they are due (DEBUG SET-ACTIVE-EXPIRE).
     pub expires_actively: AtomicBool,
+    /// Whether scripts may call commands that are not for them (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    pub allows_all_in_scripts: AtomicBool,
     /// The server's hooks: what only the layers above can do.
     pub hooks: std::sync::OnceLock<Box<dyn Hooks>>,
 }
@@ -212,6 +214,7 @@ impl Engine {
             shutdown: AtomicU32::new(shutdown::NONE),
             puts_off_signals: AtomicBool::new(false),
             expires_actively: AtomicBool::new(true),
+            allows_all_in_scripts: AtomicBool::new(false),
             hooks: std::sync::OnceLock::new(),
             config: ConfigStore::new(config),
         }

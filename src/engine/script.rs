@@ -7,7 +7,7 @@ use super::checks::condition;
 use super::command::flags;
 use super::dispatch::collect_keys;
 use super::error::CommandError;
-use super::session::{Session, state};
+use super::session::Session;
 use super::table::Spec;
 use crate::base::aside;
 use crate::journal::write_command;
@@ -77,7 +77,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
         let mut session = Session::new(call.session.client.clone(), false);
         session.database = call.session.database;
         session.no_touch = call.session.no_touch;
-        session.set(state::SCRIPT, true);
+        session.is_script = true;
         Ok(Self {
             call,
             session,
@@ -125,7 +125,9 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
                 "ERR Wrong number of args calling Redis command from script",
             ));
         }
-        if spec.has(flags::NOSCRIPT) {
+        let is_denied = spec.has(flags::NOSCRIPT)
+            && !self.call.engine.allows_all_in_scripts.load(Relaxed);
+        if is_denied || spec.runs_script() {
             return Err(CommandError::text(
                 "ERR This Redis command is not allowed from script",
             ));

@@ -24,8 +24,6 @@ pub mod state {
     pub const REPLY_SKIP: u32 = 1 << 4;
     /// CLIENT REPLY SKIP: the next command gets no reply.
     pub const REPLY_SKIP_NEXT: u32 = 1 << 5;
-    /// A script's own session.
-    pub const SCRIPT: u32 = 1 << 6;
     /// All that concerns replies.
     pub const REPLY: u32 = REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT;
 }
@@ -71,6 +69,8 @@ pub struct Session {
     pub state: u32,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
+    /// Whether it is that of a script in progress.
+    pub is_script: bool,
     /// Commands queued by MULTI.
     pub transaction: Option<Box<Transaction>>,
     /// Keys watched.
@@ -96,6 +96,7 @@ impl Session {
                 0
             },
             no_touch: false,
+            is_script: false,
             transaction: None,
             watch: None,
             subscriptions: None,

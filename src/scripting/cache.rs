@@ -100,9 +100,16 @@ pub struct Scripts {
     unloaded: AtomicUsize,
     bytes: AtomicU64,
     evicted: AtomicU64,
+    /// Grows when all scripts are forgotten; then interpreters begin anew, too.
+    flushes: AtomicU64,
 }
 
 impl Scripts {
+    /// How often all scripts have been forgotten.
+    pub fn flushes(&self) -> u64 {
+        self.flushes.load(Relaxed)
+    }
+
     /// A script by its SHA1.
     pub fn get(&self, digest: &Digest) -> Option<Arc<Script>> {
         self.by_digest
@@ -179,6 +186,7 @@ impl Scripts {
 
     /// Forgets all scripts.
     pub fn flush(&self) {
+        self.flushes.fetch_add(1, Relaxed);
         self.by_digest.retain(|_, script| {
             script.is_gone.store(true, Relaxed);
             self.bytes.fetch_sub(script.bytes(), Relaxed);

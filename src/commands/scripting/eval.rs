@@ -79,6 +79,7 @@ fn run(
     // The script writes its own replies meanwhile.
     let mut reply = std::mem::take(call.reply);
     let result = run_script(
+        &engine.scripts,
         &digest,
         inputs,
         &mut reply,

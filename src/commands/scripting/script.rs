@@ -2,7 +2,7 @@
 
 use super::eval::{new_script, not_compiled};
 use crate::engine::{Call, CommandError, CommandResult};
-use crate::scripting::{Keep, compile, digest_of, parse_digest};
+use crate::scripting::{Keep, compile, digest_of, forget_scripts, parse_digest};
 
 pub(super) fn load(call: &mut Call) -> CommandResult {
     let body = call.args.at(2);
@@ -11,7 +11,7 @@ pub(super) fn load(call: &mut Call) -> CommandResult {
         Some(script) => script,
         None => {
             let script = new_script(body, digest)?;
-            compile(&script).map_err(|error| not_compiled(&error))?;
+            compile(&script, &call.engine.scripts).map_err(|error| not_compiled(&error))?;
             script
         }
     };
@@ -40,6 +40,7 @@ pub(super) fn flush(call: &mut Call) -> CommandResult {
         ));
     }
     call.engine.scripts.flush();
+    forget_scripts();
     call.reply.ok();
     Ok(())
 }

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::replay::{Journal, Target};
 use super::{ids, no_key_or_group, reply_entry, reply_entry_parts, reply_id};
 use crate::base::numbers::parse_i64;
-use crate::engine::{Call, CommandError, CommandResult, Wait, Wants, event, state};
+use crate::engine::{Call, CommandError, CommandResult, Wait, Wants, event};
 use crate::keyspace::Key;
 use crate::resp::args::OwnedArgs;
 use crate::resp::reply::OpenHead;
@@ -101,7 +101,7 @@ fn parse<'r>(call: &Call<'r, '_>, is_group: bool) -> Result<Request<'r>, Command
     while at < args.len() && request.keys_at == 0 {
         let more = args.len() - at - 1;
         if more > 0 && args.is(at, "BLOCK") {
-            if call.session.is(state::SCRIPT) {
+            if call.session.is_script {
                 let rest = " command is not allowed with BLOCK option from scripts";
                 return Err(CommandError::quoting("ERR ", args.at(0), rest));
             }

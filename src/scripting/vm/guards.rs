@@ -303,9 +303,9 @@ unsafe extern "C-unwind" fn protected_call(state: *mut lua_State) -> c_int {
         ffi::lua_insert(state, 1);
         if status != ffi::LUA_OK && ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
             ffi::lua_getfield(state, -1, c"err".as_ptr());
-            match ffi::lua_isstring(state, -1) {
-                0 => ffi::lua_settop(state, -2),
-                _ => ffi::lua_replace(state, -2),
+            // What is no text stays, as one more result: so it is in Redis.
+            if ffi::lua_isstring(state, -1) != 0 {
+                ffi::lua_replace(state, -2);
             }
         }
         ffi::lua_gettop(state)

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cache::{Digest, Script};
+use super::cache::{Digest, Script, Scripts};
 use super::functions::{Found, Function, Library};
 use super::host::Host;
 use super::memory::Purpose;
@@ -58,6 +58,8 @@ struct ScriptVm {
     compiled: HashMap<Digest, (Reference, Arc<Script>)>,
     /// How many may be kept before those are let go that are no longer in the cache.
     room: usize,
+    /// How often the cache had been flushed when this was made.
+    flushes: u64,
 }
 
 /// A worker's interpreter for functions.
@@ -76,15 +78,25 @@ const SOURCE_OF_FUNCTIONS: &std::ffi::CStr = c"@user_function";
 /// Compiled scripts kept before the first look at which of them are still wanted.
 const ROOM: usize = 1_000;
 
-fn with_scripts<R>(work: impl FnOnce(&mut ScriptVm) -> R) -> R {
+/// The interpreter for scripts. SCRIPT FLUSH gives all that it held back: it begins anew.
+fn with_scripts<R>(flushes: u64, work: impl FnOnce(&mut ScriptVm) -> R) -> R {
     SCRIPTS.with_borrow_mut(|vm| {
+        if vm.as_ref().is_some_and(|vm| vm.flushes != flushes) {
+            *vm = None;
+        }
         let vm = vm.get_or_insert_with(|| ScriptVm {
             machine: Machine::new(Purpose::Scripts),
             compiled: HashMap::new(),
             room: ROOM,
+            flushes,
         });
         work(vm)
     })
+}
+
+/// Gives back what this worker's interpreter for scripts holds.
+pub fn forget_scripts() {
+    SCRIPTS.set(None);
 }
 
 fn with_functions<R>(work: impl FnOnce(&mut FunctionVm) -> R) -> R {
@@ -124,8 +136,8 @@ impl ScriptVm {
 }
 
 /// Compiles a script on this worker. The error is Lua's.
-pub fn compile(script: &Script) -> Result<(), Vec<u8>> {
-    with_scripts(|vm| {
+pub fn compile(script: &Script, scripts: &Scripts) -> Result<(), Vec<u8>> {
+    with_scripts(scripts.flushes(), |vm| {
         let reference = vm.compile(script)?;
         vm.machine.release(reference);
         Ok(())
@@ -141,6 +153,7 @@ fn known(vm: &ScriptVm, digest: &Digest) -> Option<(Reference, Arc<Script>)> {
 /// Calls a script. `find` looks it up, or brings it, where this worker does not know it, and `keep` gets it when it has
 /// been compiled; `begin` may still refuse it, and gives what it runs with. None of them may come back here.
 pub fn run_script<H: Host, E>(
+    scripts: &Scripts,
     digest: &Digest,
     inputs: Inputs<'_>,
     out: &mut Reply,
@@ -149,7 +162,7 @@ pub fn run_script<H: Host, E>(
     refused: impl FnOnce(Vec<u8>) -> E,
     begin: impl FnOnce(&Arc<Script>) -> Result<H, E>,
 ) -> Result<(H, Result<(), Failure>), E> {
-    with_scripts(|vm| {
+    with_scripts(scripts.flushes(), |vm| {
         let (reference, script) = match known(vm, digest) {
             Some(known) => known,
             None => {
