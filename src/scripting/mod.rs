@@ -18,4 +18,6 @@ pub use functions::{Found, Function, Functions, LOAD_LIMIT, Libraries, Library, 
 pub use header::{ScriptFlags, is_name};
 pub use host::{Host, Level};
 pub use memory::{vm_eval, vm_functions};
-pub use vm::{Failure, Inputs, call_function, compile, forget_libraries, forget_scripts, run_script};
+pub use vm::{
+    Failure, Inputs, call_function, compile, forget_libraries, forget_scripts, run_script,
+};

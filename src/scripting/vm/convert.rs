@@ -456,7 +456,10 @@ unsafe fn write_line(
     unsafe {
         if field(state, names.err) == ffi::LUA_TSTRING {
             let line = c_text(bytes_at(state, -1).unwrap_or_default());
-            let ends = line.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+            let ends = line
+                .iter()
+                .rev()
+                .take_while(|byte| matches!(byte, b'\r' | b'\n'));
             let line = &line[..line.len() - ends.count()];
             reply.error(line);
             ffi::lua_pushvalue(state, -2);

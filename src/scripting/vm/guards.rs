@@ -298,10 +298,16 @@ unsafe extern "C-unwind" fn protected_call(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
         ffi::luaL_checkany(state, 1);
-        let status = ffi::lua_pcall(state, ffi::lua_gettop(state) - 1, ffi::LUA_MULTRET, 0);
-        ffi::lua_pushboolean(state, c_int::from(status == ffi::LUA_OK));
+        // Put there beforehand: many results may leave no room above them.
+        ffi::lua_pushboolean(state, 1);
         ffi::lua_insert(state, 1);
-        if status != ffi::LUA_OK && ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
+        let status = ffi::lua_pcall(state, ffi::lua_gettop(state) - 2, ffi::LUA_MULTRET, 0);
+        if status == ffi::LUA_OK {
+            return ffi::lua_gettop(state);
+        }
+        ffi::lua_pushboolean(state, 0);
+        ffi::lua_replace(state, 1);
+        if ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
             ffi::lua_getfield(state, -1, c"err".as_ptr());
             // What is no text stays, as one more result: so it is in Redis.
             if ffi::lua_isstring(state, -1) != 0 {
