@@ -61,7 +61,8 @@ impl Connection {
         let mut outcome: Box<Option<Outcome>> = Box::new(None);
         let slot = &raw mut *outcome;
         let (engine, session) = (&self.server.engine, &mut self.session);
-        let work = || {
+        // It takes its references along: this frame is left when it is put aside.
+        let work = move || {
             let result = catch_unwind(AssertUnwindSafe(|| {
                 engine.run_batch(lane, config, session, input, batch, reply)
             }));
