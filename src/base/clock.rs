@@ -46,3 +46,45 @@ impl Stopwatch {
         self.clock.delta_as_nanos(start, end)
     }
 }
+
+/// Wall-clock time worked out from a stopwatch's ticks, which are read anyway; the system's clock itself is asked again
+/// every [`SETTING`] of use, so a step of that clock is noticed that late at most.
+#[derive(Default)]
+pub struct WallClock {
+    set_at: u64,
+    unix_ns: u64,
+}
+
+/// Nanoseconds for which the ticks are trusted. A TSC that is off by 100 ppm errs by a microsecond in this time.
+const SETTING: u64 = 10_000_000;
+
+impl WallClock {
+    /// Unix time in milliseconds at a reading of [`Stopwatch::ticks`] that was taken just now.
+    #[inline]
+    pub fn unix_ms(&mut self, stopwatch: &Stopwatch, ticks: u64) -> i64 {
+        let mut passed = stopwatch.nanos(self.set_at, ticks);
+        if passed >= SETTING || self.unix_ns == 0 {
+            self.set_at = ticks;
+            self.unix_ns = since_epoch().as_nanos() as u64;
+            passed = 0;
+        }
+        ((self.unix_ns + passed) / 1_000_000) as i64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wall_clock_keeps_time() {
+        let stopwatch = Stopwatch::default();
+        let mut clock = WallClock::default();
+        for _ in 0..30 {
+            let before = unix_ms();
+            let time = clock.unix_ms(&stopwatch, stopwatch.ticks());
+            assert!((before - 1..=unix_ms() + 1).contains(&time));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}

@@ -9,7 +9,7 @@ use super::parked::{Parked, Progress};
 use super::session::{Session, state};
 use super::table::{Locks, Spec};
 use super::{Engine, checks, event};
-use crate::base::clock::{Stopwatch, unix_ms};
+use crate::base::clock::{Stopwatch, WallClock, unix_ms};
 use crate::config::Config;
 use crate::journal::write_command;
 use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, Passage, Scope, pin, shard_of};
@@ -56,6 +56,7 @@ pub struct Lane {
     effects: Effects,
     notes: Notes,
     stopwatch: Stopwatch,
+    clock: WallClock,
 }
 
 impl Lane {
@@ -68,6 +69,7 @@ impl Lane {
             effects: Effects::default(),
             notes: Notes::default(),
             stopwatch: Stopwatch::default(),
+            clock: WallClock::default(),
         }
     }
 }
@@ -117,10 +119,11 @@ pub struct BatchEnd {
 }
 
 impl Engine {
-    /// Runs the commands of a batch in order and writes their replies.
+    /// Runs the commands of a batch in order and writes their replies. `config` is the configuration in force.
     pub fn run_batch(
         &self,
         lane: &mut Lane,
+        config: &Config,
         session: &mut Session,
         buffer: &[u8],
         batch: &Batch,
@@ -128,13 +131,11 @@ impl Engine {
     ) -> BatchEnd {
         self.prepare(lane, session.database, buffer, batch);
         let input = Input { buffer, batch };
-        let mut end = BatchEnd {
-            done: 0,
-            flow: Flow::Continue,
-        };
-        // One round, or as many as a CONFIG SET within the batch asks for.
+        let mut end = self.run_round(lane, config, session, input, 0, reply);
+        // A CONFIG SET within the batch asks for another round.
         while end.done < batch.commands.len() && matches!(end.flow, Flow::Continue) {
-            end = self.run_round(lane, session, input, end.done, reply);
+            let config = self.config.load();
+            end = self.run_round(lane, &config, session, input, end.done, reply);
         }
         end
     }
@@ -143,18 +144,22 @@ impl Engine {
     fn run_round(
         &self,
         lane: &mut Lane,
+        config: &Config,
         session: &mut Session,
         input: Input<'_>,
         first: usize,
         reply: &mut Reply,
     ) -> BatchEnd {
-        let config = self.config.load();
+        // The time is taken inside the gate: what was waited for there belongs to the past.
+        let passage = self.keyspace.gate().pass(lane.index);
+        let start = lane.stopwatch.ticks();
+        let now = lane.clock.unix_ms(&lane.stopwatch, start);
         let mut round = Round {
             engine: self,
-            config: &config,
-            moment: self.moment(&config, session),
+            config,
+            moment: self.moment(config, session, now),
             lane: lane.index,
-            passage: Some(self.keyspace.gate().pass(lane.index)),
+            passage: Some(passage),
             effects: std::mem::take(&mut lane.effects),
             notes: std::mem::take(&mut lane.notes),
             parked: None,
@@ -169,7 +174,8 @@ impl Engine {
             .store(round.moment.now, Relaxed);
         round.effects.listens = config.notify_keyspace_events;
         reply.set_resp3(session.is_resp3);
-        let end = self.run_prepared(&mut round, lane, session, input, first, reply);
+        let timer = Timer::start(self, lane, config.latency_tracking, start);
+        let end = self.run_prepared(&mut round, timer, session, input, first, reply);
         drop(round.passage.take());
         let stats = &self.stats.lanes[lane.index];
         stats.hits.add(std::mem::take(&mut round.notes.hits));
@@ -181,14 +187,14 @@ impl Engine {
     fn run_prepared<'e>(
         &'e self,
         round: &mut Round<'_, 'e>,
-        lane: &Lane,
+        mut timer: Timer<'_, 'e>,
         session: &mut Session,
         input: Input<'_>,
         first: usize,
         reply: &mut Reply,
     ) -> BatchEnd {
         let Input { buffer, batch } = input;
-        let mut timer = Timer::start(self, lane, round.config.latency_tracking);
+        let lane = timer.lane;
         let commands = batch.commands.iter().zip(&lane.prepared).enumerate();
         for (index, (command, prepared)) in commands.skip(first) {
             let request = Request {
@@ -241,7 +247,7 @@ impl Engine {
             let args = batch.args(buffer, command);
             let spec = match last {
                 // Pipelines mostly repeat one command.
-                Some((name, spec)) if name == args.at(0) => Some(spec),
+                Some((name, spec)) if is_same(name, args.at(0)) => Some(spec),
                 _ => self.commands.resolve(args),
             };
             last = spec
@@ -279,8 +285,7 @@ impl Engine {
         }
     }
 
-    fn moment(&self, config: &Config, session: &Session) -> Moment {
-        let now = unix_ms();
+    fn moment(&self, config: &Config, session: &Session, now: i64) -> Moment {
         Moment {
             now,
             access: access_clock(config, now),
@@ -359,7 +364,7 @@ impl Engine {
             config: &config,
             moment: Moment {
                 ignore_expiry: true,
-                ..self.moment(&config, session)
+                ..self.moment(&config, session, unix_ms())
             },
             lane: lane.index,
             passage: Some(self.keyspace.gate().pass(lane.index)),
@@ -384,6 +389,25 @@ impl Engine {
             return Ok(());
         }
         round.locked(session, request, spec, reply)
+    }
+}
+
+/// Whether two names are the same: without a call for short ones, as most are.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    match one.len() {
+        2..=3 => {
+            one.first_chunk::<2>() == other.first_chunk()
+                && one.last_chunk::<2>() == other.last_chunk()
+        }
+        4..=8 => {
+            one.first_chunk::<4>() == other.first_chunk()
+                && one.last_chunk::<4>() == other.last_chunk()
+        }
+        _ => one == other,
     }
 }
 
@@ -480,17 +504,21 @@ impl<'r, 'e> Round<'r, 'e> {
         {
             reply.cut_back(mark);
         }
-        match self.parked.take() {
-            Some(parked) => Flow::Parked(parked),
-            None if session.closes => Flow::Close,
-            // A listener gets what its own command published after that command's reply, before the next one's.
-            None if session.subscriptions.is_some()
-                && self.engine.mailboxes[session.client.worker].has_mail() =>
-            {
-                Flow::Mail
-            }
-            None => Flow::Continue,
+        if self.parked.is_some()
+            && let Some(parked) = self.parked.take()
+        {
+            return Flow::Parked(parked);
         }
+        if session.closes {
+            return Flow::Close;
+        }
+        // A listener gets what its own command published after that command's reply, before the next one's.
+        if session.subscriptions.is_some()
+            && self.engine.mailboxes[session.client.worker].has_mail()
+        {
+            return Flow::Mail;
+        }
+        Flow::Continue
     }
 
     #[cold]
@@ -605,7 +633,10 @@ impl<'r, 'e> Round<'r, 'e> {
             waits_on: None,
         };
         let result = (spec.command.handler)(&mut call);
-        self.parked = call.parked.take();
+        // Looked at before it is taken: to read both its words at once right after one was written stalls the processor.
+        if call.parked.is_some() {
+            self.parked = call.parked.take();
+        }
         self.waits_on = call.waits_on;
         if !self.notes.expired.is_empty() {
             self.engine
@@ -835,8 +866,8 @@ impl Engine {
 }
 
 /// Times commands: the clock is read once per run of equal fast or brief commands, and for every other one.
-struct Timer<'e> {
-    lane: &'e Lane,
+struct Timer<'l, 'e> {
+    lane: &'l Lane,
     stats: &'e super::stats::LaneStats,
     start: u64,
     running: Option<&'e Spec>,
@@ -845,9 +876,8 @@ struct Timer<'e> {
     keeps_latency: bool,
 }
 
-impl<'e> Timer<'e> {
-    fn start(engine: &'e Engine, lane: &'e Lane, keeps_latency: bool) -> Self {
-        let start = lane.stopwatch.ticks();
+impl<'l, 'e> Timer<'l, 'e> {
+    fn start(engine: &'e Engine, lane: &'l Lane, keeps_latency: bool, start: u64) -> Self {
         Self {
             lane,
             stats: &engine.stats.lanes[lane.index],

@@ -148,7 +148,7 @@ impl Keyspace {
         Scope {
             keyspace: self,
             first: None,
-            others: Vec::new(),
+            others: None,
             is_everything: false,
         }
     }
@@ -163,7 +163,7 @@ impl Keyspace {
         Scope {
             keyspace: self,
             first: Some(held),
-            others: Vec::new(),
+            others: None,
             is_everything: false,
         }
     }
@@ -182,7 +182,7 @@ impl Keyspace {
         Scope {
             keyspace: self,
             first,
-            others: held.collect(),
+            others: Some(held.collect()),
             is_everything: false,
         }
     }
@@ -207,7 +207,7 @@ pub struct Scope<'k> {
     /// Most commands have one key, and need no list.
     first: Option<Held<'k>>,
     /// In ascending order, and above the first.
-    others: Vec<Held<'k>>,
+    others: Option<Vec<Held<'k>>>,
     is_everything: bool,
 }
 
@@ -230,14 +230,17 @@ impl<'k> Scope<'k> {
     pub(super) fn shard(&mut self, index: usize) -> &mut Shard {
         match &mut self.first {
             Some(held) if held.index == index => &mut held.shard,
-            _ => other_shard(self.keyspace, &mut self.others, self.is_everything, index),
+            _ => {
+                let others = self.others.get_or_insert_default();
+                other_shard(self.keyspace, others, self.is_everything, index)
+            }
         }
     }
 
     /// A shard of this scope to be read, where it has been locked: in a scope over everything, by asking for it before.
     #[inline]
     pub(super) fn held(&self, index: usize) -> Option<&Shard> {
-        let held = self.first.iter().chain(&self.others);
+        let held = self.first.iter().chain(self.others.iter().flatten());
         held.into_iter()
             .find(|held| held.index == index)
             .map(|held| &*held.shard)
@@ -247,7 +250,7 @@ impl<'k> Scope<'k> {
     /// only this one locked afterwards, so that a long walk costs no list of locks.
     pub(super) fn walk_to(&mut self, index: usize) -> &mut Shard {
         debug_assert!(self.is_everything);
-        self.others.clear();
+        self.others = None;
         self.shard(index)
     }
 }

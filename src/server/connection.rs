@@ -23,7 +23,7 @@ use super::stream::Stream;
 use super::worker::collect_mail;
 use super::{Server, holders, signals};
 use crate::base::clock::unix_ms;
-use crate::config::{AppendFsync, Config};
+use crate::config::{AppendFsync, Config, ConfigCache};
 use crate::engine::{
     Engine, Flow, Lane, Mail, Parked, Progress, Served, Session, Unblock, flag, state,
 };
@@ -43,6 +43,7 @@ const UNAUTHENTICATED_BUFFER: usize = 64 * 1024;
 /// Memory that the connections of a worker take turns with.
 struct Workbench {
     lane: Lane,
+    config: ConfigCache,
     input: Vec<u8>,
     batch: Batch,
     reply: Reply,
@@ -53,9 +54,10 @@ thread_local! {
 }
 
 /// Prepares this thread for running connections.
-pub(super) fn prepare_thread(index: usize) {
+pub(super) fn prepare_thread(server: &Server, index: usize) {
     let bench = Workbench {
         lane: Lane::new(index),
+        config: server.engine.config.cache(),
         input: vec![0; READ_SIZE],
         batch: Batch::default(),
         reply: Reply::new(),
@@ -219,11 +221,12 @@ impl Connection {
             self.note_query(count, 0);
             let Workbench {
                 lane,
+                config,
                 input,
                 batch,
                 reply,
             } = bench;
-            let used = self.run_input(&mut input[..count], lane, batch, reply, context)?;
+            let used = self.run_input(&mut input[..count], lane, config, batch, reply, context)?;
             if used < count {
                 self.make_room(count - used);
                 self.pending.extend_from_slice(&input[used..count]);
@@ -238,14 +241,18 @@ impl Connection {
     fn run_pending(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         WORKBENCH.with_borrow_mut(|bench| {
             let Some(Workbench {
-                lane, batch, reply, ..
+                lane,
+                config,
+                batch,
+                reply,
+                ..
             }) = bench
             else {
                 return Ok(());
             };
             let mut pending = std::mem::take(&mut self.pending);
             self.note_query(pending.len(), pending.capacity() - pending.len());
-            let used = self.run_input(&mut pending, lane, batch, reply, context)?;
+            let used = self.run_input(&mut pending, lane, config, batch, reply, context)?;
             pending.advance(used);
             pending.extend_from_slice(&std::mem::take(&mut self.unread));
             if !pending.is_empty() {
@@ -327,6 +334,7 @@ impl Connection {
         &mut self,
         input: &mut [u8],
         lane: &mut Lane,
+        config: &mut ConfigCache,
         batch: &mut Batch,
         reply: &mut Reply,
         context: &mut Context<'_>,
@@ -334,8 +342,9 @@ impl Connection {
         let mut done = 0;
         while done < input.len() {
             batch.clear();
+            let config = config.load();
             let limits = Limits {
-                max_bulk: self.server.engine.config.load().proto_max_bulk_len as i64,
+                max_bulk: config.proto_max_bulk_len as i64,
                 authenticated: !self.session.is(state::UNAUTHENTICATED),
             };
             // A client that must authenticate first is read one command at a time: what follows AUTH has other limits.
@@ -347,7 +356,7 @@ impl Connection {
             };
             let before = done;
             if !batch.commands.is_empty() {
-                done = self.run_batch(input, lane, batch, reply, end);
+                done = self.run_batch(input, lane, config, batch, reply, end);
             } else {
                 done = end;
             }
@@ -379,6 +388,7 @@ impl Connection {
         &mut self,
         input: &[u8],
         lane: &mut Lane,
+        config: &Config,
         batch: &Batch,
         reply: &mut Reply,
         end: usize,
@@ -397,7 +407,7 @@ impl Connection {
         let record = engine.last_record(lane.index);
         let session = &mut self.session;
         let result = catch_unwind(AssertUnwindSafe(|| {
-            engine.run_batch(lane, session, input, batch, reply)
+            engine.run_batch(lane, config, session, input, batch, reply)
         }));
         let Ok(batch_end) = result else {
             tracing::error!(

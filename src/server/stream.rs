@@ -1,12 +1,13 @@
 //! A client's socket, TCP or Unix.
 
 use std::io::{self, IoSlice};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::{RecvFlags, SendFlags};
+use tokio::io::{AsyncWrite, Interest};
 use tokio::net::{TcpStream, UnixStream};
 
 /// A connected socket that belongs to no runtime yet.
@@ -56,19 +57,62 @@ impl Stream {
         }
     }
 
-    /// Reads into initialised memory; a short read tells the runtime that the socket is drained, which saves a call.
+    /// Reads into initialised memory. A short read tells that the socket is drained, which saves the call that would be
+    /// told so by the kernel.
     #[inline]
     pub fn poll_read(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(buffer);
-        let result = match self {
-            Self::Tcp(socket) => Pin::new(socket).poll_read(context, &mut buffer),
-            Self::Unix(socket) => Pin::new(socket).poll_read(context, &mut buffer),
-        };
-        result.map_ok(|()| buffer.filled().len())
+        loop {
+            ready!(self.poll_read_ready(context))?;
+            let mut drained = None;
+            let result = self.try_io(Interest::READABLE, |socket| {
+                let count = rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?.0;
+                if (1..buffer.len()).contains(&count) {
+                    // The runtime takes note that there is no more, and waits for the kernel's next word.
+                    drained = Some(count);
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(count)
+            });
+            if let Some(count) = drained {
+                return Poll::Ready(Ok(count));
+            }
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(socket) => socket.poll_read_ready(context),
+            Self::Unix(socket) => socket.poll_read_ready(context),
+        }
+    }
+
+    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(socket) => socket.poll_write_ready(context),
+            Self::Unix(socket) => socket.poll_write_ready(context),
+        }
+    }
+
+    /// Calls the kernel, if the socket is ready as far as the runtime knows. The calls are made without the C library:
+    /// there they are points where a thread may be cancelled, which costs more than the rest of the library's work.
+    #[inline]
+    fn try_io<R>(
+        &self,
+        interest: Interest,
+        call: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        match self {
+            Self::Tcp(socket) => socket.try_io(interest, || call(socket.as_fd())),
+            Self::Unix(socket) => socket.try_io(interest, || call(socket.as_fd())),
+        }
     }
 
     /// Reads into the spare room of a buffer.
@@ -78,17 +122,11 @@ impl Stream {
         buffer: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
         loop {
-            let (ready, result) = match self {
-                Self::Tcp(socket) => match socket.poll_read_ready(context) {
-                    Poll::Ready(ready) => (ready, socket.try_read_buf(buffer)),
-                    Poll::Pending => return Poll::Pending,
-                },
-                Self::Unix(socket) => match socket.poll_read_ready(context) {
-                    Poll::Ready(ready) => (ready, socket.try_read_buf(buffer)),
-                    Poll::Pending => return Poll::Pending,
-                },
+            ready!(self.poll_read_ready(context))?;
+            let result = match self {
+                Self::Tcp(socket) => socket.try_read_buf(buffer),
+                Self::Unix(socket) => socket.try_read_buf(buffer),
             };
-            ready?;
             match result {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
@@ -102,9 +140,16 @@ impl Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(socket) => Pin::new(socket).poll_write(context, bytes),
-            Self::Unix(socket) => Pin::new(socket).poll_write(context, bytes),
+        loop {
+            let result = self.try_io(Interest::WRITABLE, |socket| {
+                Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
+            });
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.poll_write_ready(context))?;
+                }
+                result => return Poll::Ready(result),
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use crate::resp::reply::Reply;
 
 /// Runs worker `index` until it is told to stop.
 pub(super) fn run(server: Arc<Server>, index: usize) {
-    connection::prepare_thread(index);
+    connection::prepare_thread(&server, index);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()

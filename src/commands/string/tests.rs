@@ -55,7 +55,8 @@ impl Bench {
             session,
             ..
         } = self;
-        engine.run_batch(lane, session, &buffer, &batch, &mut reply);
+        let config = engine.config.load();
+        engine.run_batch(lane, &config, session, &buffer, &batch, &mut reply);
         String::from_utf8_lossy(&reply.pieces().collect::<Vec<_>>().concat()).replace("\r\n", " ")
     }
 
