@@ -3,7 +3,7 @@
 use super::base::Encoder;
 use crate::resp::args::OwnedArgs;
 use crate::structures::listpack::Item;
-use crate::structures::stream::{Consumer, Entry, Group, Id, Stream};
+use crate::structures::stream::{Consumer, Entry, Group, Id, Producers, Stream};
 
 /// Shows the commands that make a stream. Entries that are pending though they have been deleted are lost, as in Redis.
 pub(super) fn encode(encoder: &mut Encoder, key: &[u8], stream: &Stream) {
@@ -26,6 +26,26 @@ pub(super) fn encode(encoder: &mut Encoder, key: &[u8], stream: &Stream) {
     ]);
     for (name, group) in stream.groups() {
         add_group(encoder, key, name, group);
+    }
+    if let Some(producers) = stream.producers() {
+        add_producers(encoder, key, stream, producers);
+    }
+}
+
+/// How names of entries are remembered, and which are.
+fn add_producers(encoder: &mut Encoder, key: &[u8], stream: &Stream, producers: &Producers) {
+    let (seconds, most) = (producers.seconds.to_string(), producers.most.to_string());
+    encoder.command(&[
+        b"XCFGSET",
+        key,
+        b"IDMP-DURATION",
+        seconds.as_bytes(),
+        b"IDMP-MAXSIZE",
+        most.as_bytes(),
+    ]);
+    let all = producers.all();
+    for (producer, name, id) in all.filter(|(_, _, id)| stream.log().get(*id).is_some()) {
+        encoder.command(&[b"XIDMPRECORD", key, producer, name, &id.text()]);
     }
 }
 

@@ -768,3 +768,67 @@ fn released_entries_belong_to_nobody_until_they_are_claimed() {
     raw.ask("XNACK s g FAIL IDS 1 4");
     assert!(!reader.read().is_null());
 }
+
+#[test]
+fn what_a_producer_sends_twice_is_added_once() {
+    let mut server = Server::start(&["--appendonly", "yes"]);
+    let mut raw = server.raw();
+    let first = raw.ask("XADD s IDMP p a * f 1");
+    let second = raw.ask("XADD s IDMPAUTO p MAXLEN 100 * f 1");
+    assert_ne!(first, second);
+    let third = raw.ask("XADD s IDMP q a * f 1");
+    check(
+        &mut raw,
+        &[
+            ("XADD s IDMP p a * other 2", first.clone()),
+            ("XADD s IDMPAUTO p * f 1", second.clone()),
+            ("XADD s NOMKSTREAM IDMP q a MAXLEN ~ 5 * f 1", third.clone()),
+            ("XLEN s", integer(3)),
+            (
+                "XADD s IDMP p b 5-5 f 1",
+                error("ERR IDMP/IDMPAUTO can be used only with auto-generated IDs"),
+            ),
+            ("XADD s IDMP p b IDMP p c * f 1", error("ERR syntax error")),
+            ("XCFGSET s", error("ERR syntax error")),
+            ("XCFGSET s IDMP-DURATION 0", error("ERR invalid duration")),
+            ("XCFGSET s IDMP-MAXSIZE 10001", error("ERR invalid maxsize")),
+            ("XCFGSET none IDMP-MAXSIZE 1", error("ERR no such key")),
+            ("XADD none NOMKSTREAM IDMP p a * f 1", Reply::NullBulk),
+            (
+                "XIDMPRECORD s p a 9-9",
+                error("ERR no such entry in the stream"),
+            ),
+        ],
+    );
+    let numbers = |raw: &mut Raw| {
+        let items = raw.ask("XINFO STREAM s").items();
+        ["pids-tracked", "iids-tracked"].map(|name| {
+            let place = items.iter().position(|item| *item == bulk(name));
+            items[place.expect("a line") + 1].number()
+        })
+    };
+    assert_eq!(numbers(&mut raw), [2, 3]);
+    server.restart();
+    let mut raw = server.raw();
+    assert_eq!(numbers(&mut raw), [2, 3]);
+    check(
+        &mut raw,
+        &[
+            ("XADD s IDMP p a * other 2", first),
+            ("XADD s IDMPAUTO p * f 1", second),
+            ("XADD s IDMP q a * f 1", third),
+            ("XLEN s", integer(3)),
+            ("XCFGSET s IDMP-MAXSIZE 100", ok()),
+        ],
+    );
+    assert_eq!(numbers(&mut raw), [2, 3]);
+    raw.ask("XCFGSET s IDMP-MAXSIZE 1 IDMP-DURATION 1");
+    assert_eq!(numbers(&mut raw), [0, 0]);
+    let old = raw.ask("XADD s IDMP p a * f 1");
+    raw.ask("XADD s IDMP p b * f 1");
+    assert_ne!(raw.ask("XADD s IDMP p a * f 1"), old);
+    let last = raw.ask("XADD s IDMP p a * f 1");
+    std::thread::sleep(Duration::from_millis(1_100));
+    assert_ne!(raw.ask("XADD s IDMP p a * f 1"), last);
+    check(&mut raw, &[("XLEN s", integer(7))]);
+}

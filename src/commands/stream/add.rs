@@ -1,5 +1,6 @@
 //! XADD, XTRIM and XSETID.
 
+use super::idempotent;
 use super::ids::{self, Wanted};
 use super::options::{self, Options};
 use super::reply_id;
@@ -30,6 +31,18 @@ pub(super) fn xadd(call: &mut Call) -> CommandResult {
         },
         now,
     };
+    let identity = options
+        .identity
+        .map(|identity| identity.of(call.args, first));
+    let identity = identity
+        .as_ref()
+        .map(|(producer, name)| (*producer, &**name));
+    if let Some(identity) = identity
+        && let Some(known) = idempotent::find(call, identity)?
+    {
+        reply_id(call.reply, known);
+        return Ok(());
+    }
     let (added, is_new) = match call.db.change_as::<Stream>(key)? {
         Some(stream) => (entry.append(stream, &options)?, false),
         None if options.is_only_existing => {
@@ -51,6 +64,21 @@ pub(super) fn xadd(call: &mut Call) -> CommandResult {
         call.tell_listeners(key, event::stream("xtrim"));
     }
     replay(call, &options, Some(added.id), added.left);
+    if let Some(identity) = identity {
+        name_entry(call, identity, added.id)?;
+    }
+    Ok(())
+}
+
+/// Remembers the name of an entry that has been added, unless it has been trimmed at once.
+fn name_entry(call: &mut Call, (producer, name): (&[u8], &[u8]), id: Id) -> CommandResult {
+    let key = call.key(0);
+    let stream = call.db.change_as::<Stream>(key)?;
+    let Some(stream) = stream.filter(|stream| stream.log().get(id).is_some()) else {
+        return Ok(());
+    };
+    idempotent::remember(stream, (producer, name), id);
+    call.replay_as(&[b"XIDMPRECORD", key.bytes, producer, name, &id.text()]);
     Ok(())
 }
 
@@ -126,6 +154,9 @@ fn replay(call: &mut Call, options: &Options, id: Option<Id>, left: Option<Left>
     if let Some(left) = left.as_ref().filter(|_| !is_exact) {
         words[options.trim_at - 1] = b"=";
         words[options.trim_at] = left.as_bytes();
+    }
+    if let Some(identity) = options.identity {
+        words.drain(identity.span());
     }
     call.effects.replay_as(&words);
 }

@@ -2,7 +2,7 @@
 
 use super::super::help;
 use super::replay::entries_read;
-use super::{no_group, reply_entries, reply_entry, reply_id};
+use super::{idempotent, no_group, reply_entries, reply_entry, reply_id};
 use crate::engine::{
     Call, Command, CommandError, CommandResult, Group as Family, KeySpec, flags::*, one_key,
 };
@@ -78,7 +78,9 @@ fn describe(call: &mut Call) -> CommandResult {
     let (stream, reply) = stream(call)?;
     let full = full?;
     let (log, counters) = (stream.log(), stream.log().counters());
-    reply.map(if full.is_some() { 9 } else { 10 });
+    let producers = stream.producers().map(idempotent::describe);
+    let more = producers.map_or(0, |lines| lines.len());
+    reply.map(more + if full.is_some() { 9 } else { 10 });
     reply.bulk(b"length");
     reply.integer(counters.len.cast_signed());
     reply.bulk(b"radix-tree-keys");
@@ -93,6 +95,10 @@ fn describe(call: &mut Call) -> CommandResult {
     reply.integer(counters.entries_added.cast_signed());
     reply.bulk(b"recorded-first-entry-id");
     reply_id(reply, counters.first_id);
+    for (name, number) in producers.into_iter().flatten() {
+        reply.bulk(name.as_bytes());
+        reply.integer(number.cast_signed());
+    }
     if let Some(count) = full {
         reply.bulk(b"entries");
         reply_entries(reply, log.range(Id::MIN, Id::MAX), count);

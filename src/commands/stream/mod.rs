@@ -4,6 +4,7 @@ mod add;
 mod claim;
 mod delete;
 mod group;
+mod idempotent;
 mod ids;
 mod info;
 mod options;

@@ -1,5 +1,6 @@
 //! The options of XADD and XTRIM.
 
+use super::idempotent::{Identity, nameless};
 use super::ids::{self, Wanted};
 use crate::engine::{Call, CommandError};
 use crate::structures::stream::{Id, References, Trim, TrimTo};
@@ -21,6 +22,8 @@ pub(super) struct Options {
     pub references: References,
     /// Whether a missing key stays missing.
     pub is_only_existing: bool,
+    /// XADD: under which name of whose.
+    pub identity: Option<Identity>,
     /// XADD: the id.
     pub id: Wanted,
     /// XADD: the argument that is the id.
@@ -38,6 +41,7 @@ struct Parser<'c, 'r, 'k> {
     limit: Option<i64>,
     references: Option<References>,
     is_only_existing: bool,
+    identity: Option<Identity>,
 }
 
 /// The options of XADD, from the key on to the id, or of XTRIM.
@@ -52,6 +56,7 @@ pub(super) fn parse(call: &Call, is_add: bool) -> Result<Options, CommandError> 
         limit: None,
         references: None,
         is_only_existing: false,
+        identity: None,
     };
     let id = parser.until_id()?;
     parser.finish(id.unwrap_or(Wanted::Automatic))
@@ -99,6 +104,8 @@ impl Parser<'_, '_, '_> {
             self.limit = Some(limit);
         } else if self.is_add && args.is(at, "NOMKSTREAM") {
             self.is_only_existing = true;
+        } else if self.is_add && has_more && (args.is(at, "IDMP") || args.is(at, "IDMPAUTO")) {
+            self.identity(args.is(at, "IDMP"))?;
         } else if let Some(references) = references(self.call, at) {
             if self.references.replace(references).is_some() {
                 return Err(CommandError::Syntax);
@@ -107,6 +114,23 @@ impl Parser<'_, '_, '_> {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// Takes the names of the producer and of the entry.
+    fn identity(&mut self, is_named: bool) -> Result<(), CommandError> {
+        let identity = Identity {
+            producer_at: self.at + 1,
+            is_named,
+        };
+        self.at = identity.span().end - 1;
+        if self.identity.replace(identity).is_some() || self.at >= self.call.args.len() {
+            return Err(CommandError::Syntax);
+        }
+        let is_empty = |at: usize| self.call.args.at(at).is_empty();
+        match (identity.producer_at..=self.at).any(is_empty) {
+            true => Err(nameless()),
+            false => Ok(()),
+        }
     }
 
     /// Goes to the argument that says how much a trim leaves.
@@ -137,6 +161,11 @@ impl Parser<'_, '_, '_> {
                 "ERR syntax error, XTRIM must be called with a trimming strategy",
             ));
         }
+        if self.identity.is_some() && id != Wanted::Automatic {
+            return Err(CommandError::text(
+                "ERR IDMP/IDMPAUTO can be used only with auto-generated IDs",
+            ));
+        }
         let limit = self.most_removed()?;
         let trim = self.trim_to.map(|to| Trim {
             to,
@@ -148,6 +177,7 @@ impl Parser<'_, '_, '_> {
             trim_at: self.trim_at,
             references: self.references.unwrap_or_default(),
             is_only_existing: self.is_only_existing,
+            identity: self.identity,
             id,
             id_at: self.at,
         })

@@ -1,6 +1,6 @@
 //! The family's commands.
 
-use super::{add, claim, delete, group, info, length, pending, range, read, release};
+use super::{add, claim, delete, group, idempotent, info, length, pending, range, read, release};
 use crate::engine::{Begin, Command, Find, Group, KeySpec, flags::*, one_key};
 
 /// Changed.
@@ -34,7 +34,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[one_key(1, &["RW", "update", "delete"])])
         .flags(WRITE | FAST)
         .docs("8.2.0", "O(1) for each id", "Acknowledges entries that a consumer of a group has been given and deletes them."),
-    Command::new("XADD", Group::Stream, "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]", add::xadd)
+    Command::new("XADD", Group::Stream, "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]", add::xadd)
         .keys(CHANGED)
         .flags(WRITE | DENYOOM | FAST)
         .tips(NONDETERMINISTIC)
@@ -44,6 +44,10 @@ pub const COMMANDS: &[Command] = &[
         .flags(WRITE | FAST)
         .tips(NONDETERMINISTIC)
         .docs("6.2.0", "O(1) if COUNT is small", "Gives a consumer entries that others have left unacknowledged for long."),
+    Command::new("XCFGSET", Group::Stream, "key [IDMP-DURATION idmp-duration] [IDMP-MAXSIZE idmp-maxsize]", idempotent::xcfgset)
+        .keys(CHANGED)
+        .flags(WRITE | FAST)
+        .docs("8.6.0", "O(1), or O(N) in the number of names that it forgets", "Sets how long and how many names of entries are remembered for each producer."),
     Command::new("XCLAIM", Group::Stream, "key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]", claim::xclaim)
         .keys(CHANGED)
         .flags(WRITE | FAST)
@@ -59,6 +63,10 @@ pub const COMMANDS: &[Command] = &[
         .docs("8.2.0", "O(1) for each id", "Deletes entries of a stream, with regard to groups in which they are pending."),
     Command::container("XGROUP", Group::Stream, group::SUBCOMMANDS)
         .docs("5.0.0", "Depends on subcommand.", "A container of commands about consumer groups."),
+    Command::new("XIDMPRECORD", Group::Stream, "key pid iid stream-id", idempotent::xidmprecord)
+        .keys(CHANGED)
+        .flags(WRITE | DENYOOM | FAST)
+        .docs("8.6.2", "O(1)", "Remembers the name that a producer gave to an entry, when a file is loaded."),
     Command::container("XINFO", Group::Stream, info::SUBCOMMANDS)
         .docs("5.0.0", "Depends on subcommand.", "A container of commands that tell about streams."),
     Command::new("XLEN", Group::Stream, "key", length)

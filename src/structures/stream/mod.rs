@@ -9,6 +9,7 @@ mod id;
 mod id_map;
 mod log;
 mod node;
+mod producers;
 mod range;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use id::{Id, IdText};
 pub use id_map::IdMap;
 pub use log::{Counters, Log, MOST_BYTES, NodeLimits, Trim, TrimTo};
 pub use node::Node;
+pub use producers::Producers;
 pub use range::Range;
 
 /// What deleting an entry does to the groups in which it is pending.
@@ -43,6 +45,7 @@ pub struct Stream(Box<Parts>);
 struct Parts {
     log: Log,
     groups: BTreeMap<Box<[u8]>, Group>,
+    producers: Option<Box<Producers>>,
 }
 
 impl Stream {
@@ -57,7 +60,13 @@ impl Stream {
         let mut log = Log::of(nodes, counters);
         log.find_first_id();
         let is_sound = len == counters.len && log.counters().first_id <= counters.last_id;
-        is_sound.then(|| Self(Box::new(Parts { log, groups })))
+        is_sound.then(|| {
+            Self(Box::new(Parts {
+                log,
+                groups,
+                producers: None,
+            }))
+        })
     }
 
     /// The encoding, as Redis names it.
@@ -75,7 +84,8 @@ impl Stream {
         let groups: usize = groups
             .map(|(name, group)| name.len() + size_of::<Group>() + group.allocated())
             .sum();
-        size_of::<Parts>() + nodes + groups
+        let producers = self.producers().map(Producers::allocated);
+        size_of::<Parts>() + nodes + groups + producers.unwrap_or(0)
     }
 
     /// About how many small allocations freeing takes.
@@ -100,6 +110,21 @@ impl Stream {
     #[inline]
     pub fn log_mut(&mut self) -> &mut Log {
         &mut self.0.log
+    }
+
+    /// Who has added entries under names of their own, if anybody did.
+    pub fn producers(&self) -> Option<&Producers> {
+        self.0.producers.as_deref()
+    }
+
+    /// The same, to be changed.
+    pub fn producers_mut(&mut self) -> Option<&mut Producers> {
+        self.0.producers.as_deref_mut()
+    }
+
+    /// The same, made when missing.
+    pub fn make_producers(&mut self) -> &mut Producers {
+        self.0.producers.get_or_insert_default()
     }
 
     /// Sets what XSETID sets.
@@ -130,7 +155,7 @@ impl Stream {
     /// A group to be changed, and the entries beside it.
     #[inline]
     pub fn group_mut(&mut self, name: &[u8]) -> Option<(&Log, &mut Group)> {
-        let Parts { log, groups } = &mut *self.0;
+        let Parts { log, groups, .. } = &mut *self.0;
         Some((log, groups.get_mut(name)?))
     }
 
@@ -178,7 +203,7 @@ impl Stream {
 
     /// Removes old entries; gives how many.
     pub fn trim(&mut self, trim: Trim, references: References) -> u64 {
-        let Parts { log, groups } = &mut *self.0;
+        let Parts { log, groups, .. } = &mut *self.0;
         match references {
             References::Keep => log.trim(trim, None),
             References::Delete => log.trim(

@@ -14,6 +14,9 @@ pub struct Wires<'a> {
     pub reference: &'a mut Wire,
 }
 
+/// What the server under test and the reference reply.
+type Replies = (Vec<u8>, Vec<u8>);
+
 /// A command and the two replies that ought to be equal.
 pub type Unequal = (Args, Vec<u8>, Vec<u8>);
 
@@ -38,7 +41,7 @@ fn ask(wire: &mut Wire, args: &Args) -> Vec<u8> {
 }
 
 impl Wires<'_> {
-    fn ask(&mut self, args: &Args) -> (Vec<u8>, Vec<u8>) {
+    fn ask(&mut self, args: &Args) -> Replies {
         (ask(self.ours, args), ask(self.reference, args))
     }
 
@@ -100,7 +103,7 @@ impl Wires<'_> {
         &mut self,
         commands: &[Args],
         comparison: &mut Comparison,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Unequal> {
+    ) -> Result<Vec<Replies>, Unequal> {
         let mut replies = Vec::new();
         for args in commands {
             let (ours, reference) = self.ask(args);
