@@ -242,6 +242,7 @@ impl Engine {
                 round.note_large(session, spec, request.args, (bytes, replied));
             }
             if !matches!(flow, Flow::Continue) || round.is_outdated {
+                timer.renew(round.wishes);
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
                 end = BatchEnd { done, flow };
                 break;
@@ -636,7 +637,12 @@ impl<'r, 'e> Round<'r, 'e> {
 
     /// Notes whether what the round began with is no longer so.
     fn note_changes(&mut self) {
-        let has_new_config = !std::ptr::eq(self.config, &**self.engine.config.load());
+        let config = self.engine.config.load();
+        let has_new_config = !std::ptr::eq(self.config, &**config);
+        if has_new_config {
+            // The command itself is logged by what it has set.
+            self.wishes = Wishes::of(&config);
+        }
         self.is_outdated = has_new_config || self.watches != self.engine.watches();
         if self.engine.conditions() & checks::condition::REMEMBERS_TOO_MUCH != 0 {
             self.engine.forget_some();

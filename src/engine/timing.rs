@@ -151,6 +151,11 @@ impl<'e, 't> Timer<'e, 't> {
         self.calls += u64::from(has_run);
     }
 
+    /// Goes by what a new configuration wants.
+    pub fn renew(&mut self, wishes: Wishes) {
+        self.wishes = wishes;
+    }
+
     /// Counts what was timed, up to the command of a number.
     fn record(&mut self, end: usize) -> Option<Notable<'e>> {
         let spec = self.running.take()?;
