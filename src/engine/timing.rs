@@ -168,11 +168,9 @@ impl<'e, 't> Timer<'e, 't> {
         self.total += calls;
         let nanos = self.stopwatch.nanos(start, now);
         self.stats.commands[spec.id].count(calls, nanos, self.wishes.keeps_latency);
-        self.wishes.is_notable(nanos).then(|| Notable {
-            spec,
-            nanos,
-            run: self.first..end,
-        })
+        let run = self.first..end;
+        let notable = Notable { spec, nanos, run };
+        Some(notable).filter(|_| self.wishes.is_notable(nanos))
     }
 
     /// All commands up to this number have run.
