@@ -45,11 +45,9 @@ use super::error::CommandError;
 use super::mailbox::{Mail, Served, Unblock};
 use super::parked::{Parked, Progress};
 use super::session::Session;
-use super::timing::Wishes;
 use super::{Engine, flags};
 use crate::base::clock::unix_ms;
 use crate::base::numbers::{parse_f64, parse_i64};
-use crate::config::Config;
 use crate::keyspace::{Key, Scope};
 use crate::resp::args::OwnedArgs;
 use crate::resp::reply::Reply;
@@ -250,7 +248,7 @@ impl Parked for WaitForKeys {
 
     fn unblock(&mut self, engine: &Engine, session: &mut Session, how: Unblock, reply: &mut Reply) {
         let lane = session.client.worker;
-        engine.note_served(&engine.config.load(), lane, &self.waiter, 0);
+        engine.note_served(lane, &self.waiter, 0);
         match how {
             Unblock::Timeout => reply.null_array(),
             Unblock::Error => {
@@ -270,15 +268,9 @@ impl Parked for WaitForKeys {
 
 impl Engine {
     /// Counts a command whose wait is over: from a thread that owns the lane.
-    pub(super) fn note_served(&self, config: &Config, lane: usize, waiter: &Waiter, nanos: u64) {
-        let stats = &self.stats.lanes[lane];
-        stats.processed.add(1);
-        stats.commands[waiter.spec].count(1, nanos, config.latency_tracking);
+    pub(super) fn note_served(&self, lane: usize, waiter: &Waiter, nanos: u64) {
         let spec = &self.commands.all()[waiter.spec];
-        if Wishes::of(config).is_notable(nanos) {
-            let args = waiter.args.view();
-            self.note_slow(&waiter.client, spec, nanos, args);
-        }
+        self.note_call(lane, &waiter.client, spec, nanos, waiter.args.view());
     }
 }
 

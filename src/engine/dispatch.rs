@@ -678,9 +678,8 @@ impl<'r, 'e> Round<'r, 'e> {
             parked: None,
             waits_on: false,
         };
-        let is_shown = self.watches & watch::MONITOR != 0 && !self.is_retry;
         // What a script calls is shown behind the script.
-        if is_shown && spec.has(flags::SKIP_MONITOR) {
+        if self.watches & watch::MONITOR != 0 && spec.has(flags::SKIP_MONITOR) {
             self.engine.show(call.session, spec, request.args);
         }
         let result = (spec.command.handler)(&mut call);
@@ -689,12 +688,7 @@ impl<'r, 'e> Round<'r, 'e> {
             self.parked = call.parked.take();
         }
         self.waits_on = call.waits_on;
-        if call.session.remembers && is_plain_read(spec) {
-            call.remember_keys();
-        }
-        if is_shown && !spec.has(flags::SKIP_MONITOR) {
-            self.engine.show(call.session, spec, request.args);
-        }
+        call.note_run(self.watches);
         if !self.notes.expired.is_empty() {
             self.engine
                 .tell_expired(self.lane, &mut self.notes, &mut self.effects);
@@ -801,7 +795,7 @@ impl<'r, 'e> Round<'r, 'e> {
             engine.blocked.remove(waiter);
             drop(scope);
             let nanos = self.stopwatch.nanos(start, self.stopwatch.ticks());
-            engine.note_served(self.config, self.lane, waiter, nanos);
+            engine.note_served(self.lane, waiter, nanos);
             waiter.send(engine, self.lane, &mut reply);
         }
         engine.send_withheld(&mut self.effects, &waiter.client);
@@ -906,11 +900,6 @@ impl<'r, 'e> Round<'r, 'e> {
             self.engine.note_slow(client, spec, nanos, args);
         }
     }
-}
-
-/// Whether it reads by itself: of a script only the commands that it calls do.
-fn is_plain_read(spec: &Spec) -> bool {
-    spec.flags & (flags::READONLY | flags::SKIP_MONITOR) == flags::READONLY
 }
 
 /// After a command: what CLIENT CACHING said concerned it, and no other, but for a whole transaction. Other commands about

@@ -62,7 +62,7 @@ impl Engine {
         );
         // A String takes every text.
         let _ = match client.has_flag(flag::UNIX_SOCKET) {
-            _ if session.runs_script => write!(line, "lua]"),
+            _ if session.is_script => write!(line, "lua]"),
             true => write!(line, "unix:{}]", self.config.load().unixsocket),
             false => write!(line, "{}]", client.address),
         };

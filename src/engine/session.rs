@@ -82,7 +82,7 @@ pub struct Session {
     /// Whether keys that it reads are remembered, so that it can be told when they change.
     pub remembers: bool,
     /// Whether what runs is called by a script, and not by the client itself.
-    pub runs_script: bool,
+    pub is_script: bool,
     /// Whether the connection closes once its replies are sent.
     pub closes: bool,
     /// The number of the last journal record that this client caused.
@@ -107,7 +107,7 @@ impl Session {
             subscriptions: None,
             tracking: None,
             remembers: false,
-            runs_script: false,
+            is_script: false,
             closes: false,
             last_record: None,
         }

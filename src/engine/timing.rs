@@ -66,7 +66,7 @@ impl Wishes {
     }
 
     /// Whether a command that took so long is worth a second look.
-    pub fn is_notable(&self, nanos: u64) -> bool {
+    fn is_notable(&self, nanos: u64) -> bool {
         nanos >= self.notable
     }
 
@@ -193,6 +193,25 @@ impl Spec {
 }
 
 impl Engine {
+    /// Counts a call that no [`Timer`] has timed: of a command that has waited, or that a script calls. From a thread that
+    /// owns the lane.
+    pub(super) fn note_call(
+        &self,
+        lane: usize,
+        client: &Client,
+        spec: &Spec,
+        nanos: u64,
+        args: Args<'_>,
+    ) {
+        let wishes = Wishes::of(&self.config.load());
+        let stats = &self.stats.lanes[lane];
+        stats.processed.add(1);
+        stats.commands[spec.id].count(1, nanos, wishes.keeps_latency);
+        if wishes.is_notable(nanos) {
+            self.note_slow(client, spec, nanos, args);
+        }
+    }
+
     /// Remembers a command that took long, if that is wanted.
     #[cold]
     pub(super) fn note_slow(&self, client: &Client, spec: &Spec, nanos: u64, args: Args<'_>) {
