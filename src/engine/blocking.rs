@@ -50,11 +50,9 @@ use super::error::CommandError;
 use super::mailbox::{Mail, Served, Unblock};
 use super::parked::{Ended, Parked, Progress};
 use super::session::Session;
-use super::timing::Wishes;
 use super::{Engine, flags};
 use crate::base::clock::unix_ms;
 use crate::base::numbers::{parse_f64, parse_i64};
-use crate::config::Config;
 use crate::keyspace::{Key, Scope};
 use crate::resp::args::OwnedArgs;
 use crate::resp::reply::Reply;
@@ -323,20 +321,14 @@ impl Parked for WaitForKeys {
 
 impl Engine {
     /// Counts a command whose wait is over: from a thread that owns the lane.
-    pub(super) fn note_served(&self, config: &Config, lane: usize, waiter: &Waiter, nanos: u64) {
-        let stats = &self.stats.lanes[lane];
-        stats.processed.add(1);
-        stats.commands[waiter.spec].count(1, nanos, config.latency_tracking);
+    pub(super) fn note_served(&self, lane: usize, waiter: &Waiter, nanos: u64) {
         let spec = &self.commands.all()[waiter.spec];
-        if Wishes::of(config).is_notable(nanos) {
-            let args = waiter.args.view();
-            self.note_slow(&waiter.client, spec, nanos, args);
-        }
+        self.note_call(lane, &waiter.client, spec, nanos, waiter.args.view());
     }
 
     /// The end of a wait by other means than a key: counts the command and writes its reply. From a thread that owns the lane.
     fn note_end(&self, lane: usize, waiter: &Waiter, how: Unblock, reply: &mut Reply) {
-        self.note_served(&self.config.load(), lane, waiter, 0);
+        self.note_served(lane, waiter, 0);
         match how {
             Unblock::Timeout => reply.null_array(),
             Unblock::Error => {

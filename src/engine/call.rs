@@ -2,13 +2,14 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Engine;
+use super::command::flags;
 use super::effects::Effects;
 use super::error::CommandError;
 use super::event::{self, Event};
 use super::parked::Parked;
 use super::session::Session;
 use super::table::Spec;
+use super::{Engine, watch};
 use crate::base::numbers::parse_i64;
 use crate::config::Config;
 use crate::keyspace::{Db, EntryRef, Key, Touched};
@@ -190,6 +191,20 @@ impl<'r, 'k> Call<'r, 'k> {
     pub fn replay_as(&mut self, args: &[&[u8]]) {
         if self.engine.journal.is_open() {
             self.effects.replay_as(args);
+        }
+    }
+
+    /// When it has run: its keys are remembered for a client that tracks, and it is shown to those who watch. Scripts call this
+    /// for each command that they call.
+    #[inline]
+    pub(super) fn note_run(&mut self, watches: u32) {
+        // Of a script only the commands that it calls read anything.
+        let reads = flags::READONLY | flags::SKIP_MONITOR;
+        if self.session.remembers && self.spec.flags & reads == flags::READONLY {
+            self.remember_keys();
+        }
+        if watches & watch::MONITOR != 0 && !self.is_retry && !self.spec.has(flags::SKIP_MONITOR) {
+            self.engine.show(self.session, self.spec, self.args);
         }
     }
 

@@ -26,7 +26,7 @@ pub mod condition {
     /// CLIENT PAUSE is in force.
     pub const PAUSED: u32 = 1 << 17;
     /// More keys are remembered for clients that track than may be.
-    pub const REMEMBERS_TOO_MUCH: u32 = 1 << 19;
+    pub const REMEMBERS_TOO_MUCH: u32 = 1 << 28;
     /// The append-only file cannot be written.
     pub const DISK_ERROR: u32 = 1 << 18;
     /// The last snapshot could not be saved.

@@ -242,6 +242,7 @@ impl Engine {
                 round.note_large(session, spec, request.args, (bytes, replied));
             }
             if !matches!(flow, Flow::Continue) || round.is_outdated {
+                timer.renew(round.wishes);
                 let done = index + usize::from(!matches!(flow, Flow::Postponed));
                 end = BatchEnd { done, flow };
                 break;
@@ -707,7 +708,12 @@ impl<'r, 'e> Round<'r, 'e> {
 
     /// Notes whether what the round began with is no longer so.
     fn note_changes(&mut self) {
-        let has_new_config = !std::ptr::eq(self.config, &**self.engine.config.load());
+        let config = self.engine.config.load();
+        let has_new_config = !std::ptr::eq(self.config, &**config);
+        if has_new_config {
+            // The command itself is logged by what it has set.
+            self.wishes = Wishes::of(&config);
+        }
         self.is_outdated = has_new_config || self.watches != self.engine.watches();
         if self.engine.conditions() & checks::condition::REMEMBERS_TOO_MUCH != 0 {
             self.engine.forget_some();
@@ -743,9 +749,8 @@ impl<'r, 'e> Round<'r, 'e> {
             parked: None,
             waits_on: None,
         };
-        let is_shown = self.watches & watch::MONITOR != 0 && !self.is_retry;
         // What a script calls is shown behind the script.
-        if is_shown && spec.has(flags::SKIP_MONITOR) {
+        if self.watches & watch::MONITOR != 0 && spec.has(flags::SKIP_MONITOR) {
             self.engine.show(call.session, spec, request.args);
         }
         let result = (spec.command.handler)(&mut call);
@@ -754,12 +759,7 @@ impl<'r, 'e> Round<'r, 'e> {
             self.parked = call.parked.take();
         }
         self.waits_on = call.waits_on;
-        if call.session.remembers && is_plain_read(spec) {
-            call.remember_keys();
-        }
-        if is_shown && !spec.has(flags::SKIP_MONITOR) {
-            self.engine.show(call.session, spec, request.args);
-        }
+        call.note_run(self.watches);
         if !self.notes.expired.is_empty() {
             self.engine
                 .tell_expired(self.lane, &mut self.notes, &mut self.effects);
@@ -870,7 +870,7 @@ impl<'r, 'e> Round<'r, 'e> {
             engine.blocked.remove(waiter);
             drop(scope);
             let nanos = self.stopwatch.nanos(start, self.stopwatch.ticks());
-            engine.note_served(self.config, self.lane, waiter, nanos);
+            engine.note_served(self.lane, waiter, nanos);
             waiter.send(engine, self.lane, &mut reply);
         }
         engine.send_withheld(&mut self.effects, &waiter.client);
@@ -977,11 +977,6 @@ impl<'r, 'e> Round<'r, 'e> {
             self.engine.note_slow(client, spec, nanos, args);
         }
     }
-}
-
-/// Whether it reads by itself: of a script only the commands that it calls do.
-pub(super) fn is_plain_read(spec: &Spec) -> bool {
-    spec.flags & (flags::READONLY | flags::SKIP_MONITOR) == flags::READONLY
 }
 
 /// After a command: what CLIENT CACHING said concerned it, and no other, but for a whole transaction. Other commands about

@@ -34,11 +34,6 @@ impl Engine {
         true
     }
 
-    /// Whether anybody is shown commands.
-    pub(super) fn has_monitors(&self) -> bool {
-        self.watches() & watch::MONITOR != 0
-    }
-
     /// Shows a client no commands any longer.
     pub fn stop_monitor(&self, session: &Session) {
         let client = &session.client;

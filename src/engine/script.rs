@@ -5,7 +5,7 @@ use super::busy::Running;
 use super::call::{Call, KeyRef};
 use super::checks::condition;
 use super::command::flags;
-use super::dispatch::{collect_keys, is_plain_read};
+use super::dispatch::collect_keys;
 use super::error::CommandError;
 use super::session::Session;
 use super::table::Spec;
@@ -191,12 +191,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
             waits_on: None,
         };
         let result = (spec.command.handler)(&mut nested);
-        if nested.session.remembers && is_plain_read(spec) {
-            nested.remember_keys();
-        }
-        if engine.has_monitors() {
-            engine.show(nested.session, spec, args);
-        }
+        nested.note_run(engine.watches());
         let notes = self.call.db.notes();
         if !notes.expired.is_empty() {
             engine.tell_expired(lane, notes, self.call.effects);

@@ -25,7 +25,7 @@ pub mod state {
     /// CLIENT REPLY SKIP: the next command gets no reply.
     pub const REPLY_SKIP_NEXT: u32 = 1 << 5;
     /// CLIENT CACHING: for the next command it is the other way round.
-    pub const CACHING: u32 = 1 << 6;
+    pub const CACHING: u32 = 1 << 12;
     /// All that concerns replies.
     pub const REPLY: u32 = REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT;
 }

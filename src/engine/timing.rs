@@ -66,7 +66,7 @@ impl Wishes {
     }
 
     /// Whether a command that took so long is worth a second look.
-    pub fn is_notable(&self, nanos: u64) -> bool {
+    fn is_notable(&self, nanos: u64) -> bool {
         nanos >= self.notable
     }
 
@@ -151,6 +151,11 @@ impl<'e, 't> Timer<'e, 't> {
         self.calls += u64::from(has_run);
     }
 
+    /// Goes by what a new configuration wants.
+    pub fn renew(&mut self, wishes: Wishes) {
+        self.wishes = wishes;
+    }
+
     /// Counts what was timed, up to the command of a number.
     fn record(&mut self, end: usize) -> Option<Notable<'e>> {
         let spec = self.running.take()?;
@@ -163,11 +168,9 @@ impl<'e, 't> Timer<'e, 't> {
         self.total += calls;
         let nanos = self.stopwatch.nanos(start, now);
         self.stats.commands[spec.id].count(calls, nanos, self.wishes.keeps_latency);
-        self.wishes.is_notable(nanos).then(|| Notable {
-            spec,
-            nanos,
-            run: self.first..end,
-        })
+        let run = self.first..end;
+        let notable = Notable { spec, nanos, run };
+        Some(notable).filter(|_| self.wishes.is_notable(nanos))
     }
 
     /// All commands up to this number have run.
@@ -190,6 +193,25 @@ impl Spec {
 }
 
 impl Engine {
+    /// Counts a call that no [`Timer`] has timed: of a command that has waited, or that a script calls. From a thread that
+    /// owns the lane.
+    pub(super) fn note_call(
+        &self,
+        lane: usize,
+        client: &Client,
+        spec: &Spec,
+        nanos: u64,
+        args: Args<'_>,
+    ) {
+        let wishes = Wishes::of(&self.config.load());
+        let stats = &self.stats.lanes[lane];
+        stats.processed.add(1);
+        stats.commands[spec.id].count(1, nanos, wishes.keeps_latency);
+        if wishes.is_notable(nanos) {
+            self.note_slow(client, spec, nanos, args);
+        }
+    }
+
     /// Remembers a command that took long, if that is wanted.
     #[cold]
     pub(super) fn note_slow(&self, client: &Client, spec: &Spec, nanos: u64, args: Args<'_>) {

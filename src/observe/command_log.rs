@@ -136,8 +136,9 @@ mod tests {
     use super::*;
 
     fn texts(entry: &Entry) -> Vec<String> {
-        let text = |arg: &Box<[u8]>| String::from_utf8_lossy(arg).into_owned();
-        entry.args.iter().map(text).collect()
+        let args = entry.args.iter();
+        args.map(|arg| String::from_utf8_lossy(arg).into_owned())
+            .collect()
     }
 
     fn add(logs: &CommandLogs, amount: u64, args: &[&[u8]]) {

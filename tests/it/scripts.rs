@@ -105,10 +105,7 @@ fn resp3_has_more_types() {
                 "EVAL \"return {set={x=true}}\" 0",
                 Reply::Set(vec![bulk("x")]),
             ),
-            (
-                "EVAL \"redis.setresp(3) return true\" 0",
-                Reply::Bool(true),
-            ),
+            ("EVAL \"redis.setresp(3) return true\" 0", Reply::Bool(true)),
             ("EVAL \"return true\" 0", integer(1)),
             (
                 "EVAL \"redis.setresp(3) return redis.call('GET', 'missing') == nil\" 0",
