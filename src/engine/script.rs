@@ -125,8 +125,8 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
                 "ERR Wrong number of args calling Redis command from script",
             ));
         }
-        let is_denied = spec.has(flags::NOSCRIPT)
-            && !self.call.engine.allows_all_in_scripts.load(Relaxed);
+        let is_denied =
+            spec.has(flags::NOSCRIPT) && !self.call.engine.allows_all_in_scripts.load(Relaxed);
         if is_denied || spec.runs_script() {
             return Err(CommandError::text(
                 "ERR This Redis command is not allowed from script",

@@ -107,12 +107,12 @@ fn resp3_has_more_types() {
             ),
             (
                 "EVAL \"redis.setresp(3) return true\" 0",
-                Reply::Boolean(true),
+                Reply::Bool(true),
             ),
             ("EVAL \"return true\" 0", integer(1)),
             (
                 "EVAL \"redis.setresp(3) return redis.call('GET', 'missing') == nil\" 0",
-                Reply::Boolean(true),
+                Reply::Bool(true),
             ),
         ],
     );
