@@ -5,8 +5,9 @@
 //!
 //! Starts Oxidis, each `--server`, and `redis-server` and `valkey-server` where they are on the PATH; a fresh process
 //! for each measurement, the servers in turn within each round (A B A B …), medians quoted. The workloads: PING, SET,
-//! GET, INCR and MSET of 10 keys from 50 clients of `redis-benchmark`, 1, 16 and 64 commands in flight per client,
-//! random keys out of a million (GET finds all of them), values of 3 bytes, persistence off; and the memory that a
+//! GET, INCR, MSET of 10 keys, and EVALSHA of scripts that call INCR once and 1,000 times, from 50 clients of
+//! `redis-benchmark`, 1, 16 and 64 commands in flight per client, random keys out of a million (GET finds all of them),
+//! values of 3 bytes, persistence off; and the memory that a
 //! million small keys take. On a small machine trust the CPU time before the throughput: the generator shares the
 //! cores, and "load %" near 100 says that it was the limit.
 //!

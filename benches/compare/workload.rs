@@ -4,6 +4,8 @@ use std::process::{Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sha1::{Digest, Sha1};
+
 use crate::Sample;
 use crate::options::Options;
 use crate::server::{Client, Failure, Server, children_seconds, encode, pinned};
@@ -20,6 +22,11 @@ const RUN_LIMIT: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(5);
 /// What `redis-benchmark` replaces by twelve digits below the keyspace.
 const RANDOM: &str = "__rand_int__";
+/// What stands for the digest of the workload's script.
+const DIGEST: &str = "__digest__";
+/// The scripts of the workloads that call them.
+const ONE_CALL: &str = "return redis.call('INCR', KEYS[1])";
+const THOUSAND_CALLS: &str = "for i = 1, 1000 do redis.call('INCR', KEYS[1]) end";
 /// Far enough that nothing expires during a run.
 const EXPIRY_SECONDS: &str = "100000";
 
@@ -40,6 +47,7 @@ pub struct Load {
     pipeline: usize,
     requests: u64,
     preload: bool,
+    script: Option<&'static str>,
 }
 
 #[derive(Clone, Copy)]
@@ -89,19 +97,22 @@ fn all(scale: f64) -> Vec<Workload> {
     let scaled = |count: f64| (count * scale).max(1_000.0) as u64;
     let key = format!("key:{RANDOM}");
     let mset = format!("MSET{}", format!(" {key} {VALUE}").repeat(10));
+    let evalsha = format!("EVALSHA {DIGEST} 1 counter:{RANDOM}");
     let commands = [
-        ("ping", "PING".to_owned(), 1.0),
-        ("set", format!("SET {key} {VALUE}"), 1.0),
-        ("get", format!("GET {key}"), 1.0),
-        ("incr", format!("INCR counter:{RANDOM}"), 1.0),
-        ("mset", mset, 0.2),
+        ("ping", "PING".to_owned(), 1.0, None),
+        ("set", format!("SET {key} {VALUE}"), 1.0, None),
+        ("get", format!("GET {key}"), 1.0, None),
+        ("incr", format!("INCR counter:{RANDOM}"), 1.0, None),
+        ("mset", mset, 0.2, None),
+        ("evalsha_incr", evalsha.clone(), 0.5, Some(ONE_CALL)),
+        ("evalsha_loop", evalsha, 0.002, Some(THOUSAND_CALLS)),
     ];
     let mut workloads = Vec::new();
     for (pipeline, requests) in PIPELINES
         .into_iter()
         .zip([150_000.0, 1_000_000.0, 2_000_000.0])
     {
-        for (name, command, share) in &commands {
+        for (name, command, share, script) in &commands {
             workloads.push(Workload {
                 name: format!("{name}_p{pipeline}"),
                 kind: Kind::Load(Load {
@@ -109,6 +120,7 @@ fn all(scale: f64) -> Vec<Workload> {
                     pipeline,
                     requests: scaled(requests * share),
                     preload: *name == "get",
+                    script: *script,
                 }),
             });
         }
@@ -144,9 +156,17 @@ pub fn drive(server: &Server, load: &Load, options: &Options) -> Result<Sample, 
             },
         )?;
     }
-    // The generator would not notice that each of its commands is refused.
-    let once: Vec<String> = load
+    if let Some(script) = load.script {
+        client.command(&["SCRIPT", "LOAD", script])?;
+    }
+    let digest = load.script.map(digest).unwrap_or_default();
+    let command: Vec<String> = load
         .command
+        .iter()
+        .map(|arg| arg.replace(DIGEST, &digest))
+        .collect();
+    // The generator would not notice that each of its commands is refused.
+    let once: Vec<String> = command
         .iter()
         .map(|arg| arg.replace(RANDOM, "000000000000"))
         .collect();
@@ -154,7 +174,7 @@ pub fn drive(server: &Server, load: &Load, options: &Options) -> Result<Sample, 
 
     let (server_before, load_before, began) =
         (server.cpu_seconds()?, children_seconds()?, Instant::now());
-    let text = run_generator(server.port, load, options)?;
+    let text = run_generator(server.port, load, &command, options)?;
     let wall = began.elapsed().as_secs_f64();
     let (server_cpu, load_cpu) = (
         server.cpu_seconds()? - server_before,
@@ -172,7 +192,20 @@ pub fn drive(server: &Server, load: &Load, options: &Options) -> Result<Sample, 
     })
 }
 
-fn run_generator(port: u16, load: &Load, options: &Options) -> Result<String, Failure> {
+/// The digest that EVALSHA finds a script by.
+fn digest(script: &str) -> String {
+    Sha1::digest(script)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn run_generator(
+    port: u16,
+    load: &Load,
+    words: &[String],
+    options: &Options,
+) -> Result<String, Failure> {
     let mut command = pinned(&options.redis_benchmark, options.client_cpus.as_deref());
     command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "--csv"]);
     command.args(["-c", &CLIENTS.to_string(), "-P", &load.pipeline.to_string()]);
@@ -183,7 +216,7 @@ fn run_generator(port: u16, load: &Load, options: &Options) -> Result<String, Fa
         &options.keyspace.to_string(),
     ]);
     command
-        .args(&load.command)
+        .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -159,7 +159,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
                 .rejected
                 .add(1);
         }
-        error.line().into_owned()
+        reply_line(error)
     }
 
     /// The command's turn.
@@ -229,6 +229,18 @@ impl Drop for Caller<'_, '_, '_> {
     }
 }
 
+/// An error's line as a client would get it: the ends of lines in it are spaces.
+fn reply_line(error: &CommandError) -> Vec<u8> {
+    let mut line = error.line().into_owned();
+    for byte in line
+        .iter_mut()
+        .filter(|byte| matches!(**byte, b'\r' | b'\n'))
+    {
+        *byte = b' ';
+    }
+    line
+}
+
 /// Whether the disk lets a script write.
 fn may_write(call: &Call<'_, '_>) -> Result<(), CommandError> {
     if call.engine.conditions() & condition::DISK_ERROR == 0 {
@@ -261,7 +273,7 @@ impl Host for Caller<'_, '_, '_> {
         engine.stats.count_error(&error.to_string());
         counts.failed.add(1);
         reply.cut_back(mark);
-        Err(error.line().into_owned())
+        Err(reply_line(&error))
     }
 
     fn may_call(&mut self, args: Args<'_>) -> Option<bool> {

@@ -85,7 +85,9 @@ pub(super) fn of_script(body: &[u8]) -> Result<(ScriptFlags, usize), String> {
             let option = text_of(option);
             return Err(format!("Unknown lua shebang option: {option}"));
         };
-        for name in names.split(|byte| *byte == b',') {
+        // Nothing after the sign is no flag, not an empty one.
+        let names = (!names.is_empty()).then(|| names.split(|byte| *byte == b','));
+        for name in names.into_iter().flatten() {
             let known = ScriptFlags::NAMES
                 .iter()
                 .find(|(_, known)| known.as_bytes() == name);

@@ -101,6 +101,10 @@ fn parse<'r>(call: &Call<'r, '_>, is_group: bool) -> Result<Request<'r>, Command
     while at < args.len() && request.keys_at == 0 {
         let more = args.len() - at - 1;
         if more > 0 && args.is(at, "BLOCK") {
+            if call.session.is_script {
+                let rest = " command is not allowed with BLOCK option from scripts";
+                return Err(CommandError::quoting("ERR ", args.at(0), rest));
+            }
             request.block = Some(call.milliseconds_from_now(at + 1)?);
             at += 1;
         } else if more > 0 && args.is(at, "COUNT") {

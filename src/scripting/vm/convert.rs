@@ -149,14 +149,29 @@ pub(super) unsafe fn push_coded_error(
     line: &[u8],
     is_counted: bool,
 ) {
-    let line = c_text(line).trim_ascii_end();
-    // SAFETY: the caller's.
+    let line = c_text(line);
+    let (code, text) = match memchr(b' ', line) {
+        Some(end) => (&line[..end], &line[end + 1..]),
+        None => (&b"ERR"[..], line),
+    };
+    // SAFETY: the caller's. The line is built in memory that the call owns.
     unsafe {
-        match line.contains(&b' ') {
-            true => push_error_line(state, line, is_counted),
-            false => push_error(state, run, line, is_counted),
-        }
+        let scratch = &mut (*run).scratch;
+        scratch.clear();
+        scratch.extend_from_slice(code);
+        scratch.push(b' ');
+        scratch.extend_from_slice(without_line_ends(text));
+        push_error_line(state, (*run).scratch.as_slice(), is_counted);
     }
+}
+
+/// A text without the ends of lines around it.
+fn without_line_ends(text: &[u8]) -> &[u8] {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let start = text.iter().take_while(|byte| is_end(byte)).count();
+    let text = &text[start..];
+    let end = text.iter().rev().take_while(|byte| is_end(byte)).count();
+    &text[..text.len() - end]
 }
 
 /// Makes the error on the stack, which is no table, one.
@@ -196,7 +211,10 @@ pub(super) unsafe fn failure(state: *mut lua_State, names: &Names) -> Failure {
         }
         let text = |name| {
             let is_text = field(state, name) == ffi::LUA_TSTRING;
-            let text = is_text.then(|| bytes_at(state, -1).unwrap_or_default().to_vec());
+            let text = is_text.then(|| bytes_at(state, -1).unwrap_or_default());
+            // A zero ends such a text, as it ends a string in C.
+            let text = text.and_then(|text| text.split(|byte| *byte == 0).next());
+            let text = text.map(<[u8]>::to_vec);
             ffi::lua_settop(state, -2);
             text
         };
@@ -318,7 +336,9 @@ unsafe fn push_array(
             ffi::lua_pushboolean(state, 0);
             return at;
         }
-        ffi::lua_createtable(state, c_int::try_from(len).unwrap_or(0), 0);
+        // With nils in it, which only RESP3 has, a table's length depends on how it grew.
+        let room = if (*run).is_resp3 { 0 } else { len };
+        ffi::lua_createtable(state, c_int::try_from(room).unwrap_or(0), 0);
         for index in 1..=len {
             at = push_reply(state, run, bytes, at);
             ffi::lua_rawseti(state, -2, index);
@@ -337,7 +357,8 @@ unsafe fn push_map(
     // SAFETY: as `push_reply`.
     unsafe {
         ffi::lua_createtable(state, 0, 1);
-        ffi::lua_createtable(state, 0, c_int::try_from(len).unwrap_or(0));
+        // Made small, as in Redis: the order in which `pairs` walks a table depends on how it grew.
+        ffi::lua_createtable(state, 0, 0);
         for _ in 0..len {
             at = push_reply(state, run, bytes, at);
             at = push_reply(state, run, bytes, at);
@@ -358,7 +379,8 @@ unsafe fn push_set(
     // SAFETY: as `push_reply`.
     unsafe {
         ffi::lua_createtable(state, 0, 1);
-        ffi::lua_createtable(state, 0, c_int::try_from(len).unwrap_or(0));
+        // Made small, as in Redis: the order in which `pairs` walks a table depends on how it grew.
+        ffi::lua_createtable(state, 0, 0);
         for _ in 0..len {
             at = push_reply(state, run, bytes, at);
             ffi::lua_pushboolean(state, 1);
@@ -438,6 +460,11 @@ unsafe fn write_line(
     unsafe {
         if field(state, names.err) == ffi::LUA_TSTRING {
             let line = c_text(bytes_at(state, -1).unwrap_or_default());
+            let ends = line
+                .iter()
+                .rev()
+                .take_while(|byte| matches!(byte, b'\r' | b'\n'));
+            let line = &line[..line.len() - ends.count()];
             reply.error(line);
             ffi::lua_pushvalue(state, -2);
             field(state, names.is_counted);

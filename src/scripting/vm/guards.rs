@@ -225,11 +225,8 @@ pub(super) unsafe fn set_public(state: *mut lua_State) {
 unsafe extern "C-unwind" fn collect_garbage(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
-        let is_harmless = match bytes_at(state, 1) {
-            Some(what) => [&b"collect"[..], b"count", b"step"].contains(&what),
-            None => true,
-        };
-        if is_harmless {
+        let reaches_others = [&b"stop"[..], b"restart", b"setpause", b"setstepmul"];
+        if !bytes_at(state, 1).is_some_and(|what| reaches_others.contains(&what)) {
             return go_on(state);
         }
         ffi::lua_pushnumber(state, 0.0);
@@ -258,7 +255,7 @@ unsafe fn refuse_bytecode(state: *mut lua_State) -> c_int {
         ffi::lua_pushnil(state);
         ffi::lua_pushstring(
             state,
-            c"[string \"LuaQ\"]:1: unexpected symbol near 'char(27)'".as_ptr(),
+            c"[string \"\x1bLuaQ\"]:1: unexpected symbol near 'char(27)'".as_ptr(),
         );
         2
     }
@@ -331,14 +328,20 @@ unsafe extern "C-unwind" fn protected_call(state: *mut lua_State) -> c_int {
     unsafe {
         ffi::luaL_checkany(state, 1);
         end_stopped(state);
-        let status = ffi::lua_pcall(state, ffi::lua_gettop(state) - 1, ffi::LUA_MULTRET, 0);
-        ffi::lua_pushboolean(state, c_int::from(status == ffi::LUA_OK));
+        // Put there beforehand: many results may leave no room above them.
+        ffi::lua_pushboolean(state, 1);
         ffi::lua_insert(state, 1);
-        if status != ffi::LUA_OK && ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
+        let status = ffi::lua_pcall(state, ffi::lua_gettop(state) - 2, ffi::LUA_MULTRET, 0);
+        if status == ffi::LUA_OK {
+            return ffi::lua_gettop(state);
+        }
+        ffi::lua_pushboolean(state, 0);
+        ffi::lua_replace(state, 1);
+        if ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
             ffi::lua_getfield(state, -1, c"err".as_ptr());
-            match ffi::lua_isstring(state, -1) {
-                0 => ffi::lua_settop(state, -2),
-                _ => ffi::lua_replace(state, -2),
+            // What is no text stays, as one more result: so it is in Redis.
+            if ffi::lua_isstring(state, -1) != 0 {
+                ffi::lua_replace(state, -2);
             }
         }
         ffi::lua_gettop(state)

@@ -263,8 +263,12 @@ const ACCEPTED: &[(&str, Allowed, &str)] = &[
 ];
 
 /// Pairs of what 7.0 says and what later versions say.
-const LATER_ENCODINGS: &[(&[u8], &[u8])] =
-    &[(b"quicklist", b"listpack"), (b"hashtable", b"listpack")];
+const LATER_ENCODINGS: &[(&[u8], &[u8])] = &[
+    (b"quicklist", b"listpack"),
+    (b"hashtable", b"listpack"),
+    // Redis's SORT leaves the sorted set that it has read in another form.
+    (b"skiplist", b"listpack"),
+];
 
 /// Compares replies and counts the differences that it accepts.
 #[derive(Default)]

@@ -62,11 +62,16 @@ impl Peer {
 
     /// Empties the server and leaves the old connections behind, whatever state they are in.
     fn start_over(&mut self, protocol: u8) {
+        // What was sent may still be running: it must not go on behind the flush.
+        for wire in &mut self.wires {
+            let _ = wire.drain();
+        }
         self.wires = [(), ()].map(|()| connect(&self.server, protocol));
         self.observer = connect(&self.server, protocol);
-        self.observer
-            .ask(&["FLUSHALL"])
-            .expect("FLUSHALL is answered");
+        for line in ["FLUSHALL", "SCRIPT FLUSH", "FUNCTION FLUSH"] {
+            let words: Vec<&str> = line.split(' ').collect();
+            self.observer.ask(&words).expect("a flush is answered");
+        }
     }
 }
 
@@ -345,14 +350,20 @@ fn scan(wire: &mut Wire, args: &Args) -> Answer {
 
 fn shown(args: &Args) -> String {
     let is_script = compare::name(args).starts_with("EVAL");
-    let args =
-        args.iter()
-            .enumerate()
-            .map(|(place, arg)| match arg.strip_prefix(SHOW.as_bytes()) {
-                Some(script) => format!("\"(shows values) {}\"", cut(script, SHOWN_SCRIPT)),
-                None if is_script && place == 1 => format!("\"{}\"", cut(arg, SHOWN_SCRIPT)),
-                None => format!("\"{}\"", cut(arg, SHOWN_ARG)),
-            });
+    let args = args.iter().enumerate().map(|(place, arg)| {
+        let show = SHOW.as_bytes();
+        let shows = memchr::memmem::find(arg, show).filter(|_| is_script && place == 1);
+        let (head, arg) = match shows {
+            Some(at) => ("(shows values)", &arg[at + show.len()..]),
+            None => ("", &arg[..]),
+        };
+        let length = if is_script && place == 1 {
+            SHOWN_SCRIPT
+        } else {
+            SHOWN_ARG
+        };
+        format!("\"{head}{}\"", cut(arg, length))
+    });
     args.collect::<Vec<_>>().join(" ")
 }
 

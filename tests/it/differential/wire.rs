@@ -56,6 +56,16 @@ impl Wire {
         self.send(&frame)?;
         self.reply()
     }
+
+    /// Reads until all that was sent has been answered, in whatever state the connection is.
+    pub fn drain(&mut self) -> io::Result<()> {
+        let mut frames = Vec::new();
+        encode(&mut frames, &["RESET"]);
+        encode(&mut frames, &["PING", "drained"]);
+        self.send(&frames)?;
+        while !self.reply()?.ends_with(b"\r\ndrained\r\n") {}
+        Ok(())
+    }
 }
 
 /// Appends the frame of one command.
