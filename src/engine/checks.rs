@@ -38,6 +38,7 @@ struct Candidate<'c> {
     config: &'c Config,
     session: &'c Session,
     spec: &'c Spec,
+    flags: u32,
     conditions: u32,
 }
 
@@ -47,7 +48,7 @@ impl Candidate<'_> {
         let queue = self.session.transaction.as_ref();
         let queue = queue.filter(|_| self.spec.has(flags::RUNS_QUEUE));
         let queued = queue.map_or(0, |transaction| transaction.flags);
-        (self.spec.flags | queued) & any != 0
+        (self.flags | queued) & any != 0
     }
 }
 
@@ -69,12 +70,14 @@ pub fn run(
     config: &Config,
     session: &Session,
     spec: &Spec,
+    args: Args<'_>,
 ) -> Result<Verdict, CommandError> {
     let candidate = Candidate {
         engine,
         config,
         session,
         spec,
+        flags: spec.flags_of(engine, args),
         conditions: engine.conditions(),
     };
     for check in CHECKS {

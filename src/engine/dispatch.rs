@@ -189,7 +189,7 @@ impl Engine {
         let stats = &self.stats.lanes[lane.index];
         let timer = Timer::start(stats, &lane.stopwatch, round.wishes, start);
         let end = self.run_prepared(&mut round, (lane, timer), session, input, first, reply);
-        if round.effects.has_broadcasts() {
+        if round.effects.has_broadcasts() && round.passage.is_some() {
             self.send_broadcasts(&mut round.effects);
         }
         drop(round.passage.take());
@@ -440,7 +440,7 @@ impl Engine {
             return Err(CommandError::TooLong);
         }
         if session.is(state::MULTI) && !spec.has(flags::CONTROL) {
-            session.queue(spec, args, &keys);
+            session.queue(self, spec, args, &keys);
             return Ok(());
         }
         round.locked(session, request, spec, reply)
@@ -522,14 +522,14 @@ impl<'r, 'e> Round<'r, 'e> {
         }
         let conditions = self.engine.conditions();
         if session.state | conditions != 0 {
-            if conditions & checks::condition::REMEMBERS_TOO_MUCH != 0 {
+            if conditions & checks::condition::REMEMBERS_TOO_MUCH != 0 && self.passage.is_some() {
                 self.engine.forget_some();
             }
-            match checks::run(self.engine, self.config, session, spec) {
+            match checks::run(self.engine, self.config, session, spec, request.args) {
                 Err(error) => return self.refuse(session, Some(spec), error, reply),
                 Ok(checks::Verdict::Postpone) => return Flow::Postponed,
                 Ok(checks::Verdict::Queue) => {
-                    session.queue(spec, request.args, request.keys);
+                    session.queue(self.engine, spec, request.args, request.keys);
                     let mark = reply.mark();
                     reply.simple("QUEUED");
                     return self.end(session, Some(spec), reply, mark);

@@ -15,9 +15,10 @@ mod vm;
 
 pub use cache::{Digest, Keep, Script, Scripts, digest_of, parse_digest};
 pub use functions::{Found, Function, Functions, LOAD_LIMIT, Libraries, Library, Policy};
-pub use header::{ScriptFlags, is_name};
+pub use header::{ScriptFlags, declared};
 pub use host::{Host, Level};
 pub use memory::{vm_eval, vm_functions};
 pub use vm::{
-    Failure, Inputs, call_function, compile, forget_libraries, forget_scripts, run_script,
+    Failure, Inputs, NotCompiled, call_function, compile, forget_libraries, forget_scripts,
+    run_script,
 };
