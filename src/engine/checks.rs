@@ -34,6 +34,7 @@ struct Candidate<'c> {
     config: &'c Config,
     session: &'c Session,
     spec: &'c Spec,
+    flags: u32,
     conditions: u32,
 }
 
@@ -43,7 +44,7 @@ impl Candidate<'_> {
         let queue = self.session.transaction.as_ref();
         let queue = queue.filter(|_| self.spec.has(flags::RUNS_QUEUE));
         let queued = queue.map_or(0, |transaction| transaction.flags);
-        (self.spec.flags | queued) & any != 0
+        (self.flags | queued) & any != 0
     }
 }
 
@@ -65,12 +66,14 @@ pub fn run(
     config: &Config,
     session: &Session,
     spec: &Spec,
+    args: Args<'_>,
 ) -> Result<Verdict, CommandError> {
     let candidate = Candidate {
         engine,
         config,
         session,
         spec,
+        flags: spec.flags_of(engine, args),
         conditions: engine.conditions(),
     };
     for check in CHECKS {

@@ -1,5 +1,6 @@
 //! The record of a command: declared once beside its handler; arity, keys, categories and documentation follow from it.
 
+use super::Engine;
 use super::call::Call;
 use super::error::CommandError;
 use crate::resp::args::Args;
@@ -223,6 +224,9 @@ pub type KeyFlagsOf = fn(Args<'_>) -> &'static [&'static str];
 /// that it touches, and it needs no more than their locks. False when it may touch any key.
 pub type KnownKeys = fn(Args<'_>, &mut dyn FnMut(usize)) -> bool;
 
+/// Whether a call with some arguments may change data, where the arguments tell: those of a script that says it does not.
+pub type MayWrite = fn(&Engine, Args<'_>) -> bool;
+
 /// The words of [`KeySpec::flags`], in the order in which COMMAND INFO names them.
 pub const KEY_FLAGS: &[&str] = &[
     "RO",
@@ -302,6 +306,8 @@ pub struct Command {
     pub known_keys: Option<KnownKeys>,
     /// See [`flags`].
     pub flags: u32,
+    /// Whether a call may change data after all, where its arguments tell.
+    pub may_write: Option<MayWrite>,
     /// Where the syntax does not say it: exact number of words if positive, least if negative.
     pub arity: Option<i32>,
     /// First version of Redis (or Valkey) that has it.
@@ -335,6 +341,7 @@ impl Command {
             key_flags: None,
             known_keys: None,
             flags: 0,
+            may_write: None,
             arity: None,
             since: "1.0.0",
             complexity: "O(1)",
@@ -391,6 +398,12 @@ impl Command {
     /// Declares flags.
     pub const fn flags(mut self, flags: u32) -> Self {
         self.flags = flags;
+        self
+    }
+
+    /// Declares how to tell whether a call may change data.
+    pub const fn may_write(mut self, may_write: MayWrite) -> Self {
+        self.may_write = Some(may_write);
         self
     }
 

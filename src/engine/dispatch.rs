@@ -366,7 +366,7 @@ impl Engine {
             return Err(CommandError::arity(&spec.name));
         }
         if session.is(state::MULTI) && !spec.has(flags::CONTROL) {
-            session.queue(spec, args, &keys);
+            session.queue(self, spec, args, &keys);
             return Ok(());
         }
         round.locked(session, request, spec, reply)
@@ -447,11 +447,11 @@ impl<'r, 'e> Round<'r, 'e> {
             return self.refuse(session, Some(spec), checks::wrong_arity(spec), reply);
         }
         if session.state | self.engine.conditions() != 0 {
-            match checks::run(self.engine, self.config, session, spec) {
+            match checks::run(self.engine, self.config, session, spec, request.args) {
                 Err(error) => return self.refuse(session, Some(spec), error, reply),
                 Ok(checks::Verdict::Postpone) => return Flow::Postponed,
                 Ok(checks::Verdict::Queue) => {
-                    session.queue(spec, request.args, request.keys);
+                    session.queue(self.engine, spec, request.args, request.keys);
                     let mark = reply.mark();
                     reply.simple("QUEUED");
                     return self.end(session, Some(spec), reply, mark);

@@ -4,6 +4,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 
+use super::Engine;
 use super::categories::key_range;
 use super::command::{Begin, Command, Find, Group, KeySpec, flags};
 use super::syntax;
@@ -68,6 +69,16 @@ impl Spec {
     /// Whether it answers with messages, as subscribing does: a client that wants no replies gets them all the same.
     pub fn answers_with_messages(&self) -> bool {
         self.has(flags::PUBSUB | flags::NOSCRIPT)
+    }
+
+    /// The flags of a call with these arguments.
+    pub fn flags_of(&self, engine: &Engine, args: Args<'_>) -> u32 {
+        match self.command.may_write {
+            Some(may_write) if !may_write(engine, args) => {
+                self.flags & !(flags::WRITE | flags::MAY_REPLICATE)
+            }
+            _ => self.flags,
+        }
     }
 
     /// Whether it runs Lua, which may take long.

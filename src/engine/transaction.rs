@@ -44,7 +44,7 @@ impl Session {
     }
 
     /// Queues a command.
-    pub(super) fn queue(&mut self, spec: &Spec, args: Args<'_>, keys: &[KeyRef]) {
+    pub(super) fn queue(&mut self, engine: &Engine, spec: &Spec, args: Args<'_>, keys: &[KeyRef]) {
         let is_watch_broken = self.is_watch_broken();
         let Some(transaction) = &mut self.transaction else {
             return;
@@ -53,9 +53,9 @@ impl Session {
         if transaction.is_aborted || is_watch_broken {
             return;
         }
+        transaction.flags |= spec.flags_of(engine, args);
         let args = OwnedArgs::copy(args.iter());
         transaction.bytes += args.allocated();
-        transaction.flags |= spec.flags;
         transaction.runs_script |= spec.runs_script();
         transaction.commands.push(Queued {
             spec: spec.id,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
 
 /// Time between two looks at whether waiting has become pointless.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -28,7 +29,7 @@ pub struct Passage<'g>(#[allow(dead_code)] MutexGuard<'g, ()>);
 
 /// All lanes: nobody else is in the keyspace.
 pub struct Alone<'g> {
-    lanes: Vec<MutexGuard<'g, ()>>,
+    lanes: SmallVec<[MutexGuard<'g, ()>; 8]>,
     _queue: MutexGuard<'g, ()>,
 }
 

@@ -206,7 +206,7 @@ pub struct Scope<'k> {
     keyspace: &'k Keyspace,
     /// Most commands have one key, and need no list.
     first: Option<Held<'k>>,
-    /// In ascending order, and above the first.
+    /// In ascending order, and above the first, but in a scope over everything.
     others: Option<Vec<Held<'k>>>,
     is_everything: bool,
 }
@@ -228,12 +228,26 @@ impl<'k> Scope<'k> {
     /// When the shard was not declared: a command's key specification is wrong.
     #[inline(always)]
     pub(super) fn shard(&mut self, index: usize) -> &mut Shard {
+        if self.first.is_none() {
+            self.take_first(index);
+        }
         match &mut self.first {
             Some(held) if held.index == index => &mut held.shard,
             _ => {
                 let others = self.others.get_or_insert_default();
                 other_shard(self.keyspace, others, self.is_everything, index)
             }
+        }
+    }
+
+    /// A scope over everything begins with nothing. Most scripts touch one shard, and then need no list either.
+    #[cold]
+    fn take_first(&mut self, index: usize) {
+        if self.is_everything && self.others.is_none() {
+            self.first = Some(Held {
+                index,
+                shard: self.keyspace.shards[index].lock(),
+            });
         }
     }
 
@@ -250,7 +264,7 @@ impl<'k> Scope<'k> {
     /// only this one locked afterwards, so that a long walk costs no list of locks.
     pub(super) fn walk_to(&mut self, index: usize) -> &mut Shard {
         debug_assert!(self.is_everything);
-        self.others = None;
+        (self.first, self.others) = (None, None);
         self.shard(index)
     }
 }

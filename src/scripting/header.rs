@@ -101,6 +101,11 @@ pub(super) fn of_script(body: &[u8]) -> Result<(ScriptFlags, usize), String> {
     Ok((flags, line.len()))
 }
 
+/// What a script declares, if its first line can be read.
+pub fn declared(body: &[u8]) -> Option<ScriptFlags> {
+    of_script(body).ok().map(|(flags, _)| flags)
+}
+
 /// A library's name, and how many of its bytes are not Lua.
 pub(super) fn of_library(code: &[u8]) -> Result<(Vec<u8>, usize), String> {
     if !code.starts_with(b"#!") {
@@ -146,7 +151,7 @@ pub(super) const BAD_NAME: &str = "Library names can only contain letters, numbe
                                    least one character long";
 
 /// Whether a library or function may be called so.
-pub fn is_name(name: &[u8]) -> bool {
+pub(super) fn is_name(name: &[u8]) -> bool {
     let is_right = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     !name.is_empty() && name.iter().all(is_right)
 }

@@ -15,7 +15,7 @@ mod vm;
 
 pub use cache::{Digest, Keep, Script, Scripts, digest_of, parse_digest};
 pub use functions::{Found, Function, Functions, LOAD_LIMIT, Libraries, Library, Policy};
-pub use header::{ScriptFlags, is_name};
+pub use header::{ScriptFlags, declared};
 pub use host::{Host, Level};
 pub use memory::{vm_eval, vm_functions};
 pub use vm::{

@@ -30,6 +30,7 @@ mod pubsub;
 mod redis_cli;
 mod scan;
 mod scripts;
+mod scripts_hostile;
 mod server_info;
 mod sets;
 mod slow_scripts;

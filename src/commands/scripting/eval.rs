@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use super::call::{fail, inputs};
-use crate::engine::{Call, Caller, CommandError, CommandResult, Name};
-use crate::scripting::{Digest, Inputs, Keep, Script, digest_of, parse_digest, run_script};
+use crate::engine::{Call, Caller, CommandError, CommandResult, Engine, Name};
+use crate::resp::args::Args;
+use crate::scripting::{
+    Digest, Inputs, Keep, Script, ScriptFlags, declared, digest_of, parse_digest, run_script,
+};
 
 const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
 
@@ -29,6 +32,19 @@ pub(super) fn evalsha(call: &mut Call) -> CommandResult {
 
 pub(super) fn evalsha_ro(call: &mut Call) -> CommandResult {
     eval_known(call, Access::ReadOnly)
+}
+
+/// Whether the script that EVAL brings may write.
+pub(super) fn text_may_write(_engine: &Engine, args: Args<'_>) -> bool {
+    let flags = args.get(1).and_then(declared);
+    !flags.is_some_and(|flags| flags.has(ScriptFlags::NO_WRITES))
+}
+
+/// Whether the script that EVALSHA names may write.
+pub(super) fn known_may_write(engine: &Engine, args: Args<'_>) -> bool {
+    let digest = args.get(1).and_then(parse_digest);
+    let script = digest.and_then(|digest| engine.scripts.get(&digest));
+    !script.is_some_and(|script| script.flags.has(ScriptFlags::NO_WRITES))
 }
 
 fn eval_text(call: &mut Call, access: Access) -> CommandResult {

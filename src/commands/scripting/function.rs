@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::call::{fail, inputs};
-use crate::engine::{Call, Caller, CommandError, CommandResult, Name};
+use crate::engine::{Call, Caller, CommandError, CommandResult, Engine, Name};
 use crate::persistence::rdb;
-use crate::scripting::{LOAD_LIMIT, Policy, call_function, forget_libraries};
+use crate::resp::args::Args;
+use crate::scripting::{LOAD_LIMIT, Policy, ScriptFlags, call_function, forget_libraries};
 
 /// An error of what has no code word of its own.
 fn error(text: &str) -> CommandError {
@@ -20,6 +21,13 @@ pub(super) fn fcall(call: &mut Call) -> CommandResult {
 
 pub(super) fn fcall_ro(call: &mut Call) -> CommandResult {
     call_named(call, true)
+}
+
+/// Whether the function that FCALL names may write.
+pub(super) fn may_write(engine: &Engine, args: Args<'_>) -> bool {
+    let libraries = engine.functions.now();
+    let found = args.get(1).and_then(|name| libraries.function(name));
+    !found.is_some_and(|found| found.function().flags.has(ScriptFlags::NO_WRITES))
 }
 
 fn call_named(call: &mut Call, is_read_only: bool) -> CommandResult {

@@ -40,6 +40,7 @@ pub const COMMANDS: &[Command] = &[
     )
     .keys(ANY)
     .flags(CALLS_ANY)
+    .may_write(eval::text_may_write)
     .docs("2.6.0", DEPENDS, "Runs a Lua script."),
     Command::new(
         "EVALSHA",
@@ -49,6 +50,7 @@ pub const COMMANDS: &[Command] = &[
     )
     .keys(ANY)
     .flags(CALLS_ANY)
+    .may_write(eval::known_may_write)
     .docs(
         "2.6.0",
         DEPENDS,
@@ -84,6 +86,7 @@ pub const COMMANDS: &[Command] = &[
     )
     .keys(ANY)
     .flags(CALLS_ANY)
+    .may_write(function::may_write)
     .docs(
         "7.0.0",
         "Depends on the function that is executed.",

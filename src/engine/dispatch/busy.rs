@@ -31,7 +31,7 @@ impl<'e> Round<'_, 'e> {
             Err(error) => self.refuse(session, spec, error, reply),
             Ok(Verdict::Postpone) => Flow::Postponed,
             Ok(Verdict::Queue) => {
-                session.queue(known, request.args, request.keys);
+                session.queue(self.engine, known, request.args, request.keys);
                 let mark = reply.mark();
                 reply.simple("QUEUED");
                 self.end(session, spec, reply, mark)
@@ -62,7 +62,7 @@ impl<'e> Round<'_, 'e> {
         }
         let verdict = match session.state | (self.engine.conditions() & !condition::PAUSED) {
             0 => Verdict::Run,
-            _ => checks::run(self.engine, self.config, session, spec)?,
+            _ => checks::run(self.engine, self.config, session, spec, request.args)?,
         };
         // Who watches keys would have to lock their shards to forget them.
         let needs_keys = spec.locks != Locks::Nothing || session.watch.is_some();

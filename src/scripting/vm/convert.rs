@@ -58,6 +58,9 @@ impl Names {
     }
 }
 
+/// Levels of tables within tables that become a reply: each takes a piece of the machine's stack.
+const MOST_NESTED: c_int = 1_000;
+
 /// The field of an error that has been counted where it arose.
 const COUNTED: &CStr = c"ignore_error_stats_update";
 
@@ -416,7 +419,8 @@ pub(super) unsafe fn write_value(state: *mut lua_State, run: *mut Run<'_>, out: 
     // SAFETY: the caller's.
     unsafe {
         let reply = &mut *out;
-        if !has_room(state) {
+        // Each level leaves a value on Lua's stack.
+        if ffi::lua_gettop(state) > MOST_NESTED || !has_room(state) {
             reply.error(b"ERR reached lua stack limit");
             return ffi::lua_settop(state, -2);
         }

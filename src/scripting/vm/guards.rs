@@ -10,7 +10,8 @@ use std::ptr;
 
 use mlua::ffi::{self, lua_State};
 
-use super::convert::{bytes_at, push_bytes};
+use super::convert::{bytes_at, push_bytes, push_error};
+use super::machine::current;
 
 /// Addresses that are nothing else's.
 static KEYS: [u8; 2] = [0; 2];
@@ -43,6 +44,10 @@ pub(super) const REPLACED: &[(&CStr, &CStr, ffi::lua_CFunction)] = &[
     (c"", c"load", load),
     (c"", c"pcall", protected_call),
     (c"", c"unpack", unpack),
+    (c"", c"xpcall", while_running),
+    (c"coroutine", c"create", while_running),
+    (c"coroutine", c"resume", while_running),
+    (c"coroutine", c"wrap", while_running),
     (c"table", c"insert", insert),
     (c"table", c"remove", refuse_sealed),
     (c"table", c"sort", refuse_sealed),
@@ -296,11 +301,36 @@ unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
     }
 }
 
+/// Fails where the script is to end. The hook that ends it is set in the coroutine that was running, not in those that have
+/// resumed it, and these must not go on for long.
+unsafe fn end_stopped(state: *mut lua_State) {
+    // SAFETY: as above.
+    unsafe {
+        let run = current();
+        if !run.is_null()
+            && let Some(reason) = (*run).stop
+        {
+            push_error(state, run, reason.as_bytes(), false);
+            ffi::lua_error(state);
+        }
+    }
+}
+
+/// What could keep a script alive that is to end.
+unsafe extern "C-unwind" fn while_running(state: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        end_stopped(state);
+        go_on(state)
+    }
+}
+
 /// `pcall`: of an error that is a table with a text it gives the text, as scripts expect that were written for older servers.
 unsafe extern "C-unwind" fn protected_call(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
         ffi::luaL_checkany(state, 1);
+        end_stopped(state);
         // Put there beforehand: many results may leave no room above them.
         ffi::lua_pushboolean(state, 1);
         ffi::lua_insert(state, 1);

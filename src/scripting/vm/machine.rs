@@ -34,7 +34,7 @@ const INSTRUCTIONS_PER_LOOK: c_int = 100_000;
 const COLLECT_EVERY: u32 = 50;
 const COLLECT_STEP: c_int = 50;
 /// The most that one interpreter may hold, as far as the machine has as much.
-const MOST_MEMORY: u64 = 4 << 30;
+const MOST_MEMORY: u64 = 1 << 30;
 const LEAST_MEMORY: u64 = 256 << 20;
 
 /// One interpreter.

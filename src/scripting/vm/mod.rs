@@ -20,6 +20,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
+
 use super::cache::{Digest, Script, Scripts};
 use super::functions::{Found, Function, Library};
 use super::host::Host;
@@ -55,7 +57,7 @@ pub struct Failure {
 /// A worker's interpreter for scripts.
 struct ScriptVm {
     machine: Machine,
-    compiled: HashMap<Digest, (Reference, Arc<Script>)>,
+    compiled: HashMap<Digest, (Reference, Arc<Script>), RandomState>,
     /// How many may be kept before those are let go that are no longer in the cache.
     room: usize,
     /// How often the cache had been flushed when this was made.
@@ -86,7 +88,7 @@ fn with_scripts<R>(flushes: u64, work: impl FnOnce(&mut ScriptVm) -> R) -> R {
         }
         let vm = vm.get_or_insert_with(|| ScriptVm {
             machine: Machine::new(Purpose::Scripts),
-            compiled: HashMap::new(),
+            compiled: HashMap::default(),
             room: ROOM,
             flushes,
         });
@@ -144,12 +146,6 @@ pub fn compile(script: &Script, scripts: &Scripts) -> Result<(), Vec<u8>> {
     })
 }
 
-/// The script that EVALSHA calls, where this worker knows it: looking into the shared cache is not needed then.
-fn known(vm: &ScriptVm, digest: &Digest) -> Option<(Reference, Arc<Script>)> {
-    let (reference, script) = vm.compiled.get(digest)?;
-    (!script.is_gone()).then(|| (*reference, script.clone()))
-}
-
 /// Calls a script. `find` looks it up, or brings it, where this worker does not know it, and `keep` gets it when it has
 /// been compiled; `begin` may still refuse it, and gives what it runs with. None of them may come back here.
 pub fn run_script<H: Host, E>(
@@ -160,24 +156,21 @@ pub fn run_script<H: Host, E>(
     find: impl FnOnce() -> Result<Arc<Script>, E>,
     keep: impl FnOnce(Arc<Script>) -> Arc<Script>,
     refused: impl FnOnce(Vec<u8>) -> E,
-    begin: impl FnOnce(&Arc<Script>) -> Result<H, E>,
+    begin: impl FnOnce(&Script) -> Result<H, E>,
 ) -> Result<(H, Result<(), Failure>), E> {
     with_scripts(scripts.flushes(), |vm| {
-        let (reference, script) = match known(vm, digest) {
-            Some(known) => known,
-            None => {
-                let script = find()?;
-                let reference = match vm.compile(&script) {
-                    Ok(reference) => reference,
-                    Err(error) => return Err(refused(error)),
-                };
-                let script = keep(script);
-                vm.keep(script.clone(), reference);
-                (reference, script)
-            }
-        };
-        let mut host = begin(&script)?;
-        let result = vm.machine.call_script(reference, inputs, &mut host, out);
+        let is_known = vm.compiled.get(digest);
+        if is_known.is_none_or(|(_, script)| script.is_gone()) {
+            let script = find()?;
+            let reference = match vm.compile(&script) {
+                Ok(reference) => reference,
+                Err(error) => return Err(refused(error)),
+            };
+            vm.keep(keep(script), reference);
+        }
+        let (reference, script) = &vm.compiled[digest];
+        let mut host = begin(script)?;
+        let result = vm.machine.call_script(*reference, inputs, &mut host, out);
         Ok((host, result))
     })
 }
