@@ -296,7 +296,7 @@ impl Host for Caller<'_, '_, '_> {
     fn interrupt(&mut self) -> Option<&'static str> {
         let started = *self.started.get_or_insert_with(Instant::now);
         if !self.is_slow {
-            let limit = u64::try_from(self.call.config.busy_reply_threshold).unwrap_or(0);
+            let limit = self.call.config.busy_reply_threshold;
             let is_slow = limit > 0 && started.elapsed() >= Duration::from_millis(limit);
             if !is_slow || !aside::is_possible() {
                 return None;

@@ -19,5 +19,6 @@ pub use header::{ScriptFlags, declared};
 pub use host::{Host, Level};
 pub use memory::{vm_eval, vm_functions};
 pub use vm::{
-    Failure, Inputs, call_function, compile, forget_libraries, forget_scripts, run_script,
+    Failure, Inputs, NotCompiled, call_function, compile, forget_libraries, forget_scripts,
+    run_script,
 };

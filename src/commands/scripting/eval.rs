@@ -6,7 +6,8 @@ use super::call::{fail, inputs};
 use crate::engine::{Call, Caller, CommandError, CommandResult, Engine, Name};
 use crate::resp::args::Args;
 use crate::scripting::{
-    Digest, Inputs, Keep, Script, ScriptFlags, declared, digest_of, parse_digest, run_script,
+    Digest, Inputs, Keep, NotCompiled, Script, ScriptFlags, declared, digest_of, parse_digest,
+    run_script,
 };
 
 const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
@@ -80,8 +81,10 @@ pub(super) fn new_script(body: &[u8], digest: Digest) -> Result<Arc<Script>, Com
     }
 }
 
-pub(super) fn not_compiled(error: &[u8]) -> CommandError {
-    CommandError::quoting("ERR Error compiling script (new function): ", error, "")
+impl From<NotCompiled> for CommandError {
+    fn from(NotCompiled(error): NotCompiled) -> Self {
+        CommandError::quoting("ERR Error compiling script (new function): ", &error, "")
+    }
 }
 
 fn run(
@@ -104,7 +107,6 @@ fn run(
             true => script,
             false => engine.scripts.add(script, Keep::WhileUsed),
         },
-        |error| not_compiled(&error),
         |script| {
             engine.scripts.note_use(script);
             Caller::begin(

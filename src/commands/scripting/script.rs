@@ -1,6 +1,6 @@
 //! SCRIPT: the cache of scripts, and the one that runs.
 
-use super::eval::{new_script, not_compiled};
+use super::eval::new_script;
 use crate::engine::{Call, CommandError, CommandResult};
 use crate::scripting::{Keep, compile, digest_of, forget_scripts, parse_digest};
 
@@ -11,7 +11,7 @@ pub(super) fn load(call: &mut Call) -> CommandResult {
         Some(script) => script,
         None => {
             let script = new_script(body, digest)?;
-            compile(&script, &call.engine.scripts).map_err(|error| not_compiled(&error))?;
+            compile(&script, &call.engine.scripts)?;
             script
         }
     };

@@ -54,6 +54,10 @@ pub struct Failure {
     pub is_odd: bool,
 }
 
+/// A script is not in Lua: what Lua says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotCompiled(pub Vec<u8>);
+
 /// A worker's interpreter for scripts.
 struct ScriptVm {
     machine: Machine,
@@ -112,9 +116,10 @@ fn with_functions<R>(work: impl FnOnce(&mut FunctionVm) -> R) -> R {
 }
 
 impl ScriptVm {
-    fn compile(&mut self, script: &Script) -> Result<Reference, Vec<u8>> {
+    fn compile(&mut self, script: &Script) -> Result<Reference, NotCompiled> {
         let text = &script.body[script.skip..];
-        self.machine.compile(text, SOURCE_OF_SCRIPTS)
+        let compiled = self.machine.compile(text, SOURCE_OF_SCRIPTS);
+        compiled.map_err(NotCompiled)
     }
 
     fn keep(&mut self, script: Arc<Script>, reference: Reference) {
@@ -138,7 +143,7 @@ impl ScriptVm {
 }
 
 /// Compiles a script on this worker. The error is Lua's.
-pub fn compile(script: &Script, scripts: &Scripts) -> Result<(), Vec<u8>> {
+pub fn compile(script: &Script, scripts: &Scripts) -> Result<(), NotCompiled> {
     with_scripts(scripts.flushes(), |vm| {
         let reference = vm.compile(script)?;
         vm.machine.release(reference);
@@ -148,24 +153,20 @@ pub fn compile(script: &Script, scripts: &Scripts) -> Result<(), Vec<u8>> {
 
 /// Calls a script. `find` looks it up, or brings it, where this worker does not know it, and `keep` gets it when it has
 /// been compiled; `begin` may still refuse it, and gives what it runs with. None of them may come back here.
-pub fn run_script<H: Host, E>(
+pub fn run_script<H: Host, E: From<NotCompiled>>(
     scripts: &Scripts,
     digest: &Digest,
     inputs: Inputs<'_>,
     out: &mut Reply,
     find: impl FnOnce() -> Result<Arc<Script>, E>,
     keep: impl FnOnce(Arc<Script>) -> Arc<Script>,
-    refused: impl FnOnce(Vec<u8>) -> E,
     begin: impl FnOnce(&Script) -> Result<H, E>,
 ) -> Result<(H, Result<(), Failure>), E> {
     with_scripts(scripts.flushes(), |vm| {
         let is_known = vm.compiled.get(digest);
         if is_known.is_none_or(|(_, script)| script.is_gone()) {
             let script = find()?;
-            let reference = match vm.compile(&script) {
-                Ok(reference) => reference,
-                Err(error) => return Err(refused(error)),
-            };
+            let reference = vm.compile(&script)?;
             vm.keep(keep(script), reference);
         }
         let (reference, script) = &vm.compiled[digest];
