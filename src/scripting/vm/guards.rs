@@ -44,7 +44,7 @@ pub(super) const REPLACED: &[(&CStr, &CStr, ffi::lua_CFunction)] = &[
     (c"", c"load", load),
     (c"", c"pcall", protected_call),
     (c"", c"unpack", unpack),
-    (c"", c"xpcall", while_running),
+    (c"", c"xpcall", call_with_handler),
     (c"coroutine", c"create", while_running),
     (c"coroutine", c"resume", while_running),
     (c"coroutine", c"wrap", while_running),
@@ -322,6 +322,32 @@ unsafe extern "C-unwind" fn while_running(state: *mut lua_State) -> c_int {
     unsafe {
         end_stopped(state);
         go_on(state)
+    }
+}
+
+/// `xpcall`: while its handler runs for an error that the hook raised, Lua calls no hook, so a script that is to end must
+/// not get there.
+unsafe extern "C-unwind" fn call_with_handler(state: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        ffi::luaL_checkany(state, 2);
+        ffi::lua_settop(state, 2);
+        ffi::lua_pushcclosure(state, handle, 1);
+        while_running(state)
+    }
+}
+
+/// The handler in the place of the script's, its upvalue. The error is the only argument.
+unsafe extern "C-unwind" fn handle(state: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        let run = current();
+        if run.is_null() || (*run).stop.is_none() {
+            ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
+            ffi::lua_insert(state, 1);
+            ffi::lua_call(state, ffi::lua_gettop(state) - 1, 1);
+        }
+        1
     }
 }
 
