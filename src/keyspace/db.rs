@@ -79,6 +79,17 @@ impl<'s, 'k> Db<'s, 'k> {
         }
     }
 
+    /// The same, but keys past their time are seen as if they were not.
+    pub fn with_expired(&mut self) -> Db<'_, 'k> {
+        Db {
+            moment: Moment {
+                ignore_expiry: true,
+                ..self.moment
+            },
+            ..self.at(self.index)
+        }
+    }
+
     /// The database's number.
     pub fn index(&self) -> usize {
         self.index

@@ -10,8 +10,9 @@ use crate::structures::set::Set;
 /// OBJECT.
 pub(super) fn describe(call: &mut Call) -> CommandResult {
     let (clock, packs) = (call.db.access_clock(), call.config.rdbcompression);
-    let entry = call
-        .db
+    // A key that is past its time is there until somebody meets it.
+    let mut db = call.db.with_expired();
+    let entry = db
         .peek(Key::new(call.args.at(2)))
         .ok_or(CommandError::NoSuchKey)?;
     let line = format!(
@@ -60,8 +61,9 @@ fn figures(slots: usize, elements: usize) -> String {
 
 /// HTSTATS-KEY.
 pub(super) fn value_table(call: &mut Call) -> CommandResult {
-    let entry = call
-        .db
+    // A key that is past its time is there until somebody meets it.
+    let mut db = call.db.with_expired();
+    let entry = db
         .peek(Key::new(call.args.at(2)))
         .ok_or(CommandError::NoSuchKey)?;
     let table = match entry.value() {
