@@ -35,6 +35,7 @@ mod redis_cli;
 mod saving;
 mod scan;
 mod scripts;
+mod scripts_hostile;
 mod server_info;
 mod sets;
 mod slow_log;

@@ -24,6 +24,8 @@ const PUBLIC: usize = 1;
 const MOST_REPEATED: usize = 1 << 30;
 /// The most items of a pattern that may have to be tried again: each may take a level of the machine's stack.
 const MOST_ITEMS: usize = 1_000;
+/// How far below its first element a list may be made to begin: `table.insert` moves all that is between.
+const MOST_MOVED: i64 = 1_000_000;
 
 fn address(key: usize) -> *const c_void {
     ptr::from_ref(&KEYS[key]).cast()
@@ -41,11 +43,12 @@ pub(super) const REPLACED: &[(&CStr, &CStr, ffi::lua_CFunction)] = &[
     (c"", c"loadstring", load_string),
     (c"", c"load", load),
     (c"", c"pcall", protected_call),
-    (c"", c"xpcall", while_running),
+    (c"", c"unpack", unpack),
+    (c"", c"xpcall", call_with_handler),
     (c"coroutine", c"create", while_running),
     (c"coroutine", c"resume", while_running),
     (c"coroutine", c"wrap", while_running),
-    (c"table", c"insert", refuse_sealed),
+    (c"table", c"insert", insert),
     (c"table", c"remove", refuse_sealed),
     (c"table", c"sort", refuse_sealed),
     (c"string", c"rep", repeat),
@@ -322,6 +325,32 @@ unsafe extern "C-unwind" fn while_running(state: *mut lua_State) -> c_int {
     }
 }
 
+/// `xpcall`: while its handler runs for an error that the hook raised, Lua calls no hook, so a script that is to end must
+/// not get there.
+unsafe extern "C-unwind" fn call_with_handler(state: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        ffi::luaL_checkany(state, 2);
+        ffi::lua_settop(state, 2);
+        ffi::lua_pushcclosure(state, handle, 1);
+        while_running(state)
+    }
+}
+
+/// The handler in the place of the script's, its upvalue. The error is the only argument.
+unsafe extern "C-unwind" fn handle(state: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        let run = current();
+        if run.is_null() || (*run).stop.is_none() {
+            ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
+            ffi::lua_insert(state, 1);
+            ffi::lua_call(state, ffi::lua_gettop(state) - 1, 1);
+        }
+        1
+    }
+}
+
 /// `pcall`: of an error that is a table with a text it gives the text, as scripts expect that were written for older servers.
 unsafe extern "C-unwind" fn protected_call(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
@@ -345,6 +374,37 @@ unsafe extern "C-unwind" fn protected_call(state: *mut lua_State) -> c_int {
             }
         }
         ffi::lua_gettop(state)
+    }
+}
+
+/// `unpack`: Lua computes the count in too few bits, and believes it.
+unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        ffi::luaL_checktype(state, 1, ffi::LUA_TTABLE);
+        let first = ffi::luaL_optinteger(state, 2, 1) as c_int;
+        let last = match ffi::lua_isnoneornil(state, 3) {
+            0 => ffi::luaL_checkinteger(state, 3) as c_int,
+            _ => ffi::lua_objlen(state, 1) as c_int,
+        };
+        if i64::from(last) - i64::from(first) >= i64::from(c_int::MAX) {
+            return ffi::luaL_error(state, c"too many results to unpack".as_ptr());
+        }
+        go_on(state)
+    }
+}
+
+/// `table.insert`: not so far in front of a list that moving it up to there would take for ever.
+unsafe extern "C-unwind" fn insert(state: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        if ffi::lua_gettop(state) == 3 && ffi::lua_type(state, 1) == ffi::LUA_TTABLE {
+            let position = ffi::luaL_checkinteger(state, 2) as c_int;
+            if i64::from(position) < -MOST_MOVED {
+                return ffi::luaL_argerror(state, 2, c"position out of bounds".as_ptr());
+            }
+        }
+        refuse_sealed(state)
     }
 }
 

@@ -216,6 +216,11 @@ const ACCEPTED: &[(&str, Allowed, &str)] = &[
         "7.0 rounds the last digit of a distance in another way",
     ),
     (
+        "GEOPOS",
+        Allowed::Digits,
+        "7.0 prints all 17 digits of a coordinate",
+    ),
+    (
         "GEOSEARCH",
         Allowed::Places,
         "7.0 rounds the last digit of a distance in another way; members at one place have no order",
