@@ -161,7 +161,9 @@ impl Parser<'_, '_, '_> {
                 "ERR syntax error, XTRIM must be called with a trimming strategy",
             ));
         }
-        if self.identity.is_some() && id != Wanted::Automatic {
+        // Other servers' files have the id that was given in its place.
+        let is_loading = self.call.engine.is_loading();
+        if self.identity.is_some() && id != Wanted::Automatic && !is_loading {
             return Err(CommandError::text(
                 "ERR IDMP/IDMPAUTO can be used only with auto-generated IDs",
             ));
