@@ -140,7 +140,10 @@ impl SimulatedDisk {
             .iter()
             .for_each(|new| change(&mut names, new));
         let contents = state.contents.clone();
-        let contents = contents.into_iter().map(|content| {
+        let contents = contents.into_iter().enumerate().map(|(file, content)| {
+            if names.values().all(|named| *named != file) {
+                return Content::default();
+            }
             let mut bytes = content.forced.clone();
             let same = content.seen.len() >= bytes.len() && content.lost.is_empty();
             if same && content.seen[..bytes.len()] == bytes {
