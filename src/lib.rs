@@ -15,6 +15,7 @@ pub mod observe;
 pub mod persistence;
 pub mod pubsub;
 pub mod resp;
+pub mod scripting;
 pub mod server;
 pub mod structures;
 pub mod tools;

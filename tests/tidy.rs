@@ -44,6 +44,38 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "counts what the allocator hands out, for `used_memory`",
     ),
     (
+        "src/base/aside.rs",
+        "leaving a stack with a script on it, so that its worker can see to others",
+    ),
+    (
+        "src/server/connection/suspended.rs",
+        "keeping what a suspended batch uses for as long as it is suspended",
+    ),
+    (
+        "src/scripting/vm/machine.rs",
+        "Lua's C interface: a call through the safe one costs more than what the script does",
+    ),
+    (
+        "src/scripting/vm/convert.rs",
+        "values between Lua's stack and replies; see `machine.rs`",
+    ),
+    (
+        "src/scripting/vm/guards.rs",
+        "functions that Lua calls in place of its own; see `machine.rs`",
+    ),
+    (
+        "src/scripting/vm/api.rs",
+        "functions that Lua calls: `redis.call` and its like; see `machine.rs`",
+    ),
+    (
+        "src/scripting/vm/sandbox.rs",
+        "furnishing an interpreter with these functions; see `machine.rs`",
+    ),
+    (
+        "src/scripting/lib/stack.rs",
+        "functions that raise errors as Lua's own do, at any depth: what the callbacks of `mlua` cannot",
+    ),
+    (
         "src/structures/bits.rs",
         "loops compiled for wide registers are called once the processor is known to have them",
     ),

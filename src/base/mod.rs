@@ -1,6 +1,7 @@
 //! Things the standard library could have had: clock, random numbers, globs, numbers, hashes, facts about the machine.
 
 pub mod alloc;
+pub mod aside;
 mod big;
 pub mod clock;
 pub mod crc64;

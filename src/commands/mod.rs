@@ -14,6 +14,7 @@ mod hyperloglog;
 mod keys;
 mod list;
 mod pubsub;
+mod scripting;
 mod server;
 mod set;
 mod sort;
@@ -36,6 +37,7 @@ pub const FAMILIES: &[&[Command]] = &[
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
     sort::COMMANDS,

@@ -15,7 +15,7 @@ mod rule;
 mod served;
 mod store;
 mod values;
-mod words;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -43,7 +43,7 @@ use super::call::{Call, KeyRef};
 use super::client::Client;
 use super::error::CommandError;
 use super::mailbox::{Mail, Served, Unblock};
-use super::parked::{Parked, Progress};
+use super::parked::{Ended, Parked, Progress};
 use super::session::Session;
 use super::{Engine, flags};
 use crate::base::clock::unix_ms;
@@ -236,12 +236,18 @@ impl Parked for WaitForKeys {
         self.deadline
     }
 
-    fn end_wait(&mut self, engine: &Engine) -> bool {
-        let _passage = engine.keyspace.gate().pass(self.waiter.client.worker);
+    fn end_wait(&mut self, engine: &Engine) -> Ended {
+        let gate = engine.keyspace.gate();
+        let Some(_passage) = gate.pass_unless_stuck(self.waiter.client.worker) else {
+            return Ended::NotNow;
+        };
         let hashes = self.waiter.keys.iter().map(|key| key.hash);
         let mut scope = engine.keyspace.lock_some(hashes);
         self.waiter.leave(&mut scope);
-        engine.blocked.remove(&self.waiter)
+        match engine.blocked.remove(&self.waiter) {
+            true => Ended::Yes,
+            false => Ended::Served,
+        }
     }
 
     fn unblock(&mut self, _: &Engine, _: &mut Session, how: Unblock, reply: &mut Reply) {

@@ -22,6 +22,7 @@ pub enum Group {
     HyperLogLog,
     List,
     PubSub,
+    Scripting,
     Server,
     Set,
     SortedSet,
@@ -42,6 +43,7 @@ impl Group {
             Self::HyperLogLog => "hyperloglog",
             Self::List => "list",
             Self::PubSub => "pubsub",
+            Self::Scripting => "scripting",
             Self::Server => "server",
             Self::Set => "set",
             Self::SortedSet => "sorted-set",
@@ -63,6 +65,7 @@ impl Group {
             Self::List => Some("list"),
             // Its commands are those with the flag of the same name.
             Self::PubSub => None,
+            Self::Scripting => Some("scripting"),
             Self::Server => None,
             Self::Set => Some("set"),
             Self::SortedSet => Some("sortedset"),

@@ -1,5 +1,7 @@
 //! From parsed commands to replies: resolve and prefetch a batch, then check, lock, run and commit one by one.
 
+mod busy;
+
 use super::blocking::Waiter;
 use super::call::{Call, KeyRef};
 use super::command::flags;
@@ -118,7 +120,8 @@ pub struct BatchEnd {
 }
 
 impl Engine {
-    /// Runs the commands of a batch in order and writes their replies. `config` is the configuration in force.
+    /// Runs the commands of a batch that has been [prepared](Engine::prepare), in order, and writes their replies. `config`
+    /// is the configuration in force.
     pub fn run_batch(
         &self,
         lane: &mut Lane,
@@ -128,7 +131,6 @@ impl Engine {
         batch: &Batch,
         reply: &mut Reply,
     ) -> BatchEnd {
-        self.prepare(lane, session.database, buffer, batch);
         let input = Input { buffer, batch };
         let mut end = self.run_round(lane, config, session, input, 0, reply);
         // A CONFIG SET within the batch asks for another round.
@@ -150,7 +152,7 @@ impl Engine {
         reply: &mut Reply,
     ) -> BatchEnd {
         // The time is taken inside the gate: what was waited for there belongs to the past.
-        let passage = self.keyspace.gate().pass(lane.index);
+        let passage = self.keyspace.gate().pass_unless_stuck(lane.index);
         let start = lane.stopwatch.ticks();
         let now = lane.clock.unix_ms(&lane.stopwatch, start);
         let mut round = Round {
@@ -158,7 +160,7 @@ impl Engine {
             config,
             moment: self.moment(config, session, now),
             lane: lane.index,
-            passage: Some(passage),
+            passage,
             effects: std::mem::take(&mut lane.effects),
             notes: std::mem::take(&mut lane.notes),
             parked: None,
@@ -236,8 +238,17 @@ impl Engine {
             && self.mailboxes[session.client.worker].has_mail()
     }
 
-    /// Looks up the commands and hashes their keys; brings what they will need into the cache.
-    fn prepare(&self, lane: &mut Lane, database: usize, buffer: &[u8], batch: &Batch) {
+    /// Looks up the commands of a batch and hashes their keys; brings what they will need into the cache. True when one of
+    /// them runs a script, so that [`Engine::run_batch`] may take long: it should be run where it can be put aside.
+    pub fn prepare(
+        &self,
+        lane: &mut Lane,
+        session: &Session,
+        buffer: &[u8],
+        batch: &Batch,
+    ) -> bool {
+        let transaction = session.transaction.as_ref();
+        let mut runs_script = transaction.is_some_and(|queue| queue.runs_script);
         let Lane { prepared, keys, .. } = lane;
         prepared.clear();
         keys.clear();
@@ -254,6 +265,7 @@ impl Engine {
                 .map(|spec| (args.at(0), spec));
             let first_key = keys.len() as u32;
             if let Some(spec) = spec {
+                runs_script |= spec.runs_script();
                 collect_keys(spec, args, keys);
             }
             let spec = spec.map_or(UNKNOWN, |spec| spec.id as u32);
@@ -264,8 +276,9 @@ impl Engine {
             });
         }
         if keys.len() >= PREFETCH_FROM {
-            self.prefetch(database, keys);
+            self.prefetch(session.database, keys);
         }
+        runs_script
     }
 
     /// First all buckets, then all entries, so that the second look finds the first's lines there.
@@ -302,7 +315,12 @@ impl Engine {
         session: &mut Session,
         reply: &mut Reply,
     ) -> Progress {
-        let _passage = self.keyspace.gate().pass(lane.index);
+        let Some(_passage) = self.keyspace.gate().pass_unless_stuck(lane.index) else {
+            return match parked.is_blocked() {
+                true => Progress::Waiting,
+                false => Progress::Busy,
+            };
+        };
         reply.set_resp3(session.is_resp3);
         parked.resume(self, session, reply)
     }
@@ -390,7 +408,7 @@ fn knows_its_keys(spec: &Spec, args: Args<'_>) -> bool {
 }
 
 #[inline]
-fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
+pub(super) fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
     let mut add = |at: usize| {
         let arg = args.at(at);
         keys.push(KeyRef {
@@ -418,6 +436,9 @@ impl<'r, 'e> Round<'r, 'e> {
         spec: Option<&'e Spec>,
         reply: &mut Reply,
     ) -> Flow {
+        if self.passage.is_none() {
+            return self.run_outside(session, request, spec, reply);
+        }
         let Some(spec) = spec else {
             let error = checks::unknown_command(self.engine, request.args);
             return self.refuse(session, None, error, reply);
@@ -444,7 +465,7 @@ impl<'r, 'e> Round<'r, 'e> {
             reply.cut_back(mark);
             reply.error(&error.line());
         }
-        if !self.effects.ready.is_empty() {
+        if !self.effects.ready.is_empty() && self.passage.is_some() {
             self.serve_ready();
         }
         self.end(session, Some(spec), reply, mark)
@@ -497,7 +518,10 @@ impl<'r, 'e> Round<'r, 'e> {
         if spec.is_some_and(|spec| spec.locks == Locks::Transaction)
             && session.end_transaction().is_some()
         {
-            self.engine.unwatch_all(session);
+            // Who may not lock keys goes on watching them.
+            if self.passage.is_some() {
+                self.engine.unwatch_all(session);
+            }
             let reason = line.strip_prefix(b"ERR ").unwrap_or(&line);
             line = [b"EXECABORT Transaction discarded because of: ", reason].concat();
         }
@@ -549,13 +573,15 @@ impl<'r, 'e> Round<'r, 'e> {
             }
             (Locks::Everything, _) => {
                 self.passage = None;
-                let alone = keyspace.gate().alone();
+                let Some(alone) = keyspace.gate().alone_unless_stuck() else {
+                    return Err(self.busy_error());
+                };
                 let mut scope = keyspace.everything(&alone);
                 let result = self.work(&mut scope, session, request, spec, reply, false);
                 self.commit(&mut scope);
                 drop(scope);
                 drop(alone);
-                self.passage = Some(keyspace.gate().pass(self.lane));
+                self.passage = keyspace.gate().pass_unless_stuck(self.lane);
                 self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
                 return result;
             }
@@ -733,12 +759,15 @@ impl<'r, 'e> Round<'r, 'e> {
             .collect();
         if transaction.needs_everything(self.engine) {
             self.passage = None;
-            let alone = keyspace.gate().alone();
+            let Some(alone) = keyspace.gate().alone_unless_stuck() else {
+                return Err(self.busy_error());
+            };
             let mut scope = keyspace.everything(&alone);
             self.exec(&mut scope, session, &transaction, reply);
             drop(scope);
+            self.engine.unwatch_all(session);
             drop(alone);
-            self.passage = Some(keyspace.gate().pass(self.lane));
+            self.passage = keyspace.gate().pass_unless_stuck(self.lane);
             self.is_outdated = !std::ptr::eq(self.config, &**self.engine.config.load());
         } else {
             let mut scope = keyspace.lock_some(transaction.hashes().chain(watched));

@@ -3,6 +3,7 @@
 //! Knows no command by name, no socket and no file.
 
 pub mod blocking;
+mod busy;
 mod call;
 mod categories;
 mod checks;
@@ -16,6 +17,7 @@ mod field_expiry;
 mod mailbox;
 mod parked;
 mod pause;
+mod script;
 mod session;
 mod shutdown;
 mod stats;
@@ -30,6 +32,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 pub use blocking::{Nothing, Wait, Wants};
+pub use busy::{Busy, Running};
 pub use call::{Call, KeyRef};
 pub use categories::{CATEGORIES, KeyRange};
 pub use checks::condition;
@@ -40,7 +43,8 @@ pub use effects::Effects;
 pub use error::CommandError;
 pub use event::Event;
 pub use mailbox::{Mail, Mailbox, Served, Unblock};
-pub use parked::{Parked, Progress};
+pub use parked::{Ended, Parked, Progress};
+pub use script::{Caller, Name};
 pub use session::{Session, Watched, state};
 pub use stats::{CommandCounts, LaneStats, Stats};
 pub use subscriptions::Subscriptions;
@@ -52,6 +56,7 @@ use crate::journal::Journal;
 use crate::keyspace::{Keyspace, Reclaimer};
 use crate::persistence::{AofStatus, Job, Jobs, SnapshotStatus};
 use crate::pubsub::{Kind, PubSub, Publication};
+use crate::scripting::{Functions, Scripts};
 
 /// Everything that connections share.
 pub struct Engine {
@@ -73,6 +78,12 @@ pub struct Engine {
     pub mailboxes: Box<[Mailbox]>,
     /// Clients that wait for keys.
     pub blocked: blocking::Blocked,
+    /// Scripts that EVALSHA finds.
+    pub scripts: Scripts,
+    /// Libraries of functions.
+    pub functions: Functions,
+    /// The script that takes long, if one does.
+    pub busy: Busy,
     /// Where memory is freed that takes long to free.
     pub reclaimer: std::sync::Arc<Reclaimer>,
     /// Facts about this process.
@@ -103,6 +114,8 @@ pub struct Engine {
     pub expires_actively: AtomicBool,
     /// Whether checksums of dumped values and snapshots do not matter (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
     pub skips_checksums: AtomicBool,
+    /// Whether scripts may call commands that are not for them (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    pub allows_all_in_scripts: AtomicBool,
     /// The server's hooks: what only the layers above can do.
     pub hooks: std::sync::OnceLock<Box<dyn Hooks>>,
 }
@@ -204,6 +217,9 @@ impl Engine {
             clients: Clients::default(),
             mailboxes: (0..workers).map(|_| Mailbox::default()).collect(),
             blocked: blocking::Blocked::default(),
+            scripts: Scripts::default(),
+            functions: Functions::default(),
+            busy: Busy::default(),
             identity: Identity {
                 run_id: random::hex(40),
                 replication_id: Mutex::new(random::hex(40)),
@@ -232,6 +248,7 @@ impl Engine {
             puts_off_signals: AtomicBool::new(false),
             expires_actively: AtomicBool::new(true),
             skips_checksums: AtomicBool::new(false),
+            allows_all_in_scripts: AtomicBool::new(false),
             hooks: std::sync::OnceLock::new(),
             config: ConfigStore::new(config),
         }

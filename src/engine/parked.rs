@@ -16,6 +16,17 @@ pub enum Progress {
     Waiting,
 }
 
+/// Whether a wait has been ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It has.
+    Yes,
+    /// It has just been served, so its reply is on its way.
+    Served,
+    /// A script keeps everybody from the keys that it waits for; try again later.
+    NotNow,
+}
+
 /// A command that has not replied yet. Its connection's later commands wait behind it.
 pub trait Parked: Send {
     /// Goes on for a little while. Called with a passage through the gate.
@@ -26,10 +37,9 @@ pub trait Parked: Send {
         None
     }
 
-    /// Before its wait is ended from outside, or its client is forgotten: false when it has just been served, so that its reply
-    /// is on its way. Called without a passage through the gate.
-    fn end_wait(&mut self, _engine: &Engine) -> bool {
-        true
+    /// Before its wait is ended from outside, or its client is forgotten. Called without a passage through the gate.
+    fn end_wait(&mut self, _engine: &Engine) -> Ended {
+        Ended::Yes
     }
 
     /// Its time is up, or somebody ended its wait: writes the reply.

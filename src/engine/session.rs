@@ -69,6 +69,8 @@ pub struct Session {
     pub state: u32,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
+    /// Whether it is that of a script in progress.
+    pub is_script: bool,
     /// Commands queued by MULTI.
     pub transaction: Option<Box<Transaction>>,
     /// Keys watched.
@@ -94,6 +96,7 @@ impl Session {
                 0
             },
             no_touch: false,
+            is_script: false,
             transaction: None,
             watch: None,
             subscriptions: None,

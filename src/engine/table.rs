@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use hashbrown::HashTable;
 
 use super::categories::key_range;
-use super::command::{Begin, Command, Find, KeySpec, flags};
+use super::command::{Begin, Command, Find, Group, KeySpec, flags};
 use super::syntax;
 use crate::resp::args::Args;
 
@@ -68,6 +68,12 @@ impl Spec {
     /// Whether it answers with messages, as subscribing does: a client that wants no replies gets them all the same.
     pub fn answers_with_messages(&self) -> bool {
         self.has(flags::PUBSUB | flags::NOSCRIPT)
+    }
+
+    /// Whether it runs Lua, which may take long.
+    #[inline]
+    pub fn runs_script(&self) -> bool {
+        self.command.group == Group::Scripting && self.locks == Locks::Everything
     }
 
     /// Shows the arguments that are keys, in order. False when the arguments make no sense: a count that is no number, or

@@ -29,6 +29,8 @@ pub struct Transaction {
     pub is_aborted: bool,
     /// All flags of all queued commands.
     pub flags: u32,
+    /// Whether one of them runs a script.
+    pub runs_script: bool,
     bytes: usize,
 }
 
@@ -54,6 +56,7 @@ impl Session {
         let args = OwnedArgs::copy(args.iter());
         transaction.bytes += args.allocated();
         transaction.flags |= spec.flags;
+        transaction.runs_script |= spec.runs_script();
         transaction.commands.push(Queued {
             spec: spec.id,
             args,

@@ -88,6 +88,14 @@ impl Encoder {
         self.bytes.extend_from_slice(line.as_bytes());
     }
 
+    /// Adds a library of functions.
+    pub fn library(&mut self, code: &[u8]) {
+        match &mut self.dump {
+            Some(dump) => dump.encoder.library(code),
+            None => self.command(&[b"FUNCTION", b"LOAD", code]),
+        }
+    }
+
     /// Adds an entry.
     pub fn add(&mut self, database: usize, entry: EntryRef<'_>) {
         self.keys += 1;

@@ -112,6 +112,13 @@ impl OwnedArgs {
         self.buffer.extend_from_slice(arg);
     }
 
+    /// Forgets them but keeps the memory, up to a bound.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.buffer.shrink_to(64 * 1024);
+        self.ranges.clear();
+    }
+
     /// Looks at them.
     pub fn view(&self) -> Args<'_> {
         Args::new(&self.buffer, &self.ranges)

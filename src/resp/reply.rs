@@ -91,6 +91,13 @@ impl Reply {
         self.shared.is_empty().then_some(&self.out)
     }
 
+    /// Copies shared values to their places, so that the bytes are plain.
+    pub fn join(&mut self) {
+        self.out = self.pieces().collect::<Vec<_>>().concat();
+        self.shared.clear();
+        self.shared_bytes = 0;
+    }
+
     /// The reply as pieces in sending order.
     pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let ends = self
@@ -170,9 +177,18 @@ impl Reply {
         self.out.extend_from_slice(b"\r\n");
     }
 
+    /// A simple string that may hold anything; a line end inside becomes a space.
+    pub fn status(&mut self, text: &[u8]) {
+        self.line(b'+', text);
+    }
+
     /// An error line. A line end inside becomes a space: a reply is one line, whatever a client put into it.
     pub fn error(&mut self, text: &[u8]) {
-        self.out.push(b'-');
+        self.line(b'-', text);
+    }
+
+    fn line(&mut self, kind: u8, text: &[u8]) {
+        self.out.push(kind);
         self.out.extend(text.iter().map(|&byte| {
             if matches!(byte, b'\r' | b'\n') {
                 b' '

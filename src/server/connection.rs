@@ -4,6 +4,8 @@
 //! so an idle connection owns no buffers. It goes on reading while replies wait to be sent: a client may write its whole
 //! pipeline before it reads.
 
+mod suspended;
+
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use tokio::time::Sleep;
 
+use self::suspended::{Input, Suspended};
 use super::outbox::Outbox;
 use super::signals::{Inbox, Signals};
 use super::stream::Stream;
@@ -25,7 +28,8 @@ use super::{Server, holders, signals};
 use crate::base::clock::unix_ms;
 use crate::config::{AppendFsync, Config, ConfigCache};
 use crate::engine::{
-    Engine, Flow, Lane, Mail, Parked, Progress, Served, Session, Unblock, flag, state,
+    BatchEnd, Ended, Engine, Flow, Lane, Mail, Parked, Progress, Served, Session, Unblock, flag,
+    state,
 };
 use crate::journal::write_command;
 use crate::resp::parser::{Batch, Limits, Parser};
@@ -35,6 +39,8 @@ use crate::resp::reply::Reply;
 const READ_SIZE: usize = 64 * 1024;
 /// Commands run between two passages through the gate.
 const BATCH: usize = 128;
+/// Time after which what a script is in the way of is tried again.
+const NOT_NOW: Duration = Duration::from_millis(10);
 /// Reads before other connections get their turn.
 const READS_PER_TURN: usize = 4;
 /// A client that has not authenticated may keep this much waiting. A power of two, as its buffer's sizes are.
@@ -49,20 +55,25 @@ struct Workbench {
     reply: Reply,
 }
 
+impl Workbench {
+    fn new(server: &Server, index: usize) -> Self {
+        Self {
+            lane: Lane::new(index),
+            config: server.engine.config.cache(),
+            input: vec![0; READ_SIZE],
+            batch: Batch::default(),
+            reply: Reply::new(),
+        }
+    }
+}
+
 thread_local! {
-    static WORKBENCH: RefCell<Option<Workbench>> = const { RefCell::new(None) };
+    static WORKBENCH: RefCell<Option<Box<Workbench>>> = const { RefCell::new(None) };
 }
 
 /// Prepares this thread for running connections.
 pub(super) fn prepare_thread(server: &Server, index: usize) {
-    let bench = Workbench {
-        lane: Lane::new(index),
-        config: server.engine.config.cache(),
-        input: vec![0; READ_SIZE],
-        batch: Batch::default(),
-        reply: Reply::new(),
-    };
-    WORKBENCH.set(Some(bench));
+    WORKBENCH.set(Some(Box::new(Workbench::new(server, index))));
 }
 
 /// Runs something with this worker's lane.
@@ -89,6 +100,8 @@ pub(super) struct Connection {
     unread: Vec<u8>,
     outbox: Outbox,
     waiting: Option<Waiting>,
+    /// A batch whose script takes long.
+    suspended: Option<Suspended>,
     /// A command waits for the end of CLIENT PAUSE.
     is_postponed: bool,
     /// Replies wait until records below this number are on disk.
@@ -118,6 +131,7 @@ impl Connection {
             unread: Vec::new(),
             outbox: Outbox::default(),
             waiting: None,
+            suspended: None,
             is_postponed: false,
             held_until: 0,
             is_ending: false,
@@ -129,22 +143,35 @@ impl Connection {
         signals::register(&self.signals);
         // The reason was counted and logged where it arose; a vanished client is no news.
         let _ = std::future::poll_fn(|context| self.poll(context)).await;
-        self.leave();
+        while !self.leave() {
+            tokio::time::sleep(NOT_NOW).await;
+        }
     }
 
-    fn leave(&mut self) {
+    /// The end. False when a script that takes long is in the way.
+    fn leave(&mut self) -> bool {
         self.postpone(false);
         let engine = &self.server.engine;
         signals::unregister(self.session.client.id);
-        if let Some(waiting) = &mut self.waiting {
-            waiting.parked.end_wait(engine);
+        if let Some(waiting) = &mut self.waiting
+            && waiting.parked.end_wait(engine) == Ended::NotNow
+        {
+            return false;
         }
-        with_lane(|lane| engine.forget_client(lane, &mut self.session, self.waiting.is_some()));
+        let was_parked = self.waiting.is_some();
+        let session = &mut self.session;
+        if with_lane(|lane| engine.forget_client(lane, session, was_parked)) == Some(false) {
+            return false;
+        }
         self.server.connections[self.session.client.worker].fetch_sub(1, Relaxed);
+        true
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.signals.set_waker(context.waker());
+        if self.suspended.is_some() && !self.go_on(context)? {
+            return Poll::Pending;
+        }
         for _ in 0..READS_PER_TURN {
             if self.session.client.is_killed.load(Relaxed) {
                 return Poll::Ready(Ok(()));
@@ -159,6 +186,9 @@ impl Connection {
             self.flush(context)?;
             if !self.is_ending && matches!(self.take_turn(context)?, Turn::Again) {
                 continue;
+            }
+            if self.suspended.is_some() {
+                break;
             }
             self.note_sizes();
             // What was promised is still sent, but not for ever: a reader that has gone is noticed by the socket.
@@ -205,7 +235,8 @@ impl Connection {
 
     /// The short way: read into the worker's buffer, run, write; keep only what is unfinished.
     fn read_and_run(&mut self, context: &mut Context<'_>) -> io::Result<Turn> {
-        WORKBENCH.with_borrow_mut(|bench| {
+        let mut read = 0;
+        let turn = WORKBENCH.with_borrow_mut(|bench| {
             let Some(bench) = bench else {
                 return Ok(Turn::Idle);
             };
@@ -225,8 +256,12 @@ impl Connection {
                 input,
                 batch,
                 reply,
-            } = bench;
+            } = &mut **bench;
             let used = self.run_input(&mut input[..count], lane, config, batch, reply, context)?;
+            if self.suspended.is_some() {
+                read = count;
+                return Ok(Turn::Idle);
+            }
             if used < count {
                 self.make_room(count - used);
                 self.pending.extend_from_slice(&input[used..count]);
@@ -234,25 +269,32 @@ impl Connection {
             self.pending
                 .extend_from_slice(&std::mem::take(&mut self.unread));
             Ok(Turn::Again)
-        })
+        });
+        self.release_bench(Input::OnBench(read));
+        turn
     }
 
     /// Runs the complete commands of what is pending.
     fn run_pending(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        WORKBENCH.with_borrow_mut(|bench| {
-            let Some(Workbench {
+        let mut used_up = BytesMut::new();
+        let result = WORKBENCH.with_borrow_mut(|bench| {
+            let Some(bench) = bench else {
+                return Ok(());
+            };
+            let Workbench {
                 lane,
                 config,
                 batch,
                 reply,
                 ..
-            }) = bench
-            else {
-                return Ok(());
-            };
+            } = &mut **bench;
             let mut pending = std::mem::take(&mut self.pending);
             self.note_query(pending.len(), pending.capacity() - pending.len());
             let used = self.run_input(&mut pending, lane, config, batch, reply, context)?;
+            if self.suspended.is_some() {
+                used_up = pending;
+                return Ok(());
+            }
             pending.advance(used);
             pending.extend_from_slice(&std::mem::take(&mut self.unread));
             if !pending.is_empty() {
@@ -260,7 +302,9 @@ impl Connection {
                 self.pending = pending;
             }
             Ok(())
-        })
+        });
+        self.release_bench(Input::Own(used_up));
+        result
     }
 
     /// Reads into the pending buffer.
@@ -357,6 +401,9 @@ impl Connection {
             let before = done;
             if !batch.commands.is_empty() {
                 done = self.run_batch(input, lane, config, batch, reply, end);
+                if self.suspended.is_some() {
+                    break;
+                }
             } else {
                 done = end;
             }
@@ -406,9 +453,31 @@ impl Connection {
         );
         let record = engine.last_record(lane.index);
         let session = &mut self.session;
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            engine.run_batch(lane, config, session, input, batch, reply)
-        }));
+        let result = if engine.prepare(lane, session, input, batch) {
+            self.run_with_scripts(input, lane, config, batch, reply, end)
+        } else {
+            Some(catch_unwind(AssertUnwindSafe(|| {
+                engine.run_batch(lane, config, session, input, batch, reply)
+            })))
+        };
+        match result {
+            Some(result) => self.end_batch(input, lane, batch, reply, end, record, result),
+            None => end,
+        }
+    }
+
+    /// The end of a batch: says where the first command that is not done with begins.
+    #[allow(clippy::too_many_arguments)]
+    fn end_batch(
+        &mut self,
+        input: &[u8],
+        lane: &Lane,
+        batch: &Batch,
+        reply: &mut Reply,
+        end: usize,
+        record: u64,
+        result: std::thread::Result<BatchEnd>,
+    ) -> usize {
         let Ok(batch_end) = result else {
             tracing::error!(
                 client = self.session.client.id,
@@ -534,8 +603,17 @@ impl Connection {
             waiting.alarm = None;
         }
         let progress = if is_late {
-            if !waiting.parked.end_wait(engine) {
-                return Progress::Waiting;
+            match waiting.parked.end_wait(engine) {
+                Ended::Yes => {}
+                Ended::Served => return Progress::Waiting,
+                Ended::NotNow => {
+                    let mut alarm = Box::pin(tokio::time::sleep(NOT_NOW));
+                    // It is polled here so that it rings.
+                    if alarm.as_mut().poll(context).is_pending() {
+                        waiting.alarm = Some(alarm);
+                    }
+                    return Progress::Waiting;
+                }
             }
             waiting
                 .parked
@@ -587,7 +665,7 @@ impl Connection {
         }
         if let (Some(how), Some(waiting)) = (unblock, &mut self.waiting)
             && waiting.parked.is_blocked()
-            && waiting.parked.end_wait(&self.server.engine)
+            && waiting.parked.end_wait(&self.server.engine) == Ended::Yes
         {
             let mut reply = Reply::new();
             reply.set_resp3(self.session.is_resp3);
@@ -723,9 +801,12 @@ impl Connection {
 }
 
 impl Engine {
-    /// The end of a client: its subscriptions, watched keys and place in the lists go.
-    pub(super) fn forget_client(&self, lane: &Lane, session: &mut Session, was_parked: bool) {
-        let _passage = self.keyspace.gate().pass(lane.index);
+    /// The end of a client: its subscriptions, watched keys and place in the lists go. False when a script that takes long
+    /// is in the way.
+    fn forget_client(&self, lane: &Lane, session: &mut Session, was_parked: bool) -> bool {
+        let Some(_passage) = self.keyspace.gate().pass_unless_stuck(lane.index) else {
+            return false;
+        };
         session.end_transaction();
         self.unwatch_all(session);
         self.unsubscribe_all(session);
@@ -733,5 +814,6 @@ impl Engine {
             self.clients.blocked.fetch_sub(1, Relaxed);
         }
         self.clients.remove(session.client.id);
+        true
     }
 }

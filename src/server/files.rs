@@ -187,6 +187,7 @@ pub(super) fn cut<'s>(
     meanwhile: &dyn Fn(),
 ) -> Result<Snapshot<'s>> {
     let engine = &server.engine;
+    let libraries = encoder.clone();
     let encoder = encoder.clone();
     let keep = Arc::new(
         move |database: usize, entry: crate::keyspace::EntryRef<'_>| {
@@ -194,6 +195,9 @@ pub(super) fn cut<'s>(
         },
     );
     let alone = engine.keyspace.gate().alone();
+    for code in engine.functions.libraries() {
+        libraries.lock().library(&code);
+    }
     let started = Instant::now();
     let snapshot = engine
         .keyspace
@@ -321,6 +325,7 @@ fn reload_alone(server: &Arc<Server>) -> Result<()> {
     let databases = engine.keyspace.databases();
     let mut everything = engine.keyspace.everything(&alone);
     let dropped = everything.flush(0..databases, unix_ms());
+    engine.functions.flush();
     drop(everything);
     drop(alone);
     drop(dropped);

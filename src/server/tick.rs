@@ -83,7 +83,9 @@ async fn expire(engine: &Engine, index: usize) {
 
 /// Removes some due keys and fields of one shard; true when none is left.
 fn sweep(engine: &Engine, lane: usize, database: usize, shard: usize) -> bool {
-    let _passage = engine.keyspace.gate().pass(lane);
+    let Some(_passage) = engine.keyspace.gate().pass_unless_stuck(lane) else {
+        return true;
+    };
     let mut scope = engine.keyspace.lock_one(shard);
     let expired = scope.take_expired(database, shard, unix_ms(), DUE_AT_ONCE);
     let mut effects = Effects::default();

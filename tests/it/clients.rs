@@ -1,6 +1,7 @@
-//! The Node clients: runs every flow of `tests/clients/flows` with each library and protocol, each on a fresh server.
+//! The Node clients: runs every flow of `tests/clients/flows` with each library and protocol, and the programs of
+//! `tests/clients/programs`, each on a fresh server.
 //!
-//! By hand: `cd tests/clients && npm ci && node run.mjs redis6 6379 pubsub`.
+//! By hand: `cd tests/clients && npm ci && node run.mjs redis6 6379 pubsub`, `node run-programs.mjs 6379 bullmq`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -52,28 +53,67 @@ fn ioredis_6_over_resp2() {
     flows("ioredis6@2");
 }
 
+#[test]
+fn program_bullmq() {
+    program("bullmq", 16);
+}
+
+#[test]
+fn program_bull() {
+    program("bull", 8);
+}
+
+#[test]
+fn program_redlock() {
+    program("redlock", 4);
+}
+
+#[test]
+fn program_rate_limit() {
+    program("rate-limit", 5);
+}
+
+#[test]
+fn program_sessions() {
+    program("sessions", 3);
+}
+
+#[test]
+fn program_scripts() {
+    program("scripts", 6);
+}
+
 #[track_caller]
 fn flows(client: &str) {
+    node(51, |port| {
+        vec!["run.mjs".into(), client.into(), port.to_string()]
+    });
+}
+
+/// Runs the flows of one program that lives on scripts.
+#[track_caller]
+fn program(name: &str, flows: usize) {
+    node(flows, |port| {
+        vec!["run-programs.mjs".into(), port.to_string(), name.into()]
+    });
+}
+
+/// Runs a script of Node against a fresh server; at least so many flows must pass, and none fail.
+#[track_caller]
+fn node(least: usize, arguments: impl FnOnce(u16) -> Vec<String>) {
     if !installed("node") || !installed("npm") {
         return;
     }
     install();
     let server = Server::start(&[]);
     let mut node = Command::new("node");
-    node.current_dir(folder())
-        .args(["run.mjs", client, &server.port().to_string()]);
+    node.current_dir(folder()).args(arguments(server.port()));
     let output = run(&mut node, b"", LIMIT_FLOWS);
     let printed = String::from_utf8_lossy(&output.stdout);
     println!("{printed}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "flows fail with {client}");
-    assert!(
-        printed
-            .lines()
-            .filter(|line| line.starts_with("ok "))
-            .count()
-            > 50,
-        "all flows have run"
-    );
+    assert!(output.status.success(), "flows fail");
+    let passed = printed.lines().filter(|line| line.starts_with("ok "));
+    assert!(passed.count() >= least, "all flows have run");
 }
 
 fn folder() -> PathBuf {

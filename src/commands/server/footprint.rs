@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::{alloc, machine};
 use crate::engine::{Call, Engine};
+use crate::scripting::{vm_eval, vm_functions};
 
 /// One database's figures.
 pub(super) struct Database {
@@ -57,6 +58,10 @@ pub(super) struct Footprint {
     pub client_count: u64,
     /// Changes on their way to the append-only file.
     pub journal: u64,
+    /// Scripts, with what runs them.
+    pub scripts: u64,
+    /// Functions, with what runs them.
+    pub functions: u64,
     /// Keys of all databases.
     pub keys: u64,
     /// All tables.
@@ -85,6 +90,8 @@ impl Footprint {
             clients: buffers.sum(),
             client_count: clients.len() as u64,
             journal: engine.journal.pending() + engine.aof.buffer_length.load(Relaxed),
+            scripts: engine.scripts.bytes() + vm_eval(),
+            functions: engine.functions.now().bytes() as u64 + vm_functions(),
             keys: databases.iter().map(|database| database.keys as u64).sum(),
             tables: databases.iter().map(|database| database.table).sum(),
         }
@@ -92,7 +99,7 @@ impl Footprint {
 
     /// Everything but the data.
     pub fn overhead(&self) -> u64 {
-        self.startup + self.clients + self.journal + self.tables
+        self.startup + self.clients + self.journal + self.scripts + self.functions + self.tables
     }
 
     /// The data.

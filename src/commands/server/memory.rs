@@ -44,8 +44,8 @@ const CONSUMERS: &[Row] = &[
     ("clients.normal", |footprint| Bytes(footprint.clients)),
     ("cluster.links", |_| Bytes(0)),
     ("aof.buffer", |footprint| Bytes(footprint.journal)),
-    ("lua.caches", |_| Bytes(0)),
-    ("functions.caches", |_| Bytes(0)),
+    ("lua.caches", |footprint| Bytes(footprint.scripts)),
+    ("functions.caches", |footprint| Bytes(footprint.functions)),
 ];
 
 /// The figures behind those of the databases.

@@ -61,6 +61,11 @@ fn shut_down(call: &mut Call) -> CommandResult {
     if options.aborts {
         return abort(call);
     }
+    if !options.saves_not
+        && let Some(error) = call.engine.busy.error()
+    {
+        return Err(error);
+    }
     let Some(hooks) = call.engine.hooks.get() else {
         return Err(CommandError::text(FAILED));
     };

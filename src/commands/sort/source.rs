@@ -16,12 +16,14 @@ pub(super) fn collect(
     options: &mut Options<'_>,
     rows: &mut Rows,
 ) -> Result<(), CommandError> {
+    // What is stored, and what a script goes on with, must not depend on chance.
+    let is_ordered = options.store.is_some() || call.session.is_script;
     let Some(entry) = call.db.read(key) else {
         return Ok(());
     };
     match entry.value() {
         ValueRef::Object(ObjectRef::List(list)) => add_list(list, options, rows),
-        ValueRef::Object(ObjectRef::Set(set)) => add_set(set, options, rows),
+        ValueRef::Object(ObjectRef::Set(set)) => add_set(set, options, rows, is_ordered),
         ValueRef::Object(ObjectRef::SortedSet(set)) => add_sorted_set(set, options, rows),
         _ => return Err(CommandError::WrongType),
     }
@@ -38,9 +40,9 @@ fn add_list(list: &List, options: &Options<'_>, rows: &mut Rows) {
     items.for_each(|item| rows.add(item));
 }
 
-fn add_set(set: set::View<'_>, options: &mut Options<'_>, rows: &mut Rows) {
-    // A set has no order to keep, and what is stored must not depend on chance.
-    if options.keeps_order && options.store.is_some() {
+fn add_set(set: set::View<'_>, options: &mut Options<'_>, rows: &mut Rows, is_ordered: bool) {
+    // A set has no order to keep.
+    if options.keeps_order && is_ordered {
         options.keeps_order = false;
         options.is_alpha = true;
         options.by = None;

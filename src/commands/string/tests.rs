@@ -56,6 +56,7 @@ impl Bench {
             ..
         } = self;
         let config = engine.config.load();
+        engine.prepare(lane, session, &buffer, &batch);
         engine.run_batch(lane, &config, session, &buffer, &batch, &mut reply);
         String::from_utf8_lossy(&reply.pieces().collect::<Vec<_>>().concat()).replace("\r\n", " ")
     }

@@ -18,8 +18,6 @@ pub struct Preamble {
     pub packs: bool,
     /// Names and texts about the file.
     pub fields: Vec<(&'static str, String)>,
-    /// Libraries of functions.
-    pub functions: Vec<Bytes>,
     /// Per database how many keys it has, and how many of them expire.
     pub sizes: Vec<(usize, usize)>,
     /// How keys' use is recorded, if that is to be told.
@@ -46,10 +44,6 @@ impl FileEncoder {
             writer.string(name.as_bytes());
             writer.string(text.as_bytes());
         }
-        for library in &preamble.functions {
-            writer.raw(&[code::FUNCTION]);
-            writer.string(library);
-        }
         Self {
             writer,
             sizes: preamble.sizes,
@@ -57,6 +51,12 @@ impl FileEncoder {
             database: None,
             is_later: false,
         }
+    }
+
+    /// Adds a library of functions.
+    pub fn library(&mut self, text: &[u8]) {
+        self.writer.raw(&[code::FUNCTION]);
+        self.writer.string(text);
     }
 
     /// Adds an entry. A long string is given back: it is to follow, written by [`Writer::string`].

@@ -239,7 +239,6 @@ fn preamble(packs: bool) -> Preamble {
     Preamble {
         packs,
         fields: vec![("redis-ver", "7.4.0".to_owned())],
-        functions: vec!["#!lua name=lib".into()],
         sizes: vec![(5, 1), (0, 0), (0, 0), (1, 0)],
         access: None,
     }
@@ -249,7 +248,9 @@ fn preamble(packs: bool) -> Preamble {
 fn written(keyspace: &Keyspace, preamble: Preamble, sums: bool) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("dump.rdb");
-    let encoder = Arc::new(Mutex::new(Encoder::rdb(preamble, sums)));
+    let mut encoder = Encoder::rdb(preamble, sums);
+    encoder.library(b"#!lua name=lib");
+    let encoder = Arc::new(Mutex::new(encoder));
     let keep = {
         let encoder = encoder.clone();
         Arc::new(

@@ -9,6 +9,7 @@ mod cursor;
 mod encode;
 #[cfg(test)]
 mod file_tests;
+mod functions;
 mod kind;
 mod load;
 mod module;
@@ -25,6 +26,7 @@ mod write;
 pub use check::{Check, Defect, Finding, Tally, check};
 pub use cursor::{Malformed, Reader};
 pub use encode::{FileEncoder, Preamble, first_header};
+pub use functions::{dump_functions, read_functions, write_functions};
 pub use load::{Listener, Loaded, Options, load};
 pub use module::ModuleName;
 pub use read::{Limits, Restored, read};
@@ -50,11 +52,16 @@ const FOOTER: usize = VERSION_BYTES + 8;
 pub fn dump(value: ValueRef<'_>, packs: bool) -> Vec<u8> {
     let mut writer = Writer::new(packs);
     let kind = write(&mut writer, None, value);
-    let mut bytes = writer.into_bytes();
+    let bytes = writer.into_bytes();
     let version = match kind::is_later(kind) {
         true => LATER_VERSION,
         false => VERSION,
     };
+    signed(bytes, version)
+}
+
+/// Bytes with version and checksum behind them.
+fn signed(mut bytes: Vec<u8>, version: u16) -> Vec<u8> {
     bytes.extend_from_slice(&version.to_le_bytes());
     let checksum = crc64(0, &bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());

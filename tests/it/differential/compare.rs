@@ -319,9 +319,36 @@ impl Comparison {
 }
 
 fn row(args: &Args) -> Option<&'static (&'static str, Allowed, &'static str)> {
+    if let Some(passed_on) = passed_on(args) {
+        return row(&passed_on);
+    }
     let find = |name: &str| ACCEPTED.iter().find(|(row, _, _)| *row == name);
     let container = || Some(format!("{} {}", name(args), upper(args.get(1)?)));
     find(&name(args)).or_else(|| find(&container()?))
+}
+
+/// The command whose reply a script passes on: named in a comment with which the script begins.
+fn passed_on(args: &Args) -> Option<Args> {
+    let script = args.get(1).filter(|_| name(args).starts_with("EVAL"))?;
+    let line = script
+        .strip_prefix(b"--")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
+    let words = line.split(|byte| *byte == b' ').map(<[u8]>::to_vec);
+    Some(words.collect())
+}
+
+/// Whether the command's reply must be equal to the byte.
+pub fn is_exact(args: &Args) -> bool {
+    row(args).is_none()
+}
+
+/// The command's name, with its subcommand where replies are told apart by it.
+pub fn full_name(args: &Args) -> String {
+    match row(args) {
+        Some((row, _, _)) => (*row).to_owned(),
+        None => "exact".to_owned(),
+    }
 }
 
 pub fn name(args: &Args) -> String {

@@ -4,7 +4,8 @@
 //! `generate` makes commands, a family per file (`strings`, `keys` …); `compare` holds what may differ and why; `pair`
 //! sends and reads. A new family is a file with a table of commands and a row in `FAMILIES`.
 //!
-//! `OXIDIS_DIFFERENTIAL_COMMANDS` sets how many commands are sent, `OXIDIS_DIFFERENTIAL_SEED` which. Without a
+//! `OXIDIS_DIFFERENTIAL_COMMANDS` sets how many commands are sent, `OXIDIS_DIFFERENTIAL_SCRIPTS` how many of them where
+//! scripts are the matter, `OXIDIS_DIFFERENTIAL_SEED` which. Without a
 //! `redis-server` the test is skipped with a word, but not where `CI` is set. Run the test itself against Redis with
 //! `OXIDIS_TEST_SERVER=redis-server`: it must find no difference.
 
@@ -20,8 +21,10 @@ mod hyperloglogs;
 mod introspection;
 mod keys;
 mod lists;
+mod lua_values;
 mod pair;
 mod pubsub;
+mod scripts;
 mod sets;
 mod sorted_sets;
 mod streams;
@@ -41,6 +44,7 @@ use pair::Pair;
 use super::common::Server;
 
 const COMMANDS: usize = 30_000;
+const SCRIPT_COMMANDS: usize = 10_000;
 const SEED: u64 = 20_110_225;
 const CHUNK_STEPS: usize = 150;
 /// The whole keyspace is compared each time so many commands were sent.
@@ -50,8 +54,10 @@ const MAX_DIFFERENCES: usize = 12;
 /// A command that always differs does not hide the others before so many times.
 const MAX_INTERRUPTIONS: usize = 100;
 
+type Families = &'static [(usize, Family)];
+
 /// The commands that each family sends, with their weights: single commands, and sequences of them.
-const FAMILIES: &[(usize, Family)] = &[
+const FAMILIES: Families = &[
     (40, Family::Single(strings::any)),
     (10, Family::Single(bitmaps::any)),
     (6, Family::Single(hyperloglogs::any)),
@@ -68,6 +74,7 @@ const FAMILIES: &[(usize, Family)] = &[
     (3, Family::Single(connection::any)),
     (2, Family::Single(introspection::any)),
     (4, Family::Single(errors::any)),
+    (12, Family::Single(scripts::any)),
     (3, Family::Single(strings::big)),
     (3, Family::Sequence(transactions::transaction)),
     (1, Family::Sequence(pubsub::subscription)),
@@ -75,17 +82,41 @@ const FAMILIES: &[(usize, Family)] = &[
     (1, Family::Sequence(keys::random_key)),
 ];
 
+/// What is sent where scripts are the matter: them, and what gives them something to work on.
+const SCRIPTS: Families = &[
+    (80, Family::Single(scripts::any)),
+    (2, Family::Single(strings::any)),
+    (1, Family::Single(lists::any)),
+    (1, Family::Single(hashes::any)),
+    (1, Family::Single(sets::any)),
+    (1, Family::Single(sorted_sets::any)),
+    (1, Family::Single(streams::any)),
+    (2, Family::Single(keys::any)),
+    (3, Family::Sequence(transactions::of_scripts)),
+];
+
 #[test]
 fn replies_equal_those_of_redis_in_resp2() {
-    compare_replies(2);
+    compare_replies(FAMILIES, "OXIDIS_DIFFERENTIAL_COMMANDS", COMMANDS, 2);
 }
 
 #[test]
 fn replies_equal_those_of_redis_in_resp3() {
-    compare_replies(3);
+    compare_replies(FAMILIES, "OXIDIS_DIFFERENTIAL_COMMANDS", COMMANDS, 3);
 }
 
-fn compare_replies(protocol: u8) {
+#[test]
+fn scripts_equal_those_of_redis_in_resp2() {
+    compare_replies(SCRIPTS, "OXIDIS_DIFFERENTIAL_SCRIPTS", SCRIPT_COMMANDS, 2);
+}
+
+#[test]
+fn scripts_equal_those_of_redis_in_resp3() {
+    compare_replies(SCRIPTS, "OXIDIS_DIFFERENTIAL_SCRIPTS", SCRIPT_COMMANDS, 3);
+}
+
+/// `variable` overrides how many commands both protocols are compared in together.
+fn compare_replies(families: Families, variable: &str, usual: usize, protocol: u8) {
     let Some(reference) = Server::redis(&[]) else {
         assert!(
             env::var_os("CI").is_none(),
@@ -94,12 +125,12 @@ fn compare_replies(protocol: u8) {
         println!("skipped: there is no redis-server on the PATH to compare with");
         return;
     };
-    let commands = from_environment("OXIDIS_DIFFERENTIAL_COMMANDS", COMMANDS) / 2;
+    let commands = from_environment(variable, usual) / 2;
     let seed = from_environment("OXIDIS_DIFFERENTIAL_SEED", SEED);
     let mut pair = Pair::new(Server::start(&[]), reference, protocol);
     let common = pair.common_commands(generate::OPTIONAL);
     let mut generator = Generator::new(seed, protocol, common);
-    let differences = run(&mut pair, &mut generator, commands);
+    let differences = run(&mut pair, &mut generator, families, commands);
     println!("{}", pair.summary());
     let texts: Vec<String> = differences.into_values().collect();
     assert!(
@@ -111,14 +142,19 @@ fn compare_replies(protocol: u8) {
 }
 
 /// The first difference of each command.
-fn run(pair: &mut Pair, generator: &mut Generator, commands: usize) -> BTreeMap<String, String> {
+fn run(
+    pair: &mut Pair,
+    generator: &mut Generator,
+    families: Families,
+    commands: usize,
+) -> BTreeMap<String, String> {
     let mut differences = BTreeMap::new();
     let (mut next_dump, mut interruptions) = (COMMANDS_PER_DUMP, 0);
     while pair.sent() < commands
         && interruptions < MAX_INTERRUPTIONS
         && differences.len() < MAX_DIFFERENCES
     {
-        let steps = generator.chunk(FAMILIES, CHUNK_STEPS);
+        let steps = generator.chunk(families, CHUNK_STEPS);
         let mut result = pair.run(&steps);
         if result.is_ok() && (pair.sent() >= next_dump || pair.sent() >= commands) {
             next_dump = pair.sent() + COMMANDS_PER_DUMP;

@@ -7,6 +7,7 @@ use std::io;
 
 use super::compare::{self, Comparison};
 use super::generate::{Args, DATABASES, Replies, Step};
+use super::lua_values::SHOW;
 use super::types;
 use super::wire::{Tree, Wire, encode};
 use crate::common::Server;
@@ -15,6 +16,8 @@ use crate::common::Server;
 const SHOWN_COMMANDS: usize = 20;
 /// Bytes shown of an argument and of a reply.
 const SHOWN_ARG: usize = 100;
+/// A script is shown whole, but for what all of them begin with.
+const SHOWN_SCRIPT: usize = 3_000;
 const SHOWN_REPLY: usize = 1_500;
 /// A SCAN that does not end within so many calls never does.
 const MAX_CURSORS: usize = 10_000;
@@ -341,9 +344,15 @@ fn scan(wire: &mut Wire, args: &Args) -> Answer {
 }
 
 fn shown(args: &Args) -> String {
-    let args = args
-        .iter()
-        .map(|arg| format!("\"{}\"", cut(arg, SHOWN_ARG)));
+    let is_script = compare::name(args).starts_with("EVAL");
+    let args =
+        args.iter()
+            .enumerate()
+            .map(|(place, arg)| match arg.strip_prefix(SHOW.as_bytes()) {
+                Some(script) => format!("\"(shows values) {}\"", cut(script, SHOWN_SCRIPT)),
+                None if is_script && place == 1 => format!("\"{}\"", cut(arg, SHOWN_SCRIPT)),
+                None => format!("\"{}\"", cut(arg, SHOWN_ARG)),
+            });
     args.collect::<Vec<_>>().join(" ")
 }
 

@@ -1,7 +1,7 @@
 //! MULTI to EXEC or DISCARD, with faulty commands between them, and WATCH with and without interference.
 
 use super::generate::{Args, Generator, Replies, Sender, Single};
-use super::{connection, errors, expiry, introspection, keys, strings, types};
+use super::{connection, errors, expiry, introspection, keys, scripts, strings, types};
 
 const QUEUED: &[Single] = &[
     strings::any,
@@ -46,6 +46,18 @@ pub fn transaction(g: &mut Generator) {
         let hello = g.hello();
         g.send(hello);
     }
+}
+
+/// Scripts within MULTI and EXEC.
+pub fn of_scripts(g: &mut Generator) {
+    let args = vec![g.word("MULTI")];
+    g.send(args);
+    for _ in 0..1 + g.below(4) {
+        let args = g.pick(&[scripts::any, scripts::any, strings::any] as &[Single])(g);
+        g.send(args);
+    }
+    let args = vec![g.word("EXEC")];
+    g.send(args);
 }
 
 fn nested(g: &mut Generator) -> Args {

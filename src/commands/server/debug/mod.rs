@@ -241,9 +241,9 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row(
         "SET-DISABLE-DENY-SCRIPTS",
         (3, 3),
-        accept,
+        probe::set_script_denials,
         "<0|1>",
-        "Accepted without effect.",
+        "Lets scripts call every command (1), or not those that are not for them (0).",
     ),
     row(
         "SET-SKIP-CHECKSUM-VALIDATION",

@@ -45,6 +45,14 @@ pub(super) fn skip_checksums(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
+/// SET-DISABLE-DENY-SCRIPTS.
+pub(super) fn set_script_denials(call: &mut Call) -> CommandResult {
+    let is_off = is_on(call.args.at(2));
+    call.engine.allows_all_in_scripts.store(is_off, Relaxed);
+    call.reply.ok();
+    Ok(())
+}
+
 /// CHANGE-REPL-ID.
 pub(super) fn change_replication_id(call: &mut Call) -> CommandResult {
     tracing::info!("Changing replication IDs after receiving DEBUG change-repl-id");

@@ -3,6 +3,7 @@
 use super::super::footprint::human;
 use super::{Facts, Section, line};
 use crate::base::{alloc, machine};
+use crate::scripting::{vm_eval, vm_functions};
 
 /// Memory.
 pub(super) const MEMORY: Section = Section::new(
@@ -49,19 +50,37 @@ pub(super) const MEMORY: Section = Section::new(
         ("total_system_memory_human", |_| human(system_memory())),
         ("container_memory_limit", |_| container_limit().to_string()),
         ("container_memory_limit_human", |_| human(container_limit())),
-        ("used_memory_lua", |_| "0".into()),
-        ("used_memory_vm_eval", |_| "0".into()),
-        ("used_memory_lua_human", |_| human(0)),
-        ("used_memory_scripts_eval", |_| "0".into()),
-        ("number_of_cached_scripts", |_| "0".into()),
-        ("number_of_functions", |_| "0".into()),
-        ("number_of_libraries", |_| "0".into()),
-        ("used_memory_vm_functions", |_| "0".into()),
-        ("used_memory_vm_total", |_| "0".into()),
-        ("used_memory_vm_total_human", |_| human(0)),
-        ("used_memory_functions", |_| "0".into()),
-        ("used_memory_scripts", |_| "0".into()),
-        ("used_memory_scripts_human", |_| human(0)),
+        ("used_memory_lua", |_| vm_eval().to_string()),
+        ("used_memory_vm_eval", |_| vm_eval().to_string()),
+        ("used_memory_lua_human", |_| human(vm_eval())),
+        ("used_memory_scripts_eval", |facts| {
+            facts.engine.scripts.bytes().to_string()
+        }),
+        ("number_of_cached_scripts", |facts| {
+            facts.engine.scripts.len().to_string()
+        }),
+        ("number_of_functions", |facts| {
+            facts.engine.functions.now().functions().to_string()
+        }),
+        ("number_of_libraries", |facts| {
+            facts.engine.functions.now().iter().len().to_string()
+        }),
+        ("used_memory_vm_functions", |_| vm_functions().to_string()),
+        ("used_memory_vm_total", |_| {
+            (vm_eval() + vm_functions()).to_string()
+        }),
+        ("used_memory_vm_total_human", |_| {
+            human(vm_eval() + vm_functions())
+        }),
+        ("used_memory_functions", |facts| {
+            function_bytes(facts).to_string()
+        }),
+        ("used_memory_scripts", |facts| {
+            script_bytes(facts).to_string()
+        }),
+        ("used_memory_scripts_human", |facts| {
+            human(script_bytes(facts))
+        }),
         ("maxmemory", |facts| limit(facts).to_string()),
         ("maxmemory_human", |facts| human(limit(facts))),
         ("maxmemory_policy", |facts| {
@@ -114,6 +133,15 @@ pub(super) const MEMORY: Section = Section::new(
     ],
 )
 .counting_keys();
+
+fn function_bytes(facts: &Facts<'_>) -> u64 {
+    facts.engine.functions.now().bytes() as u64
+}
+
+/// Bytes of the texts of scripts and functions.
+fn script_bytes(facts: &Facts<'_>) -> u64 {
+    facts.engine.scripts.bytes() + function_bytes(facts)
+}
 
 fn system_memory() -> u64 {
     machine::total_memory().unwrap_or(0)

@@ -54,7 +54,9 @@ pub(super) const STATS: Section = Section::new(
         ("expire_cycle_cpu_milliseconds", |_| "0".into()),
         ("evicted_keys", |_| "0".into()),
         ("evicted_clients", |_| "0".into()),
-        ("evicted_scripts", |_| "0".into()),
+        ("evicted_scripts", |facts| {
+            facts.engine.scripts.evicted().to_string()
+        }),
         ("total_eviction_exceeded_time", |_| "0".into()),
         ("current_eviction_exceeded_time", |_| "0".into()),
         ("keyspace_hits", |facts| sum(facts, |lane| &lane.hits)),

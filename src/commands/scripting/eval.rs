@@ -1,0 +1,108 @@
+//! EVAL and EVALSHA.
+
+use std::sync::Arc;
+
+use super::call::{fail, inputs};
+use crate::engine::{Call, Caller, CommandError, CommandResult, Name};
+use crate::scripting::{Digest, Inputs, Keep, Script, digest_of, parse_digest, run_script};
+
+const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
+
+/// Whether a script may change data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Any,
+    ReadOnly,
+}
+
+pub(super) fn eval(call: &mut Call) -> CommandResult {
+    eval_text(call, Access::Any)
+}
+
+pub(super) fn eval_ro(call: &mut Call) -> CommandResult {
+    eval_text(call, Access::ReadOnly)
+}
+
+pub(super) fn evalsha(call: &mut Call) -> CommandResult {
+    eval_known(call, Access::Any)
+}
+
+pub(super) fn evalsha_ro(call: &mut Call) -> CommandResult {
+    eval_known(call, Access::ReadOnly)
+}
+
+fn eval_text(call: &mut Call, access: Access) -> CommandResult {
+    let inputs = inputs(call, CommandError::NotInteger)?;
+    let (engine, body) = (call.engine, call.args.at(1));
+    let digest = digest_of(body);
+    run(call, digest, inputs, access, || {
+        match engine.scripts.get(&digest) {
+            Some(script) => Ok(script),
+            None => new_script(body, digest),
+        }
+    })
+}
+
+fn eval_known(call: &mut Call, access: Access) -> CommandResult {
+    let missing = || CommandError::text(NO_SCRIPT);
+    let digest = parse_digest(call.args.at(1));
+    if digest.is_none() && call.args.at(1).len() != 40 {
+        return Err(missing());
+    }
+    let inputs = inputs(call, CommandError::NotInteger)?;
+    let (engine, digest) = (call.engine, digest.ok_or_else(missing)?);
+    run(call, digest, inputs, access, || {
+        engine.scripts.get(&digest).ok_or_else(missing)
+    })
+}
+
+/// A script of this text, which has not been compiled yet.
+pub(super) fn new_script(body: &[u8], digest: Digest) -> Result<Arc<Script>, CommandError> {
+    match Script::new(body, digest) {
+        Ok(script) => Ok(Arc::new(script)),
+        Err(error) => Err(CommandError::message(format!("ERR {error}"))),
+    }
+}
+
+pub(super) fn not_compiled(error: &[u8]) -> CommandError {
+    CommandError::quoting("ERR Error compiling script (new function): ", error, "")
+}
+
+fn run(
+    call: &mut Call,
+    digest: Digest,
+    inputs: Inputs<'_>,
+    access: Access,
+    find: impl FnOnce() -> Result<Arc<Script>, CommandError>,
+) -> CommandResult {
+    let engine = call.engine;
+    // The script writes its own replies meanwhile.
+    let mut reply = std::mem::take(call.reply);
+    let result = run_script(
+        &engine.scripts,
+        &digest,
+        inputs,
+        &mut reply,
+        find,
+        |script| match engine.scripts.contains(&digest) {
+            true => script,
+            false => engine.scripts.add(script, Keep::WhileUsed),
+        },
+        |error| not_compiled(&error),
+        |script| {
+            engine.scripts.note_use(script);
+            Caller::begin(
+                call,
+                Name::Script(&digest),
+                script.flags,
+                access == Access::ReadOnly,
+            )
+        },
+    );
+    let result = result.map(|(_, result)| result);
+    *call.reply = reply;
+    match result? {
+        Ok(()) => Ok(()),
+        Err(failure) => fail(call, Name::Script(&digest), failure),
+    }
+}

@@ -1,0 +1,305 @@
+//! A script in progress, as the server sees it: the commands that it calls run here, under the script's locks, one after
+//! the other, and what they change is journaled together when the script has ended.
+
+use super::busy::Running;
+use super::call::{Call, KeyRef};
+use super::checks::condition;
+use super::command::flags;
+use super::dispatch::collect_keys;
+use super::error::CommandError;
+use super::session::Session;
+use super::table::Spec;
+use crate::base::aside;
+use crate::journal::write_command;
+use crate::resp::args::{Args, OwnedArgs};
+use crate::resp::reply::Reply;
+use crate::scripting::{Digest, Host, ScriptFlags};
+
+use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+/// Whoever runs a script: answers what the script asks of the server.
+pub struct Caller<'c, 'r, 'k> {
+    call: &'c mut Call<'r, 'k>,
+    /// The script's own: it may choose another database or protocol.
+    session: Session,
+    keys: Vec<KeyRef>,
+    is_read_only: bool,
+    is_journaled: bool,
+    has_written: bool,
+    has_failed: bool,
+    /// A script's SHA1 or a function's name.
+    name: Name<'c>,
+    /// When it was first looked at how long it takes: very soon after its beginning.
+    started: Option<Instant>,
+    /// Whether others have been told.
+    is_slow: bool,
+}
+
+/// What runs.
+#[derive(Clone, Copy)]
+pub enum Name<'c> {
+    /// A script of this SHA1.
+    Script(&'c Digest),
+    /// A function.
+    Function(&'c [u8]),
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Script(digest) => digest.iter().try_for_each(|byte| write!(out, "{byte:02x}")),
+            Self::Function(name) => out.write_str(&String::from_utf8_lossy(name)),
+        }
+    }
+}
+
+impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
+    /// Begins a script that declares these flags, unless it must not run. `is_read_only` says that its caller wants no
+    /// writes, whatever it declares.
+    pub fn begin(
+        call: &'c mut Call<'r, 'k>,
+        name: Name<'c>,
+        flags: ScriptFlags,
+        is_read_only: bool,
+    ) -> Result<Self, CommandError> {
+        let declares_writes =
+            !flags.has(ScriptFlags::UNDECLARED) && !flags.has(ScriptFlags::NO_WRITES);
+        if declares_writes {
+            may_write(call)?;
+            if is_read_only {
+                return Err(CommandError::text(
+                    "ERR Can not execute a script with write flag using *_ro command.",
+                ));
+            }
+        }
+        let mut session = Session::new(call.session.client.clone(), false);
+        session.database = call.session.database;
+        session.no_touch = call.session.no_touch;
+        session.is_script = true;
+        Ok(Self {
+            call,
+            session,
+            keys: Vec::new(),
+            is_read_only: is_read_only || flags.has(ScriptFlags::NO_WRITES),
+            is_journaled: true,
+            has_written: false,
+            has_failed: false,
+            name,
+            started: None,
+            is_slow: false,
+        })
+    }
+
+    /// Tells everybody that this script takes long.
+    fn tell(&mut self, started: Instant) {
+        let is_function = matches!(self.name, Name::Function(_));
+        let name = self.name.to_string();
+        tracing::warn!(
+            "Slow script detected: still in execution after {} milliseconds. You can try killing the script using the {} \
+             command. Script name is: {name}.",
+            started.elapsed().as_millis(),
+            if is_function {
+                "FUNCTION KILL"
+            } else {
+                "SCRIPT KILL"
+            }
+        );
+        let engine = self.call.engine;
+        engine.busy.enter(Running {
+            name,
+            command: OwnedArgs::copy(self.call.args.iter()),
+            is_function,
+            started,
+            has_written: self.has_written,
+        });
+        engine.keyspace.gate().set_stuck(true);
+        self.is_slow = true;
+    }
+
+    /// What may keep a script from calling a command.
+    fn check(&self, spec: &Spec, args: Args<'_>) -> Result<(), CommandError> {
+        if !spec.accepts(args.len()) {
+            return Err(CommandError::text(
+                "ERR Wrong number of args calling Redis command from script",
+            ));
+        }
+        let is_denied =
+            spec.has(flags::NOSCRIPT) && !self.call.engine.allows_all_in_scripts.load(Relaxed);
+        if is_denied || spec.runs_script() {
+            return Err(CommandError::text(
+                "ERR This Redis command is not allowed from script",
+            ));
+        }
+        let writes = spec.has(flags::WRITE);
+        if self.is_read_only && (writes || spec.has(flags::MAY_REPLICATE)) {
+            return Err(CommandError::text(
+                "ERR Write commands are not allowed from read-only scripts.",
+            ));
+        }
+        // A script that has begun to write is not stopped in the middle.
+        if writes && !self.has_written {
+            let engine = self.call.engine;
+            if engine.conditions() & condition::DISK_ERROR != 0 {
+                let reason = engine.disk_error();
+                return Err(CommandError::message(format!(
+                    "MISCONF Errors writing to the AOF file: {reason}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, spec: Option<&Spec>, error: &CommandError) -> Vec<u8> {
+        let stats = &self.call.engine.stats;
+        stats.count_error(&error.to_string());
+        if let Some(spec) = spec {
+            stats.lanes[self.call.lane].commands[spec.id]
+                .rejected
+                .add(1);
+        }
+        error.line().into_owned()
+    }
+
+    /// The command's turn.
+    fn run(
+        &mut self,
+        spec: &'k Spec,
+        args: Args<'_>,
+        reply: &mut Reply,
+    ) -> Result<(), CommandError> {
+        let (engine, lane) = (self.call.engine, self.call.lane);
+        let database = self.session.database;
+        self.keys.clear();
+        collect_keys(spec, args, &mut self.keys);
+        let mut nested = Call {
+            engine,
+            config: self.call.config,
+            lane,
+            session: &mut self.session,
+            spec,
+            args,
+            keys: &self.keys,
+            db: self.call.db.at(database),
+            reply,
+            effects: &mut *self.call.effects,
+            is_nested: true,
+            is_retry: false,
+            parked: None,
+            waits_on: false,
+        };
+        let result = (spec.command.handler)(&mut nested);
+        let notes = self.call.db.notes();
+        if !notes.expired.is_empty() {
+            engine.tell_expired(lane, notes, self.call.effects);
+        }
+        let effects = &mut *self.call.effects;
+        if effects.dirty > 0 {
+            engine.stats.lanes[lane].dirty.add(effects.dirty);
+        }
+        if self.is_journaled && engine.journal.is_open() {
+            effects.end_command(database, |out| write_command(out, args.iter()));
+        } else {
+            effects.forget_command();
+        }
+        result
+    }
+}
+
+impl Drop for Caller<'_, '_, '_> {
+    /// The script has ended.
+    fn drop(&mut self) {
+        let engine = self.call.engine;
+        if self.is_slow {
+            engine.busy.leave();
+            engine.keyspace.gate().set_stuck(false);
+        }
+        let caller = &self.call.session;
+        if self.session.database != caller.database {
+            caller
+                .client
+                .database
+                .store(caller.database as u32, Relaxed);
+        }
+        if self.has_failed {
+            let counts = &engine.stats.lanes[self.call.lane].commands[self.call.spec.id];
+            counts.failed.add(1);
+        }
+    }
+}
+
+/// Whether the disk lets a script write.
+fn may_write(call: &Call<'_, '_>) -> Result<(), CommandError> {
+    if call.engine.conditions() & condition::DISK_ERROR == 0 {
+        return Ok(());
+    }
+    let reason = call.engine.disk_error();
+    Err(CommandError::message(format!(
+        "MISCONF Redis is configured to persist data to AOF, but it's currently unable to persist to disk. Writable \
+         scripts are blocked. Use 'no-writes' flag for read only scripts. AOF error: {reason}"
+    )))
+}
+
+impl Host for Caller<'_, '_, '_> {
+    fn call(&mut self, args: Args<'_>, reply: &mut Reply) -> Result<(), Vec<u8>> {
+        let engine = self.call.engine;
+        let Some(spec) = engine.commands.resolve(args) else {
+            let error = CommandError::text("ERR Unknown Redis command called from script");
+            return Err(self.refuse(None, &error));
+        };
+        if let Err(error) = self.check(spec, args) {
+            return Err(self.refuse(Some(spec), &error));
+        }
+        self.has_written |= spec.has(flags::WRITE);
+        let counts = &engine.stats.lanes[self.call.lane].commands[spec.id];
+        counts.calls.add(1);
+        let mark = reply.mark();
+        let Err(error) = self.run(spec, args, reply) else {
+            return Ok(());
+        };
+        engine.stats.count_error(&error.to_string());
+        counts.failed.add(1);
+        reply.cut_back(mark);
+        Err(error.line().into_owned())
+    }
+
+    fn may_call(&mut self, args: Args<'_>) -> Option<bool> {
+        // Everybody may call everything.
+        self.call.engine.commands.resolve(args).map(|_| true)
+    }
+
+    fn set_journaled(&mut self, on: bool) {
+        self.is_journaled = on;
+    }
+
+    fn count_error(&mut self, line: &[u8]) {
+        self.has_failed = true;
+        self.call
+            .engine
+            .stats
+            .count_error(&String::from_utf8_lossy(line));
+    }
+
+    fn interrupt(&mut self) -> Option<&'static str> {
+        let started = *self.started.get_or_insert_with(Instant::now);
+        if !self.is_slow {
+            let limit = u64::try_from(self.call.config.busy_reply_threshold).unwrap_or(0);
+            let is_slow = limit > 0 && started.elapsed() >= Duration::from_millis(limit);
+            if !is_slow || !aside::is_possible() {
+                return None;
+            }
+            self.tell(started);
+        }
+        let engine = self.call.engine;
+        if self.has_written {
+            engine.busy.note_written();
+        }
+        aside::pause();
+        if !engine.busy.is_killed() {
+            return None;
+        }
+        tracing::info!("Lua script killed by user with SCRIPT KILL.");
+        Some("Script killed by user with SCRIPT KILL...")
+    }
+}

@@ -1,0 +1,23 @@
+//! Lua: scripts and functions. What Redis's users see of them is in `commands/scripting`, how a script's commands are run
+//! in `engine/script.rs`; here live the interpreter with its sandbox (`vm`), the libraries that scripts find (`lib`), and
+//! the lists of what was loaded (`cache`, `functions`).
+//!
+//! Knows commands only as something that a [`Host`] runs. Read `vm/mod.rs` first.
+
+mod cache;
+mod functions;
+mod header;
+mod host;
+pub mod lib;
+mod memory;
+mod random;
+mod vm;
+
+pub use cache::{Digest, Keep, Script, Scripts, digest_of, parse_digest};
+pub use functions::{Found, Function, Functions, LOAD_LIMIT, Libraries, Library, Policy};
+pub use header::{ScriptFlags, is_name};
+pub use host::{Host, Level};
+pub use memory::{vm_eval, vm_functions};
+pub use vm::{
+    Failure, Inputs, call_function, compile, forget_libraries, forget_scripts, run_script,
+};

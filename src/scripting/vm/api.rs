@@ -1,0 +1,627 @@
+//! The table `redis`, and the parts of `math` and `os` that are the server's own. The rules of `machine` hold here.
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_int};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use mlua::ffi::{self, lua_State};
+use sha1::{Digest as _, Sha1};
+
+use super::super::functions::Function;
+use super::super::header::{self, ScriptFlags};
+use super::super::host::Level;
+use super::super::random::Random;
+use super::convert::{self, bytes_at, push_bytes, push_error};
+use super::machine::{Reference, Run, current};
+use crate::base::numbers::format_f64;
+use crate::base::version::REDIS_VERSION;
+use crate::observe::log::VERBOSE;
+
+type Native = (&'static CStr, ffi::lua_CFunction);
+type Number = (&'static CStr, u32);
+
+/// What every script finds in `redis`.
+pub(super) const COMMON: &[Native] = &[
+    (c"call", call),
+    (c"pcall", pcall),
+    (c"log", log),
+    (c"setresp", set_resp),
+    (c"sha1hex", sha1_hex),
+    (c"error_reply", error_reply),
+    (c"status_reply", status_reply),
+    (c"set_repl", set_repl),
+    (c"acl_check_cmd", acl_check_cmd),
+];
+
+/// What only EVAL's scripts find in `redis`.
+pub(super) const OF_SCRIPTS: &[Native] = &[
+    (c"breakpoint", breakpoint),
+    (c"debug", debug),
+    (c"replicate_commands", replicate_commands),
+];
+
+/// What the code of a library finds in `redis` while it is loaded.
+pub(super) const OF_LOADING: &[Native] =
+    &[(c"register_function", register_function), (c"log", log)];
+
+/// What takes the place of Lua's own.
+pub(super) const OF_MATH: &[Native] = &[(c"random", random), (c"randomseed", random_seed)];
+
+/// All of `os`.
+pub(super) const OF_OS: &[Native] = &[(c"clock", clock)];
+
+/// Levels of `redis.log`.
+pub(super) const LEVELS: &[Number] = &[
+    (c"LOG_DEBUG", 0),
+    (c"LOG_VERBOSE", 1),
+    (c"LOG_NOTICE", 2),
+    (c"LOG_WARNING", 3),
+];
+
+const TO_FILE: u32 = 1;
+const TO_REPLICAS: u32 = 2;
+
+/// Numbers for `redis.set_repl`.
+pub(super) const TARGETS: &[Number] = &[
+    (c"REPL_NONE", 0),
+    (c"REPL_AOF", TO_FILE),
+    (c"REPL_SLAVE", TO_REPLICAS),
+    (c"REPL_REPLICA", TO_REPLICAS),
+    (c"REPL_ALL", TO_FILE | TO_REPLICAS),
+];
+
+/// The offered version as one number.
+pub(super) fn version_number() -> u32 {
+    let parts = REDIS_VERSION
+        .split('.')
+        .map(|part| part.parse().unwrap_or(0));
+    parts.fold(0, |number, part: u32| number << 8 | part)
+}
+
+/// Fails with an error as `redis.call` gives it.
+unsafe fn raise(state: *mut lua_State, text: &[u8]) -> c_int {
+    // SAFETY: every function here is called by Lua in protected mode.
+    unsafe {
+        let run = current();
+        if run.is_null() {
+            return ffi::luaL_error(state, c"no script is running".as_ptr());
+        }
+        push_error(state, run, text, false);
+        ffi::lua_error(state)
+    }
+}
+
+// ---- Commands
+
+/// How a command ended.
+enum Outcome {
+    Replied,
+    /// The line is in the scratch memory.
+    Failed,
+    Panicked,
+}
+
+unsafe extern "C-unwind" fn call(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua in protected mode.
+    unsafe { run_command(state, true) }
+}
+
+unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua in protected mode.
+    unsafe { run_command(state, false) }
+}
+
+unsafe fn run_command(state: *mut lua_State, raises: bool) -> c_int {
+    // SAFETY: the call in progress outlives this, and only functions called by Lua use it. All that must be dropped
+    // belongs to it, or is dropped in `invoke`, which does not call Lua.
+    unsafe {
+        let run = current();
+        if run.is_null() {
+            return raise(state, b"");
+        }
+        let is_refused = match gather(state, run) {
+            Ok(()) if (*run).is_calling => Some(&b"a command of the script is being run"[..]),
+            Ok(()) => None,
+            Err(reason) => Some(reason),
+        };
+        if let Some(reason) = is_refused {
+            push_error(state, run, reason, false);
+            if raises {
+                ffi::lua_error(state);
+            }
+            return 1;
+        }
+        let is_error = match invoke(run) {
+            Outcome::Replied => push_result(state, run),
+            Outcome::Failed => {
+                // The line gives way to the error's own use of the memory.
+                let line = std::mem::take(&mut (*run).scratch);
+                (*run).request.clear();
+                (*run).request.push(&line);
+                (*run).scratch = line;
+                convert::push_coded_error(state, run, (*run).request.view().at(0), true);
+                true
+            }
+            Outcome::Panicked => {
+                (*run).stop = Some("internal error, see the server's log");
+                return raise(state, b"internal error, see the server's log");
+            }
+        };
+        if raises && is_error {
+            ffi::lua_error(state);
+        }
+        1
+    }
+}
+
+/// Takes the arguments from the stack.
+unsafe fn gather(state: *mut lua_State, run: *mut Run<'_>) -> Result<(), &'static [u8]> {
+    // SAFETY: as `run_command`. Only strings are asked for their bytes, and these are copied at once.
+    unsafe {
+        let count = ffi::lua_gettop(state);
+        if count == 0 {
+            return Err(b"Please specify at least one argument for this redis lib call");
+        }
+        let request = &mut (*run).request;
+        request.clear();
+        for index in 1..=count {
+            match ffi::lua_type(state, index) {
+                ffi::LUA_TSTRING => request.push(bytes_at(state, index).unwrap_or_default()),
+                ffi::LUA_TNUMBER => push_number(request, ffi::lua_tonumber(state, index)),
+                _ => {
+                    return Err(b"Lua redis lib command arguments must be strings or integers");
+                }
+            }
+        }
+        ffi::lua_settop(state, 0);
+        Ok(())
+    }
+}
+
+fn push_number(request: &mut crate::resp::args::OwnedArgs, number: f64) {
+    /// Up to here a double holds every whole number.
+    const WHOLE: f64 = 4_503_599_627_370_496.0;
+    if number == number.trunc() && number.abs() < WHOLE {
+        return request.push(itoa::Buffer::new().format(number as i64).as_bytes());
+    }
+    request.push(&format_f64(number));
+}
+
+/// Has the host run the command. Calls nothing of Lua.
+unsafe fn invoke(run: *mut Run<'_>) -> Outcome {
+    // SAFETY: as `run_command`; the fields used here are not used by anybody else meanwhile.
+    let run = unsafe { &mut *run };
+    run.reply.clear();
+    run.reply.set_resp3(run.is_resp3);
+    run.is_calling = true;
+    let (host, request, reply) = (&mut run.host, &run.request, &mut run.reply);
+    let result = catch_unwind(AssertUnwindSafe(|| host.call(request.view(), reply)));
+    run.is_calling = false;
+    match result {
+        Ok(Ok(())) => Outcome::Replied,
+        Ok(Err(line)) => {
+            run.scratch.clear();
+            run.scratch.extend_from_slice(&line);
+            Outcome::Failed
+        }
+        Err(panic) => {
+            run.panic = Some(panic);
+            Outcome::Panicked
+        }
+    }
+}
+
+/// Pushes the reply; tells whether it is an error.
+unsafe fn push_result(state: *mut lua_State, run: *mut Run<'_>) -> bool {
+    // SAFETY: as `run_command`. The reply stays where it is until the next command.
+    unsafe {
+        let reply = &mut (*run).reply;
+        if reply.plain().is_none() {
+            reply.join();
+        }
+        let bytes = (*run).reply.plain().unwrap_or_default();
+        convert::push_reply(state, run, bytes, 0);
+        bytes.first() == Some(&b'-')
+    }
+}
+
+unsafe extern "C-unwind" fn acl_check_cmd(state: *mut lua_State) -> c_int {
+    // SAFETY: as `run_command`.
+    unsafe {
+        let run = current();
+        if run.is_null() {
+            return raise(state, b"");
+        }
+        if let Err(reason) = gather(state, run) {
+            return raise(state, reason);
+        }
+        let (host, request) = (&mut (*run).host, &(*run).request);
+        match host.may_call(request.view()) {
+            Some(may) => ffi::lua_pushboolean(state, c_int::from(may)),
+            None => return raise(state, b"Invalid command passed to redis.acl_check_cmd()"),
+        }
+        1
+    }
+}
+
+// ---- Replies
+
+unsafe extern "C-unwind" fn error_reply(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua in protected mode; the text stays on the stack while it is used.
+    unsafe {
+        let run = current();
+        if run.is_null() {
+            return raise(state, b"");
+        }
+        if ffi::lua_gettop(state) != 1 || ffi::lua_type(state, 1) != ffi::LUA_TSTRING {
+            push_error(state, run, b"wrong number or type of arguments", false);
+            return 1;
+        }
+        let text = bytes_at(state, 1).unwrap_or_default();
+        let line = text.strip_prefix(b"-").unwrap_or(text);
+        convert::push_coded_error(state, run, line, false);
+        1
+    }
+}
+
+unsafe extern "C-unwind" fn status_reply(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua in protected mode.
+    unsafe {
+        let run = current();
+        if run.is_null() {
+            return raise(state, b"");
+        }
+        if ffi::lua_gettop(state) != 1 || ffi::lua_type(state, 1) != ffi::LUA_TSTRING {
+            push_error(state, run, b"wrong number or type of arguments", false);
+            return 1;
+        }
+        ffi::lua_createtable(state, 0, 1);
+        ffi::lua_pushvalue(state, 1);
+        ffi::lua_setfield(state, -2, c"ok".as_ptr());
+        1
+    }
+}
+
+unsafe extern "C-unwind" fn set_resp(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua in protected mode.
+    unsafe {
+        if ffi::lua_gettop(state) != 1 {
+            return raise(state, b"redis.setresp() requires one argument.");
+        }
+        let version = ffi::lua_tonumber(state, 1) as i64;
+        let run = current();
+        if version != 2 && version != 3 {
+            return raise(state, b"RESP version must be 2 or 3.");
+        }
+        if !run.is_null() {
+            (*run).is_resp3 = version == 3;
+        }
+        0
+    }
+}
+
+unsafe extern "C-unwind" fn set_repl(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua in protected mode.
+    unsafe {
+        if ffi::lua_gettop(state) != 1 {
+            return raise(state, b"redis.set_repl() requires one argument.");
+        }
+        let targets = ffi::lua_tonumber(state, 1) as i64;
+        if targets & !i64::from(TO_FILE | TO_REPLICAS) != 0 {
+            return raise(
+                state,
+                b"Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.",
+            );
+        }
+        let run = current();
+        if !run.is_null() {
+            (*run).host.set_journaled(targets & i64::from(TO_FILE) != 0);
+        }
+        0
+    }
+}
+
+// ---- The rest
+
+unsafe extern "C-unwind" fn sha1_hex(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua in protected mode.
+    unsafe {
+        if ffi::lua_gettop(state) != 1 {
+            return raise(state, b"wrong number of arguments");
+        }
+        let digest: [u8; 20] = Sha1::digest(bytes_at(state, 1).unwrap_or_default()).into();
+        let mut digits = [0; 40];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(digest) {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        push_bytes(state, &digits);
+        1
+    }
+}
+
+unsafe extern "C-unwind" fn log(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua in protected mode; the text is gathered in memory of the call.
+    unsafe {
+        let count = ffi::lua_gettop(state);
+        if count < 2 {
+            return raise(state, b"redis.log() requires two arguments or more.");
+        }
+        if ffi::lua_isnumber(state, 1) == 0 {
+            return raise(state, b"First argument must be a number (log level).");
+        }
+        let level = usize::try_from(ffi::lua_tonumber(state, 1) as i64).ok();
+        let level = level.and_then(|level| Level::ALL[..LEVELS.len()].get(level));
+        let (Some(level), run) = (level, current()) else {
+            return raise(state, b"Invalid debug level.");
+        };
+        if run.is_null() {
+            return 0;
+        }
+        (*run).scratch.clear();
+        for index in 2..=count {
+            let Some(text) = bytes_at(state, index) else {
+                continue;
+            };
+            if index > 2 {
+                (*run).scratch.push(b' ');
+            }
+            (*run).scratch.extend_from_slice(text);
+        }
+        write_log(*level, &(*run).scratch);
+        0
+    }
+}
+
+fn write_log(level: Level, text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    match level {
+        Level::Debug => tracing::debug!("{text}"),
+        Level::Verbose => tracing::info!(target: VERBOSE, "{text}"),
+        Level::Notice => tracing::info!("{text}"),
+        Level::Warning | Level::Nothing => tracing::warn!("{text}"),
+    }
+}
+
+unsafe extern "C-unwind" fn breakpoint(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua in protected mode.
+    unsafe { ffi::lua_pushboolean(state, 0) };
+    1
+}
+
+unsafe extern "C-unwind" fn debug(_: *mut lua_State) -> c_int {
+    0
+}
+
+unsafe extern "C-unwind" fn replicate_commands(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua in protected mode.
+    unsafe { ffi::lua_pushboolean(state, 1) };
+    1
+}
+
+thread_local! {
+    static RANDOM: Cell<Random> = const { Cell::new(Random::new()) };
+}
+
+unsafe extern "C-unwind" fn random(state: *mut lua_State) -> c_int {
+    const BOUND: f64 = 2_147_483_647.0;
+    let mut random = RANDOM.get();
+    let part = f64::from(random.next() % 2_147_483_647) / BOUND;
+    RANDOM.set(random);
+    // SAFETY: called by Lua in protected mode.
+    unsafe {
+        let number = |index| f64::from(ffi::luaL_checkinteger(state, index) as i32);
+        let value = match ffi::lua_gettop(state) {
+            0 => part,
+            1 if number(1) < 1.0 => {
+                return ffi::luaL_argerror(state, 1, c"interval is empty".as_ptr());
+            }
+            1 => (part * number(1)).floor() + 1.0,
+            2 if number(1) > number(2) => {
+                return ffi::luaL_argerror(state, 2, c"interval is empty".as_ptr());
+            }
+            2 => (part * (number(2) - number(1) + 1.0)).floor() + number(1),
+            _ => return ffi::luaL_error(state, c"wrong number of arguments".as_ptr()),
+        };
+        ffi::lua_pushnumber(state, value);
+    }
+    1
+}
+
+unsafe extern "C-unwind" fn random_seed(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua in protected mode.
+    let seed = unsafe { ffi::luaL_checkinteger(state, 1) };
+    RANDOM.set(Random::seeded(seed as i32));
+    0
+}
+
+unsafe extern "C-unwind" fn clock(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua in protected mode.
+    unsafe {
+        let mut time: libc::timespec = std::mem::zeroed();
+        libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time);
+        ffi::lua_pushnumber(state, time.tv_sec as f64 + time.tv_nsec as f64 / 1e9);
+    }
+    1
+}
+
+// ---- Functions
+
+unsafe extern "C-unwind" fn register_function(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua in protected mode. What `read_function` makes is moved to the call or dropped before anything
+    // of Lua that may fail is called.
+    unsafe {
+        let run = current();
+        if run.is_null() || (*run).registered.is_none() {
+            let reason = b"redis.register_function can only be called on FUNCTION LOAD command";
+            return raise(state, reason);
+        }
+        match add_function(state, run) {
+            Ok(()) => 0,
+            Err(reason) => raise(state, reason.as_bytes()),
+        }
+    }
+}
+
+unsafe fn add_function(state: *mut lua_State, run: *mut Run<'_>) -> Result<(), &'static str> {
+    // SAFETY: as `register_function`.
+    unsafe {
+        match ffi::lua_gettop(state) {
+            1 => check_named(state)?,
+            2 => check_positional(state)?,
+            _ => return Err("wrong number of arguments to redis.register_function"),
+        }
+        // Numbers become texts first, so that nothing fails once memory of Rust's is held.
+        bytes_at(state, 3);
+        bytes_at(state, 4);
+        let reference = Reference(ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX));
+        let function = Function {
+            name: bytes_at(state, 3).unwrap_or_default().to_vec(),
+            description: bytes_at(state, 4).map(<[u8]>::to_vec),
+            flags: flags_at(state, 5),
+        };
+        let Some(registered) = &mut (*run).registered else {
+            return Ok(());
+        };
+        let problem = if !header::is_name(&function.name) {
+            Some(header::BAD_NAME)
+        } else if registered
+            .iter()
+            .any(|(_, known)| known.name == function.name)
+        {
+            Some("Function already exists in the library")
+        } else {
+            None
+        };
+        // It is released with the others when loading fails.
+        registered.push((reference, function));
+        problem.map_or(Ok(()), Err)
+    }
+}
+
+/// Leaves behind the arguments: name, nil, nil, function.
+unsafe fn check_positional(state: *mut lua_State) -> Result<(), &'static str> {
+    // SAFETY: as `register_function`.
+    unsafe {
+        if ffi::lua_isstring(state, 1) == 0 {
+            return Err("first argument to redis.register_function must be a string");
+        }
+        if ffi::lua_type(state, 2) != ffi::LUA_TFUNCTION {
+            return Err("second argument to redis.register_function must be a function");
+        }
+        ffi::lua_pushvalue(state, 1);
+        ffi::lua_pushnil(state);
+        ffi::lua_pushnil(state);
+        ffi::lua_pushvalue(state, 2);
+        Ok(())
+    }
+}
+
+/// Leaves behind the arguments (the table and nil): name, description, flags, function.
+unsafe fn check_named(state: *mut lua_State) -> Result<(), &'static str> {
+    const NAME: c_int = 3;
+    const DESCRIPTION: c_int = 4;
+    const FLAGS: c_int = 5;
+    const CALLBACK: c_int = 6;
+    // SAFETY: as `register_function`; the stack has room for 20 values.
+    unsafe {
+        if ffi::lua_type(state, 1) != ffi::LUA_TTABLE {
+            return Err(
+                "calling redis.register_function with a single argument is only applicable to Lua table \
+                        (representing named arguments).",
+            );
+        }
+        ffi::lua_settop(state, CALLBACK);
+        ffi::lua_pushnil(state);
+        while ffi::lua_next(state, 1) != 0 {
+            if ffi::lua_type(state, -2) != ffi::LUA_TSTRING {
+                return Err("named argument key given to redis.register_function is not a string");
+            }
+            let key = bytes_at(state, -2).unwrap_or_default();
+            let is = |name: &str| key.eq_ignore_ascii_case(name.as_bytes());
+            let is_text = ffi::lua_isstring(state, -1) != 0;
+            let kind = ffi::lua_type(state, -1);
+            let place = if is("function_name") {
+                if !is_text {
+                    return Err(
+                        "function_name argument given to redis.register_function must be a string",
+                    );
+                }
+                NAME
+            } else if is("description") {
+                if !is_text {
+                    return Err(
+                        "description argument given to redis.register_function must be a string",
+                    );
+                }
+                DESCRIPTION
+            } else if is("callback") {
+                if kind != ffi::LUA_TFUNCTION {
+                    return Err(
+                        "callback argument given to redis.register_function must be a function",
+                    );
+                }
+                CALLBACK
+            } else if is("flags") {
+                check_flags(state, kind)?;
+                FLAGS
+            } else {
+                return Err("unknown argument given to redis.register_function");
+            };
+            ffi::lua_replace(state, place);
+        }
+        if ffi::lua_type(state, NAME) == ffi::LUA_TNIL {
+            return Err("redis.register_function must get a function name argument");
+        }
+        if ffi::lua_type(state, CALLBACK) == ffi::LUA_TNIL {
+            return Err("redis.register_function must get a callback argument");
+        }
+        Ok(())
+    }
+}
+
+/// Checks the flags on top of the stack.
+unsafe fn check_flags(state: *mut lua_State, kind: c_int) -> Result<(), &'static str> {
+    // SAFETY: as `register_function`.
+    unsafe {
+        if kind != ffi::LUA_TTABLE {
+            return Err(
+                "flags argument to redis.register_function must be a table representing function flags",
+            );
+        }
+        for index in 1.. {
+            let kind = ffi::lua_rawgeti(state, -1, index);
+            let flag = bytes_at(state, -1).and_then(ScriptFlags::of_function);
+            ffi::lua_settop(state, -2);
+            if kind == ffi::LUA_TNIL {
+                break;
+            }
+            if flag.is_none() {
+                return Err("unknown flag given");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The flags that have been checked.
+unsafe fn flags_at(state: *mut lua_State, index: c_int) -> ScriptFlags {
+    let mut flags = ScriptFlags::default();
+    // SAFETY: as `register_function`; the elements are strings.
+    unsafe {
+        if ffi::lua_type(state, index) != ffi::LUA_TTABLE {
+            return flags;
+        }
+        for number in 1.. {
+            ffi::lua_rawgeti(state, index, number);
+            let flag = bytes_at(state, -1).and_then(ScriptFlags::of_function);
+            ffi::lua_settop(state, -2);
+            match flag {
+                Some(flag) => flags = flags.with(flag),
+                None => break,
+            }
+        }
+    }
+    flags
+}
