@@ -4,7 +4,7 @@ mod busy;
 
 use super::blocking::Waiter;
 use super::call::{Call, KeyRef};
-use super::command::flags;
+use super::command::{Group, flags};
 use super::effects::Effects;
 use super::error::CommandError;
 use super::parked::{Parked, Progress};
@@ -15,7 +15,7 @@ use crate::base::clock::{Stopwatch, WallClock, unix_ms};
 use crate::config::Config;
 use crate::journal::write_command;
 use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, Passage, Scope, pin, shard_of};
-use crate::resp::args::Args;
+use crate::resp::args::{Args, MAX_ARGUMENT};
 use crate::resp::parser::Batch;
 use crate::resp::reply::{Mark, Reply};
 
@@ -364,6 +364,9 @@ impl Engine {
         };
         if !spec.accepts(args.len()) {
             return Err(CommandError::arity(&spec.name));
+        }
+        if spec.command.group != Group::String && args.has_longer_than(MAX_ARGUMENT) {
+            return Err(CommandError::TooLong);
         }
         if session.is(state::MULTI) && !spec.has(flags::CONTROL) {
             session.queue(spec, args, &keys);

@@ -77,6 +77,11 @@ impl<'r> Args<'r> {
             .is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
     }
 
+    /// Whether any argument is longer than this.
+    pub fn has_longer_than(&self, len: usize) -> bool {
+        self.ranges.iter().any(|range| range.len as usize > len)
+    }
+
     /// Bytes of all arguments together.
     pub fn bytes(&self) -> usize {
         self.ranges.iter().map(|range| range.len as usize).sum()
@@ -127,5 +132,19 @@ impl OwnedArgs {
     /// Bytes held.
     pub fn allocated(&self) -> usize {
         self.buffer.capacity() + self.ranges.capacity() * size_of::<ArgRange>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_arguments_are_told_apart() {
+        let mut args = OwnedArgs::copy([&b"HSET"[..], b"key", b"field"]);
+        assert!(args.view().has_longer_than(4) && !args.view().has_longer_than(5));
+        assert!(args.has_room_for(MAX_ARGUMENT) && !args.has_room_for(MAX_ARGUMENT + 1));
+        args.push(b"value");
+        assert_eq!(args.view().bytes(), 17);
     }
 }

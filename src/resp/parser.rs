@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::args::{ArgRange, Args, MAX_ARGUMENT};
+use super::args::{ArgRange, Args};
 
 /// Longest inline request, and longest line that announces a length.
 const MAX_LINE: usize = 64 * 1024;
@@ -243,9 +243,7 @@ impl Parser {
                     return Err(ProtocolError::ExpectedBulk(kind));
                 }
                 match read_line(&buffer[*at + 1..]) {
-                    Line::Number(len, _)
-                        if len < 0 || len > limits.max_bulk.min(MAX_ARGUMENT as i64) =>
-                    {
+                    Line::Number(len, _) if len < 0 || len > limits.max_bulk => {
                         return Err(ProtocolError::InvalidBulk);
                     }
                     Line::Number(len, _) if len > UNAUTHENTICATED_BULK && !limits.authenticated => {

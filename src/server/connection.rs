@@ -32,6 +32,7 @@ use crate::engine::{
     state,
 };
 use crate::journal::write_command;
+use crate::resp::args::MAX_ARGUMENT;
 use crate::resp::parser::{Batch, Limits, Parser};
 use crate::resp::reply::Reply;
 
@@ -388,7 +389,7 @@ impl Connection {
             batch.clear();
             let config = config.load();
             let limits = Limits {
-                max_bulk: config.proto_max_bulk_len as i64,
+                max_bulk: config.proto_max_bulk_len.min(MAX_ARGUMENT) as i64,
                 authenticated: !self.session.is(state::UNAUTHENTICATED),
             };
             // A client that must authenticate first is read one command at a time: what follows AUTH has other limits.

@@ -213,3 +213,54 @@ fn a_copy_is_a_list_of_its_own() {
         ("LRANGE other 0 -1", bulks("a b c")),
     ]);
 }
+
+#[test]
+fn inner_nodes_are_compressed_as_far_as_the_configuration_says() {
+    let server = Server::start(&[
+        "--list-compress-depth",
+        "1",
+        "--enable-debug-command",
+        "yes",
+    ]);
+    let mut raw = server.raw();
+    for start in (0..20_000).step_by(100) {
+        let elements: Vec<String> = (start..start + 100)
+            .map(|n| format!("element:{n}"))
+            .collect();
+        raw.ask(&format!("RPUSH list {}", elements.join(" ")));
+    }
+    let told = |raw: &mut crate::common::Raw| raw.ask("DEBUG OBJECT list").text().to_string();
+    assert!(told(&mut raw).contains("ql_compressed:1"));
+    let Reply::Integer(small) = raw.ask("MEMORY USAGE list") else {
+        panic!("a number of bytes")
+    };
+    assert!(small < 200_000, "{small} bytes of some 270,000");
+    check(
+        &mut raw,
+        &[
+            ("LINDEX list 10000", bulk("element:10000")),
+            (
+                "LRANGE list 7000 7002",
+                bulks("element:7000 element:7001 element:7002"),
+            ),
+            ("LPOS list element:15000", integer(15_000)),
+            ("LSET list 10000 changed", ok()),
+            ("LINDEX list 10000", bulk("changed")),
+            ("LINSERT list BEFORE element:5000 new", integer(20_001)),
+            ("LINDEX list 5000", bulk("new")),
+            ("LREM list 0 changed", integer(1)),
+            ("LTRIM list 100 -101", ok()),
+            ("LLEN list", integer(19_800)),
+            ("LINDEX list 0", bulk("element:100")),
+            ("LINDEX list -1", bulk("element:19899")),
+        ],
+    );
+    let Reply::Integer(after) = raw.ask("MEMORY USAGE list") else {
+        panic!("a number of bytes")
+    };
+    assert!(after < 200_000, "{after} bytes after reading and changing");
+    for _ in 0..19_800 / 100 {
+        raw.ask("LPOP list 100");
+    }
+    assert_eq!(raw.ask("EXISTS list"), integer(0));
+}

@@ -141,6 +141,23 @@ fn malformed_frames_are_answered_and_the_connection_closed() {
     assert_eq!(server.raw().ask("PING"), simple("PONG"));
 }
 
+/// Elements of collections keep their lengths in 31 bits: what is longer is refused before it is received.
+#[test]
+fn no_argument_is_longer_than_an_element_may_be() {
+    let server = Server::start(&["--proto-max-bulk-len", "8gb"]);
+    for len in ["2147483648", "2147483600", "4294967297"] {
+        let mut raw = server.raw();
+        raw.send(format!("*4\r\n$4\r\nHSET\r\n$1\r\nh\r\n${len}\r\n"));
+        assert_eq!(
+            raw.read(),
+            error("ERR Protocol error: invalid bulk length"),
+            "{len}"
+        );
+        raw.expect_closed();
+    }
+    assert_eq!(server.raw().ask("EXISTS h"), integer(0));
+}
+
 #[test]
 fn a_connection_that_ends_within_a_frame_hurts_nobody() {
     let server = Server::start(&[]);
