@@ -1,7 +1,7 @@
 //! A new base for the log: what its parts say, said shortly. While the base is written the log goes on in a new increment, so
 //! that base and increment together are everything; then the manifest names just these two.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use anyhow::Context;
+use thiserror::Error;
 
 use super::file::{Folder, LogFile};
 use super::manifest::Manifest;
@@ -64,7 +65,10 @@ impl Folder {
             helm.call_off(journal);
         }
         let has_switched = await_switch(source, &switched);
-        if has_switched.is_err() {
+        if matches!(
+            has_switched,
+            Err(Unswitched::Failed(_) | Unswitched::CalledOff)
+        ) {
             self.remove_unless_named(&increment);
         }
         if written.is_err() || has_switched.is_err() {
@@ -184,13 +188,29 @@ impl Helm {
     }
 }
 
+/// Why the log does not go on in the new file.
+#[derive(Debug, Error)]
+enum Unswitched {
+    #[error("the log could not go on in a new file: {0}")]
+    Failed(#[from] io::Error),
+    /// It still may: the file must stay.
+    #[error("no longer wanted")]
+    Unwanted,
+    #[error("called off")]
+    CalledOff,
+}
+
 /// Waits until the log goes on in the new file.
-fn await_switch(source: &dyn Source, switched: &Receiver<io::Result<()>>) -> io::Result<()> {
+fn await_switch(
+    source: &dyn Source,
+    switched: &Receiver<io::Result<()>>,
+) -> Result<(), Unswitched> {
     loop {
         match switched.recv_timeout(LOOK) {
-            Ok(result) => return result,
+            Ok(result) => return Ok(result?),
+            Err(RecvTimeoutError::Disconnected) => return Err(Unswitched::CalledOff),
             Err(RecvTimeoutError::Timeout) if source.is_wanted() => {}
-            Err(_) => return Err(ErrorKind::Interrupted.into()),
+            Err(RecvTimeoutError::Timeout) => return Err(Unswitched::Unwanted),
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct AofStatus {
     /// Whether something that could not be forced to the disk may be missing from the file, though later syncs succeeded: only
     /// a new base mends that.
     pub is_doubtful: AtomicBool,
+    /// Whether a snapshot is being saved in the background: that, too, may keep the disk busy.
+    pub is_saving: AtomicBool,
     /// Whether a new base is being written (`aof_rewrite_in_progress`).
     pub is_rewriting: AtomicBool,
     /// Whether the last new base failed (`aof_last_bgrewrite_status:err`).

@@ -206,10 +206,11 @@ impl<'w> Writer<'w> {
         false
     }
 
-    /// What to promise at the moment: during a rewrite syncing may be off.
+    /// What to promise at the moment: while others keep the disk busy syncing may be off.
     fn policy(&self) -> AppendFsync {
-        let config = self.wiring.config.load();
-        if config.no_appendfsync_on_rewrite && self.wiring.status.is_rewriting.load(Relaxed) {
+        let (config, status) = (self.wiring.config.load(), self.wiring.status);
+        let is_busy = status.is_rewriting.load(Relaxed) || status.is_saving.load(Relaxed);
+        if config.no_appendfsync_on_rewrite && is_busy {
             AppendFsync::No
         } else {
             config.appendfsync

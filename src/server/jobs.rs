@@ -160,7 +160,9 @@ fn save_in_background(server: &Server) {
     }
     snapshots.begin(unix_ms());
     tracing::info!("Background saving started by pid {}", engine.identity.pid);
+    engine.aof.is_saving.store(true, Relaxed);
     let saved = save(server, &|| true);
+    engine.aof.is_saving.store(false, Relaxed);
     let given_up = saved.is_err() && engine.jobs.gives_up.load(Relaxed);
     snapshots.end(unix_ms(), (!given_up).then_some(saved.is_ok()));
     match saved {

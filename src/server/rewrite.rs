@@ -84,6 +84,10 @@ fn start_with_base(server: &Arc<Server>, folder: &Folder) -> Result<()> {
 fn noted(server: &Server, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let aof = &server.engine.aof;
     aof.begin_rewrite(unix_ms());
+    tracing::info!(
+        "Background append only file rewriting started by pid {}",
+        server.engine.identity.pid
+    );
     let result = work();
     aof.end_rewrite(unix_ms(), result.is_ok());
     match &result {
@@ -119,10 +123,6 @@ impl Source for Data<'_> {
         let engine = &self.server.engine;
         let encoder = Arc::new(Mutex::new(encoder(engine, self.is_rdb)));
         let snapshot = cut(self.server, &encoder, meanwhile)?;
-        tracing::info!(
-            "Background append only file rewriting started by pid {}",
-            engine.identity.pid
-        );
         let goes_on = |keys| self.server.pace(keys, &|| self.is_wanted());
         let disk = self.folder.disk();
         Ok(write_base(disk, path, snapshot, &encoder, &goes_on)?)

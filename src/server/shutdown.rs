@@ -87,6 +87,10 @@ async fn follow_signal(server: Arc<Server>, name: &'static str) {
                 saves: flags.save,
                 saves_not: flags.nosave,
             };
+            // Who sends a signal hardly asks twice: a log that begins is completed first.
+            while !how.force && super::files::may_close(&server).is_err() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
             if !stop(&server, how) {
                 tracing::warn!(
                     "Errors trying to shut down the server. Check the logs for more information."

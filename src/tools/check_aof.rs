@@ -58,6 +58,8 @@ struct Check<'a> {
     out: &'a mut dyn Write,
     /// Lines read in all files.
     lines: u64,
+    /// Where what was read last begins.
+    place: u64,
 }
 
 /// One file being read.
@@ -119,6 +121,7 @@ fn check(name: &str, words: &[String], answers: &mut dyn BufRead, out: &mut dyn 
         answers,
         out,
         lines: 1,
+        place: 0,
     };
     let task = &mut check.task;
     match words[..] {
@@ -297,10 +300,6 @@ impl Check<'_> {
                 whole = source.offset;
             }
             let record = match source.peek()? {
-                None if is_group => {
-                    let reason = "Reached EOF before reading EXEC for MULTI";
-                    Record::Broken(Some(located(source.offset, reason)))
-                }
                 None => Record::Broken(None),
                 Some(b'#') => match self.annotation(path, source, is_last)? {
                     Ok(record) => record,
@@ -313,7 +312,8 @@ impl Check<'_> {
                 Record::Whole => {}
                 Record::Cut => return Ok(Ok((whole, true))),
                 Record::Broken(reason) => {
-                    if let Some(reason) = reason {
+                    let unended = || self.located("Reached EOF before reading EXEC for MULTI");
+                    if let Some(reason) = reason.or_else(|| is_group.then(unended)) {
                         self.say(reason);
                     }
                     return Ok(Ok((whole, false)));
@@ -330,6 +330,7 @@ impl Check<'_> {
         is_last: bool,
     ) -> io::Result<Checked<Record>> {
         let (start, target, file) = (source.offset, self.task.timestamp, path.display());
+        self.place = start;
         let line = source.line(ANNOTATION_LINE)?;
         let Some(digits) = line.strip_prefix(b"#TS:").filter(|_| target != 0) else {
             return Ok(Ok(Record::Whole));
@@ -386,7 +387,7 @@ impl Check<'_> {
             if (begins && *is_group) || (ends && !*is_group) {
                 let name = if begins { "MULTI" } else { "EXEC" };
                 let reason = format!("Unexpected {name} in AOF {}", path.display());
-                return Ok(Record::Broken(Some(located(source.offset, &reason))));
+                return Ok(Record::Broken(Some(self.located(&reason))));
             }
             *is_group = (*is_group || begins) && !ends;
         }
@@ -395,7 +396,7 @@ impl Check<'_> {
 
     /// A line with a number behind a sign. The error is a reason, or none at the end of the file.
     fn number(&mut self, source: &mut Source, sign: u8) -> io::Result<Result<i64, Option<String>>> {
-        let start = source.offset;
+        self.place = source.offset;
         let line = source.line(NUMBER_LINE)?;
         let Some((&first, digits)) = line.split_first() else {
             return Ok(Err(None));
@@ -403,20 +404,25 @@ impl Check<'_> {
         if first != sign {
             let (sign, first) = (char::from(sign), char::from(first));
             let reason = format!("Expected prefix '{sign}', got: '{first}'");
-            return Ok(Err(Some(located(start, &reason))));
+            return Ok(Err(Some(self.located(&reason))));
         }
         let (number, rest) = leading_number(digits);
-        Ok(self.line_end(start, rest).map(|()| number).map_err(Some))
+        Ok(self.line_end(rest).map(|()| number).map_err(Some))
     }
 
-    fn line_end(&mut self, start: u64, rest: &[u8]) -> Result<(), String> {
+    fn line_end(&mut self, rest: &[u8]) -> Result<(), String> {
         if rest.starts_with(b"\r\n") {
             self.lines += 1;
             return Ok(());
         }
         let at = |index: usize| rest.get(index).copied().unwrap_or(0);
         let reason = format!("Expected \\r\\n, got: {:02x}{:02x}", at(0), at(1));
-        Err(located(start, &reason))
+        Err(self.located(&reason))
+    }
+
+    /// A reason with its place.
+    fn located(&self, reason: &str) -> String {
+        format!("0x{:>16x}: {reason}", self.place)
     }
 
     /// An argument: the beginning of its text with the line's end, where it is short enough to be one of the words looked for.
@@ -425,7 +431,6 @@ impl Check<'_> {
             Ok(length) => length,
             Err(reason) => return Ok(Err(reason)),
         };
-        let start = source.offset;
         let Some(wanted) = u64::try_from(length)
             .ok()
             .filter(|_| length <= i64::MAX - 2)
@@ -433,20 +438,21 @@ impl Check<'_> {
             let reason = format!(
                 "Expected to read string of {length} bytes, which is not in the suitable range"
             );
-            return Ok(Err(Some(located(start, &reason))));
+            return Ok(Err(Some(self.located(&reason))));
         };
+        self.place = source.offset;
         let wanted = wanted + 2;
         let (first, last, got) = source.pass(wanted)?;
         if got < wanted {
             let reason = format!("Expected to read {wanted} bytes, got {got} bytes");
-            return Ok(Err(Some(located(start, &reason))));
+            return Ok(Err(Some(self.located(&reason))));
         }
         let word = if wanted <= NAME as u64 {
             first
         } else {
             Vec::new()
         };
-        Ok(self.line_end(start, &last).map(|()| word).map_err(Some))
+        Ok(self.line_end(&last).map(|()| word).map_err(Some))
     }
 
     /// Says how far the file is whole, and cuts off the rest if that is asked for.
@@ -495,11 +501,6 @@ impl Check<'_> {
             Err(_) => self.fail(format!("Failed to truncate AOF {name}")),
         }
     }
-}
-
-/// A reason with its place.
-fn located(offset: u64, reason: &str) -> String {
-    format!("0x{offset:>16x}: {reason}")
 }
 
 /// Whether a line names a file: only manifests have such.

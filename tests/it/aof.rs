@@ -148,18 +148,24 @@ fn move_folder(from: &Server, to: &Server) {
 
 #[test]
 fn redis_and_we_load_each_other_s_files() {
-    let redis_args = ["--appendonly", "yes", "--aof-use-rdb-preamble", "no"];
-    let Some(mut redis) = Server::redis(&redis_args) else {
+    for (preamble, format) in [("yes", "rdb"), ("no", "aof")] {
+        exchange_files(preamble, format);
+    }
+}
+
+fn exchange_files(preamble: &str, format: &str) {
+    let args = ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble];
+    let Some(mut redis) = Server::redis(&args) else {
         return;
     };
-    let mut ours = Server::start(&["--appendonly", "yes"]);
+    let mut ours = Server::start(&args);
     fill(&mut ours.raw());
     // With a base and an increment.
     assert_eq!(ours.raw().ask("CONFIG SET appendonly no"), ok());
     // Switched on again before that, the old files would simply go on.
     eventually("it is off", || ours.log().contains("is switched off"));
     assert_eq!(ours.raw().ask("CONFIG SET appendonly yes"), ok());
-    let base = folder(&ours).join("appendonly.aof.2.base.rdb");
+    let base = folder(&ours).join(format!("appendonly.aof.2.base.{format}"));
     eventually("the base is there", || base.exists());
     assert_eq!(ours.raw().ask("SET late 1"), ok());
     thread::sleep(Duration::from_millis(50));

@@ -197,7 +197,7 @@ fn lists_survive_a_restart_and_a_new_log() {
     assert_eq!(server.raw().ask("CONFIG SET appendonly no"), ok());
     eventually("it is off", || server.log().contains("is switched off"));
     assert_eq!(server.raw().ask("CONFIG SET appendonly yes"), ok());
-    let base = server.dir().join("appendonlydir/appendonly.aof.2.base.aof");
+    let base = server.dir().join("appendonlydir/appendonly.aof.2.base.rdb");
     eventually("the base is there", || base.exists());
     server.restart();
     assert_eq!(server.raw().ask("DEBUG DIGEST"), digest);
