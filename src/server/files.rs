@@ -4,7 +4,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
@@ -37,6 +37,8 @@ pub(super) struct Files {
     folder: Mutex<Option<Folder>>,
     /// Held by whoever starts, stops, rewrites or reloads.
     pub turn: Mutex<()>,
+    /// Whether somebody waits for the job in progress to end, perhaps with the turn.
+    pub waits_for_job: AtomicBool,
 }
 
 impl Files {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use parking_lot::Mutex;
 
 use super::Server;
@@ -226,6 +226,22 @@ impl Server {
             sleep(left.min(LOOK));
         }
         goes_on()
+    }
+
+    /// Begins a job as soon as nobody else is at work, unless it is no longer wanted before.
+    pub(super) fn await_job(&self, job: Job, is_wanted: &dyn Fn() -> bool) -> Result<()> {
+        let (jobs, waits) = (&self.engine.jobs, &self.files.waits_for_job);
+        while !jobs.begin(job) {
+            // Said again each time: another one that waited may have taken it back.
+            waits.store(true, Relaxed);
+            if !is_wanted() {
+                waits.store(false, Relaxed);
+                bail!("no longer wanted");
+            }
+            sleep(LOOK);
+        }
+        waits.store(false, Relaxed);
+        Ok(())
     }
 
     /// Keeps all others from working on files in the background; whoever does now gives up.

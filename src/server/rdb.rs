@@ -24,9 +24,6 @@ use crate::persistence::rdb::{
 /// Time between two lines in the log.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether other work on files has ended.
-const LOOK: Duration = Duration::from_millis(5);
-
 /// What a snapshot of this moment begins with. Sizes are those of about now.
 pub(super) fn preamble(engine: &Engine, config: &Config, is_aof_base: bool) -> Preamble {
     let now = unix_ms();
@@ -283,13 +280,7 @@ fn reload_alone(server: &Arc<Server>, how: Reload) -> Result<()> {
 /// Saves the data as of now, for somebody who waits for it.
 pub(super) fn save(server: &Server) -> Result<()> {
     let (engine, jobs) = (&server.engine, &server.engine.jobs);
-    while !jobs.begin(Job::Save) {
-        if server.exit.is_ending() {
-            return Err(anyhow!("the server ends"));
-        }
-        // Whoever is at work needs the only copy that there can be.
-        std::thread::sleep(LOOK);
-    }
+    server.await_job(Job::Save, &|| !server.exit.is_ending())?;
     engine.snapshots.saves.fetch_add(1, Relaxed);
     let saved = jobs::save(server, &|| true);
     jobs.end();

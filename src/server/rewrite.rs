@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use parking_lot::Mutex;
 
 use super::Server;
@@ -21,10 +20,16 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// BGREWRITEAOF, with the job begun. The log may be off: then there is just a new base.
 pub(super) fn rewrite(server: &Arc<Server>) -> Result<()> {
-    let Some(_turn) = server.files.turn.try_lock() else {
-        // Whoever has the turn may be waiting for this job to end.
-        server.engine.jobs.wants_rewrite.store(true, Relaxed);
-        return Ok(());
+    let _turn = loop {
+        if let Some(turn) = server.files.turn.try_lock_for(LOOK) {
+            break turn;
+        }
+        let jobs = &server.engine.jobs;
+        if server.files.waits_for_job.load(Relaxed) || jobs.gives_up.load(Relaxed) {
+            // Whoever has the turn may need this job to end.
+            jobs.wants_rewrite.store(true, Relaxed);
+            return Ok(());
+        }
     };
     let folder = server.files.folder(server);
     let helm = server.files.log.lock().as_ref().map(|log| log.helm.clone());
@@ -46,11 +51,8 @@ pub(super) fn rewrite(server: &Arc<Server>) -> Result<()> {
 
 /// Starts the log of a server that has data already: a base of this moment, and all that is written from now on.
 pub(super) fn start(server: &Arc<Server>, folder: &Folder) -> Result<()> {
-    let (aof, jobs) = (&server.engine.aof, &server.engine.jobs);
-    while !jobs.begin(Job::Rewrite) {
-        ensure!(aof.is_on.load(Relaxed), "no longer wanted");
-        sleep(LOOK);
-    }
+    let jobs = &server.engine.jobs;
+    server.await_job(Job::Rewrite, &|| server.engine.aof.is_on.load(Relaxed))?;
     let started = noted(server, || start_with_base(server, folder));
     jobs.end();
     if started.is_err() {
