@@ -300,12 +300,16 @@ impl Engine {
         changes.saturating_sub(self.snapshots.saved_changes.load(Relaxed))
     }
 
-    /// After FLUSHALL, before a snapshot of the empty server: the one in the making is no longer wanted, and no change is
-    /// unsaved. `fresh` are changes that have not been counted yet.
-    pub fn note_emptied(&self, fresh: u64) {
+    /// The snapshot in the making, if there is one, is no longer wanted.
+    pub fn give_up_save(&self) {
         if self.jobs.present() == Some(Job::Save) {
             self.jobs.gives_up.store(true, Relaxed);
         }
+    }
+
+    /// After FLUSHALL, before a snapshot of the empty server: no change is unsaved. `fresh` are changes that have not been
+    /// counted yet.
+    pub fn note_emptied(&self, fresh: u64) {
         let changes = self.stats.sum(|lane| &lane.dirty) + fresh;
         self.snapshots.saved_changes.store(changes, Relaxed);
     }

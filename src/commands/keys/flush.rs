@@ -17,6 +17,7 @@ pub(super) fn flush_database(call: &mut Call) -> CommandResult {
 pub(super) fn flush_all(call: &mut Call) -> CommandResult {
     let databases = 0..call.engine.keyspace.databases();
     flush(call, databases)?;
+    call.engine.give_up_save();
     if call.config.save.is_empty() {
         call.reply.ok();
         return Ok(());
