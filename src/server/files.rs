@@ -122,6 +122,14 @@ pub(super) fn load_at_start(server: &Arc<Server>) -> Result<()> {
         // The server was told to end meanwhile.
         return Ok(());
     };
+    if manifest.is_empty() && rdb::has_file(&config) {
+        // As in Redis 7: with the log switched on, only the log counts.
+        let name = &config.dbfilename;
+        tracing::warn!(
+            "There is a snapshot file {name}, but it is not loaded, since appendonly is on and there is no append-only file. To \
+             take it over: start with 'appendonly no', then CONFIG SET appendonly yes."
+        );
+    }
     let file = open_log(server, &folder, &mut manifest)?;
     let engine = &server.engine;
     let mut log = Log::start(server, file, engine.journal.next_number())
