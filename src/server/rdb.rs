@@ -77,13 +77,18 @@ pub(super) fn options(engine: &Engine, config: &Config, purpose: Purpose) -> Opt
 /// Tells the log and INFO about what is loaded.
 pub(super) struct Progress<'s> {
     server: &'s Server,
+    /// Whether libraries of functions replace those that are there.
+    replaces: bool,
     reported: Instant,
 }
 
 impl<'s> Progress<'s> {
-    pub fn new(server: &'s Server) -> Self {
-        let reported = Instant::now();
-        Self { server, reported }
+    pub fn new(server: &'s Server, purpose: Purpose) -> Self {
+        Self {
+            server,
+            replaces: purpose == Purpose::Merge,
+            reported: Instant::now(),
+        }
     }
 }
 
@@ -117,7 +122,7 @@ impl Listener for Progress<'_> {
 
     fn function(&mut self, code: &[u8]) -> Result<(), String> {
         let functions = &self.server.engine.functions;
-        functions.load(code, true, None).map(drop)
+        functions.load(code, self.replaces, None).map(drop)
     }
 
     fn module_data(&mut self, module: ModuleName) {
@@ -179,7 +184,8 @@ fn load_file(server: &Server, config: &Config, path: &Path, purpose: Purpose) ->
     loading.loaded_bytes.store(0, Relaxed);
     loading.used_memory.store(0, Relaxed);
     let options = options(engine, config, purpose);
-    let loaded = rdb::load(file, &engine.keyspace, options, &mut Progress::new(server));
+    let mut progress = Progress::new(server, purpose);
+    let loaded = rdb::load(file, &engine.keyspace, options, &mut progress);
     let loaded = loaded.map_err(|fault| explain(&fault, path))?;
     note_loaded(engine, &loaded);
     tracing::info!(
@@ -260,6 +266,7 @@ fn reload_alone(server: &Arc<Server>, how: Reload) -> Result<()> {
             .keyspace
             .everything(&alone)
             .flush(0..databases, unix_ms());
+        engine.functions.flush();
         drop(alone);
         drop(dropped);
     }

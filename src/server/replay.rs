@@ -81,7 +81,7 @@ impl Player for Replay<'_> {
     fn snapshot(&mut self, input: &mut dyn Input) -> Result<u64, BadSnapshot> {
         let engine = &self.server.engine;
         let options = rdb::options(engine, &engine.config.load(), rdb::Purpose::AofBase);
-        let mut progress = rdb::Progress::new(self.server);
+        let mut progress = rdb::Progress::new(self.server, rdb::Purpose::AofBase);
         match load_snapshot(input, &engine.keyspace, options, &mut progress) {
             Ok(loaded) => {
                 rdb::note_loaded(engine, &loaded);

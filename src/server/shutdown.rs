@@ -115,9 +115,9 @@ pub(super) fn stop(server: &Server, how: Shutdown) -> bool {
     let engine = &server.engine;
     // Writes wait from now on, for ever, unless this fails and the server goes on.
     engine.pause(i64::MAX, true);
-    // Whoever passed the gate before the pause has left it when this returns.
-    drop(engine.keyspace.gate().alone());
-    if !save_files(server, how) && !how.force {
+    // Whoever passed the gate before the pause has left it when this returns; a script that takes long is not waited for.
+    let is_at_rest = engine.keyspace.gate().alone_unless_stuck().is_some();
+    if !save_files(server, how, is_at_rest) && !how.force {
         engine.unpause();
         engine.jobs.end();
         return false;
@@ -130,8 +130,8 @@ pub(super) fn stop(server: &Server, how: Shutdown) -> bool {
     true
 }
 
-/// Completes the append-only file and saves a snapshot, where there is a need.
-fn save_files(server: &Server, how: Shutdown) -> bool {
+/// Completes the append-only file and saves a snapshot, where there is a need; not with what a script has done by halves.
+fn save_files(server: &Server, how: Shutdown, is_at_rest: bool) -> bool {
     let engine = &server.engine;
     if let Err(error) = super::files::complete(server) {
         tracing::error!("The append-only file could not be completed: {error:#}");
@@ -140,7 +140,7 @@ fn save_files(server: &Server, how: Shutdown) -> bool {
     let has_rules = !engine.config.load().save.is_empty();
     let saves = (has_rules && !how.saves_not) || how.saves;
     // What is loaded only in part must not replace what is there.
-    if !saves || engine.is_loading() {
+    if !saves || !is_at_rest || engine.is_loading() {
         return true;
     }
     tracing::warn!("Saving the final RDB snapshot before exiting.");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::common::{Raw, Reply, Server, error, eventually, installed, integer, ok, run};
+use crate::common::{Raw, Reply, Server, bulk, error, eventually, installed, integer, ok, run};
 use crate::dump::fill;
 
 const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
@@ -37,6 +37,9 @@ fn fill_all(raw: &mut Raw) {
     raw.ask("RPUSH list:ends a");
     raw.ask(&format!("RPUSH list:ends {} z", "y".repeat(20_000)));
 }
+
+/// A library with one function.
+const LIBRARY: &str = "#!lua name=lib\nredis.register_function('seven', function() return 7 end)";
 
 /// Stops one server and starts another on its snapshot file.
 fn hand_over(from: &Server, to: &mut Server) {
@@ -121,15 +124,22 @@ fn redis_and_oxidis_read_each_others_files() {
         };
         let mut raw = redis.raw();
         fill_all(&mut raw);
+        let loaded = raw.command(&[b"FUNCTION", b"LOAD", LIBRARY.as_bytes()]);
+        assert_eq!(loaded, bulk("lib"));
         let before = digest(&mut raw);
         assert_eq!(raw.ask("SAVE"), ok());
         let mut server = Server::start(&args);
         hand_over(&redis, &mut server);
         let mut raw = server.raw();
         assert_eq!(digest(&mut raw), before);
+        assert_eq!(raw.ask("FCALL seven 0"), integer(7));
+        assert_eq!(raw.ask("DEBUG RELOAD"), ok());
+        assert_eq!(raw.ask("FCALL seven 0"), integer(7));
         assert_eq!(raw.ask("SAVE"), ok());
         hand_over(&server, &mut redis);
-        assert_eq!(digest(&mut redis.raw()), before);
+        let mut raw = redis.raw();
+        assert_eq!(digest(&mut raw), before);
+        assert_eq!(raw.ask("FCALL seven 0"), integer(7));
     }
 }
 
