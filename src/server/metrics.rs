@@ -145,7 +145,10 @@ fn ask(server: &Server, command: &[u8]) -> String {
     let parsed = Parser::default().parse(&mut input, 0, 1, limits, &mut batch);
     if parsed.is_ok() {
         let config = engine.config.load();
-        with_lane(|lane| engine.run_batch(lane, &config, &mut session, &input, &batch, &mut reply));
+        with_lane(|lane| {
+            engine.prepare(lane, &session, &input, &batch);
+            engine.run_batch(lane, &config, &mut session, &input, &batch, &mut reply)
+        });
     }
     let bytes = reply.pieces().collect::<Vec<_>>().concat();
     let text = String::from_utf8_lossy(&bytes);
