@@ -150,14 +150,16 @@ pub(super) fn has_file(config: &Config) -> bool {
 /// Loads the snapshot file, where there is one, and opens the server to everybody.
 pub(super) fn load_at_start(server: &Arc<Server>, config: &Config) -> Result<()> {
     let engine = &server.engine;
-    let path = config.dir.file(&config.dbfilename);
-    if has_file(config) {
-        let loaded = load_file(server, config, &path, Purpose::Start);
-        if loaded.is_err() && server.exit.is_ending() {
-            return Ok(());
-        }
-        loaded?;
+    if !engine.is_loading() {
+        // Clients are being served already, and one of their scripts may have begun that never ends.
+        return Ok(());
     }
+    let path = config.dir.file(&config.dbfilename);
+    let loaded = load_file(server, config, &path, Purpose::Start);
+    if loaded.is_err() && server.exit.is_ending() {
+        return Ok(());
+    }
+    loaded?;
     let alone = engine.keyspace.gate().alone();
     engine.set_condition(condition::LOADING, false);
     drop(alone);
