@@ -1,8 +1,13 @@
 //! From parsed commands to replies: resolve and prefetch a batch, then check, lock, run and commit one by one.
 
 mod busy;
+mod exec;
+mod prepare;
+mod serve;
 
-use super::blocking::Waiter;
+pub(super) use prepare::collect_keys;
+use prepare::knows_its_keys;
+
 use super::call::{Call, KeyRef};
 use super::command::{Group, flags};
 use super::effects::Effects;
@@ -11,21 +16,16 @@ use super::parked::{Parked, Progress};
 use super::session::{Session, state};
 use super::table::{Locks, Spec};
 use super::timing::{Notable, Timer, Wishes};
-use super::transaction::Transaction;
 use super::{Engine, checks, event, watch};
 use crate::base::clock::{Stopwatch, WallClock, unix_ms};
 use crate::config::Config;
 use crate::journal::write_command;
-use crate::keyspace::{AccessClock, Db, Key, Moment, Notes, Passage, Scope, pin, shard_of};
+use crate::keyspace::{AccessClock, Db, Moment, Notes, Passage, Scope, shard_of};
 use crate::resp::args::{Args, MAX_ARGUMENT};
 use crate::resp::parser::Batch;
 use crate::resp::reply::{Mark, Reply};
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// Batches smaller than this gain nothing from prefetching: the keys would be needed before they arrive.
-const PREFETCH_FROM: usize = 3;
 
 /// Why a batch ended.
 pub enum Flow {
@@ -261,65 +261,6 @@ impl Engine {
             && self.mailboxes[session.client.worker].has_mail()
     }
 
-    /// Looks up the commands of a batch and hashes their keys; brings what they will need into the cache. True when one of
-    /// them runs a script, so that [`Engine::run_batch`] may take long: it should be run where it can be put aside.
-    pub fn prepare(
-        &self,
-        lane: &mut Lane,
-        session: &Session,
-        buffer: &[u8],
-        batch: &Batch,
-    ) -> bool {
-        let transaction = session.transaction.as_ref();
-        let mut runs_script = transaction.is_some_and(|queue| queue.runs_script);
-        let Lane { prepared, keys, .. } = lane;
-        prepared.clear();
-        keys.clear();
-        let mut last: Option<(&[u8], &Spec)> = None;
-        for command in &batch.commands {
-            let args = batch.args(buffer, command);
-            let spec = match last {
-                // Pipelines mostly repeat one command.
-                Some((name, spec)) if is_same(name, args.at(0)) => Some(spec),
-                _ => self.commands.resolve(args),
-            };
-            last = spec
-                .filter(|spec| spec.parent.is_none() && spec.subcommands.is_empty())
-                .map(|spec| (args.at(0), spec));
-            let first_key = keys.len() as u32;
-            if let Some(spec) = spec {
-                runs_script |= spec.runs_script();
-                collect_keys(spec, args, keys);
-            }
-            let spec = spec.map_or(UNKNOWN, |spec| spec.id as u32);
-            prepared.push(Prepared {
-                spec,
-                first_key,
-                keys: keys.len() as u32 - first_key,
-            });
-        }
-        if keys.len() >= PREFETCH_FROM {
-            self.prefetch(session.database, keys);
-        }
-        runs_script
-    }
-
-    /// First all buckets, then all entries, so that the second look finds the first's lines there.
-    fn prefetch(&self, database: usize, keys: &[KeyRef]) {
-        let pin = pin();
-        for key in keys {
-            self.keyspace.prefetch_shard(key.hash);
-            if let Some((hint, bits)) = self.keyspace.hint_of(database, key.hash) {
-                hint.prefetch_bucket(bits, &pin);
-            }
-        }
-        for key in keys {
-            if let Some((hint, bits)) = self.keyspace.hint_of(database, key.hash) {
-                hint.prefetch_entry(bits, &pin);
-            }
-        }
-    }
-
     fn moment(&self, config: &Config, session: &Session, now: i64) -> Moment {
         Moment {
             now,
@@ -346,51 +287,6 @@ impl Engine {
         };
         reply.set_resp3(session.is_resp3);
         parked.resume(self, session, reply)
-    }
-
-    /// Serves clients that wait, where no command has made anything ready: keys whose time was up, and those who asked to be
-    /// looked at again.
-    pub fn serve(
-        &self,
-        lane: &Lane,
-        passage: Passage<'_>,
-        ready: Vec<(usize, Box<[u8]>)>,
-        due: &[Arc<Waiter>],
-    ) {
-        let config = self.config.load();
-        let now = unix_ms();
-        let mut effects = Effects::default();
-        effects.listens = self.listens(&config);
-        effects.ready = ready;
-        let mut round = Round {
-            engine: self,
-            config: &config,
-            wishes: Wishes::of(&config),
-            stopwatch: &lane.stopwatch,
-            moment: Moment {
-                now,
-                access: access_clock(&config, now),
-                no_touch: false,
-                ignore_expiry: false,
-                keeps_expired: self.is_paused(true),
-            },
-            lane: lane.index,
-            passage: Some(passage),
-            effects,
-            notes: Notes::default(),
-            parked: None,
-            watches: self.watches(),
-            is_outdated: false,
-            has_run: false,
-            is_retry: false,
-            waits_on: None,
-        };
-        for waiter in due {
-            if let Some(key) = waiter.first_key() {
-                round.serve(waiter, key);
-            }
-        }
-        round.serve_ready();
     }
 
     /// Runs one command that comes from a file instead of a client. An error is given back, not replied.
@@ -447,56 +343,12 @@ impl Engine {
     }
 }
 
-/// Whether two names are the same: without a call for short ones, as most are.
-#[inline]
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    match one.len() {
-        2..=3 => {
-            one.first_chunk::<2>() == other.first_chunk()
-                && one.last_chunk::<2>() == other.last_chunk()
-        }
-        4..=8 => {
-            one.first_chunk::<4>() == other.first_chunk()
-                && one.last_chunk::<4>() == other.last_chunk()
-        }
-        _ => one == other,
-    }
-}
-
 /// How accesses are recorded under the configured policy.
 pub fn access_clock(config: &Config, now: i64) -> AccessClock {
     if config.maxmemory_policy.is_lfu() {
         AccessClock::lfu(now, config.lfu_log_factor, config.lfu_decay_time)
     } else {
         AccessClock::lru(now)
-    }
-}
-
-/// Whether a call of a command that may touch any key touches only those that it names.
-fn knows_its_keys(spec: &Spec, args: Args<'_>) -> bool {
-    let known_keys = spec.command.known_keys;
-    known_keys.is_some_and(|known_keys| known_keys(args, &mut |_| {}))
-}
-
-#[inline]
-pub(super) fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
-    let mut add = |at: usize| {
-        let arg = args.at(at);
-        keys.push(KeyRef {
-            arg: at as u32,
-            hash: Key::new(arg).hash,
-        });
-    };
-    match spec.locks {
-        Locks::One(at) if at < args.len() => add(at),
-        Locks::Keys | Locks::Everything => match spec.command.known_keys {
-            Some(known_keys) => drop(known_keys(args, &mut add)),
-            None => drop(spec.for_each_key(args, |at, _| add(at))),
-        },
-        _ => {}
     }
 }
 
@@ -793,190 +645,6 @@ impl<'r, 'e> Round<'r, 'e> {
             self.engine.append(self.lane, &mut self.effects);
         }
     }
-
-    /// Serves clients that wait for keys that have changed, until nothing is ready: who is served may change keys, too.
-    #[cold]
-    fn serve_ready(&mut self) {
-        let parked = self.parked.take();
-        // What made the keys ready may have taken long.
-        self.moment.now = self.moment.now.max(unix_ms());
-        while !self.effects.ready.is_empty() {
-            for (database, key) in std::mem::take(&mut self.effects.ready) {
-                self.serve_waiters(database, Key::new(&key));
-            }
-        }
-        self.parked = parked;
-    }
-
-    /// Serves a key's waiters, the oldest first, for as long as there is something for them.
-    fn serve_waiters(&mut self, database: usize, key: Key<'_>) {
-        let keyspace = &self.engine.keyspace;
-        let mut last = 0;
-        loop {
-            let next = (keyspace.lock_one(key.shard())).next_waiter(database, key, last);
-            let Some(number) = next else { return };
-            last = number;
-            // Whoever is not in the list has been served or has gone.
-            if let Some(waiter) = self.engine.blocked.get(number)
-                && !self.serve(&waiter, key)
-            {
-                return;
-            }
-        }
-    }
-
-    /// Runs a waiter's command again, if the key now holds what it waits for. False when there is nothing left for others.
-    fn serve(&mut self, waiter: &Waiter, key: Key<'_>) -> bool {
-        let engine = self.engine;
-        let hashes = waiter.keys.iter().map(|key| key.hash);
-        let mut scope = engine.keyspace.lock_some(hashes);
-        // Whoever has been killed leaves by itself.
-        if !engine.blocked.holds(waiter) || waiter.is_killed() {
-            return true;
-        }
-        let mut db = Db::new(&mut scope, &mut self.notes, waiter.database, self.moment);
-        let kind = db.peek(key).map(|entry| entry.type_name());
-        if !waiter.wants.is_met_by(kind) {
-            // Of a key that is gone only those need to hear who mind.
-            return kind.is_some() || engine.blocked.mind_loss();
-        }
-        let request = Request {
-            args: waiter.args.view(),
-            keys: &waiter.keys,
-            frame: None,
-        };
-        let spec = &engine.commands.all()[waiter.spec];
-        let mut reply = Reply::new();
-        reply.set_resp3(waiter.is_resp3);
-        let mark = reply.mark();
-        let start = self.stopwatch.ticks();
-        self.is_retry = true;
-        self.effects.withheld_from = waiter.client.id;
-        let mut session = waiter.session();
-        let result = self.work(&mut scope, &mut session, request, spec, &mut reply, false);
-        self.is_retry = false;
-        self.effects.withheld_from = 0;
-        if let Err(error) = &result {
-            self.count_failure(spec, error);
-            reply.cut_back(mark);
-            reply.error(&error.line());
-        }
-        self.commit(&mut scope);
-        let waits_on = self.waits_on.take().filter(|_| result.is_ok());
-        if let Some(look_again_at) = waits_on {
-            engine.blocked.set_alarm(waiter, look_again_at);
-        } else {
-            waiter.leave(&mut scope);
-            engine.blocked.remove(waiter);
-            drop(scope);
-            let nanos = self.stopwatch.nanos(start, self.stopwatch.ticks());
-            engine.note_served(self.lane, waiter, nanos);
-            waiter.send(engine, self.lane, &mut reply);
-        }
-        engine.send_withheld(&mut self.effects, &waiter.client);
-        true
-    }
-
-    /// EXEC: runs the queue under all its locks.
-    fn transaction(
-        &mut self,
-        session: &mut Session,
-        request: Request<'_>,
-        spec: &'e Spec,
-        reply: &mut Reply,
-    ) -> Result<(), CommandError> {
-        let Some(transaction) = session.end_transaction() else {
-            let mut nothing = self.engine.keyspace.nothing();
-            return self.work(&mut nothing, session, request, spec, reply, false);
-        };
-        if transaction.is_aborted {
-            self.engine.unwatch_all(session);
-            return Err(CommandError::ExecAbort);
-        }
-        let keyspace = &self.engine.keyspace;
-        let watched: Vec<u64> = session
-            .watch
-            .iter()
-            .flat_map(|watch| watch.keys.keys())
-            .map(|watched| Key::new(&watched.key).hash)
-            .collect();
-        if transaction.needs_everything(self.engine) {
-            self.passage = None;
-            let Some(alone) = keyspace.gate().alone_unless_stuck() else {
-                return Err(self.busy_error());
-            };
-            let mut scope = keyspace.everything(&alone);
-            self.exec(&mut scope, session, &transaction, reply);
-            drop(scope);
-            self.engine.unwatch_all(session);
-            drop(alone);
-            self.passage = keyspace.gate().pass_unless_stuck(self.lane);
-            self.note_changes();
-        } else {
-            let mut scope = keyspace.lock_some(transaction.hashes().chain(watched));
-            self.exec(&mut scope, session, &transaction, reply);
-        }
-        self.engine.unwatch_all(session);
-        Ok(())
-    }
-
-    fn exec(
-        &mut self,
-        scope: &mut Scope<'e>,
-        session: &mut Session,
-        transaction: &Transaction,
-        reply: &mut Reply,
-    ) {
-        if session.is_watch_broken() || has_lost_watched(scope, session, self.moment.now) {
-            return reply.null_array();
-        }
-        let stats = &self.engine.stats.lanes[self.lane];
-        let mut timer = Timer::start(stats, self.stopwatch, self.wishes, self.stopwatch.ticks());
-        reply.array(transaction.commands.len());
-        for (index, queued) in transaction.commands.iter().enumerate() {
-            let spec = &self.engine.commands.all()[queued.spec];
-            let request = Request {
-                args: queued.args.view(),
-                keys: &queued.keys,
-                frame: None,
-            };
-            if let Some(notable) = timer.begins(Some(spec), index) {
-                self.note_slow_queued(session, transaction, &notable);
-            }
-            let (mark, replied) = (reply.mark(), reply.len());
-            if let Err(error) = self.work(scope, session, request, spec, reply, true) {
-                self.count_failure(spec, &error);
-                reply.cut_back(mark);
-                reply.error(&error.line());
-            }
-            reply.set_resp3(session.is_resp3);
-            timer.ends(true);
-            let sizes = (request.args.bytes(), reply.len() - replied);
-            if sizes.0 >= self.wishes.request || sizes.1 >= self.wishes.reply {
-                self.note_large(session, Some(spec), request.args, sizes);
-            }
-        }
-        if let Some(notable) = timer.finish(transaction.commands.len()) {
-            self.note_slow_queued(session, transaction, &notable);
-        }
-        self.commit(scope);
-    }
-
-    /// Remembers a run of commands of a transaction that took long, by the one that came with most.
-    #[cold]
-    fn note_slow_queued(
-        &self,
-        session: &Session,
-        transaction: &Transaction,
-        notable: &Notable<'e>,
-    ) {
-        let run = &transaction.commands[notable.run.clone()];
-        if let Some(queued) = run.iter().max_by_key(|queued| queued.args.view().bytes()) {
-            let Notable { spec, nanos, .. } = *notable;
-            let (client, args) = (&session.client, queued.args.view());
-            self.engine.note_slow(client, spec, nanos, args);
-        }
-    }
 }
 
 /// After a command: what CLIENT CACHING said concerned it, and no other, but for a whole transaction. Other commands about
@@ -989,14 +657,6 @@ fn note_end_of_caching(session: &mut Session, spec: Option<&Spec>) {
         session.set(state::CACHING, false);
         session.note_tracking();
     }
-}
-
-/// Whether a key that was there when it was watched has expired since, which no command did.
-fn has_lost_watched(scope: &mut Scope<'_>, session: &Session, now: i64) -> bool {
-    let mut keys = session.watch.iter().flat_map(|watch| &watch.keys);
-    keys.any(|(watched, existed)| {
-        *existed && !scope.is_alive(watched.database, Key::new(&watched.key), now)
-    })
 }
 
 impl Engine {

@@ -1,0 +1,118 @@
+//! Before a batch runs: its commands are looked up, its keys hashed, and what they will need is brought into the cache.
+
+use super::{Lane, Prepared, UNKNOWN};
+use crate::engine::Engine;
+use crate::engine::call::KeyRef;
+use crate::engine::session::Session;
+use crate::engine::table::{Locks, Spec};
+use crate::keyspace::{Key, pin};
+use crate::resp::args::Args;
+use crate::resp::parser::Batch;
+
+/// Batches smaller than this gain nothing from prefetching: the keys would be needed before they arrive.
+const PREFETCH_FROM: usize = 3;
+
+impl Engine {
+    /// Looks up the commands of a batch and hashes their keys; brings what they will need into the cache. True when one of
+    /// them runs a script, so that [`Engine::run_batch`] may take long: it should be run where it can be put aside.
+    pub fn prepare(
+        &self,
+        lane: &mut Lane,
+        session: &Session,
+        buffer: &[u8],
+        batch: &Batch,
+    ) -> bool {
+        let transaction = session.transaction.as_ref();
+        let mut runs_script = transaction.is_some_and(|queue| queue.runs_script);
+        let Lane { prepared, keys, .. } = lane;
+        prepared.clear();
+        keys.clear();
+        let mut last: Option<(&[u8], &Spec)> = None;
+        for command in &batch.commands {
+            let args = batch.args(buffer, command);
+            let spec = match last {
+                // Pipelines mostly repeat one command.
+                Some((name, spec)) if is_same(name, args.at(0)) => Some(spec),
+                _ => self.commands.resolve(args),
+            };
+            last = spec
+                .filter(|spec| spec.parent.is_none() && spec.subcommands.is_empty())
+                .map(|spec| (args.at(0), spec));
+            let first_key = keys.len() as u32;
+            if let Some(spec) = spec {
+                runs_script |= spec.runs_script();
+                collect_keys(spec, args, keys);
+            }
+            let spec = spec.map_or(UNKNOWN, |spec| spec.id as u32);
+            prepared.push(Prepared {
+                spec,
+                first_key,
+                keys: keys.len() as u32 - first_key,
+            });
+        }
+        if keys.len() >= PREFETCH_FROM {
+            self.prefetch(session.database, keys);
+        }
+        runs_script
+    }
+
+    /// First all buckets, then all entries, so that the second look finds the first's lines there.
+    fn prefetch(&self, database: usize, keys: &[KeyRef]) {
+        let pin = pin();
+        for key in keys {
+            self.keyspace.prefetch_shard(key.hash);
+            if let Some((hint, bits)) = self.keyspace.hint_of(database, key.hash) {
+                hint.prefetch_bucket(bits, &pin);
+            }
+        }
+        for key in keys {
+            if let Some((hint, bits)) = self.keyspace.hint_of(database, key.hash) {
+                hint.prefetch_entry(bits, &pin);
+            }
+        }
+    }
+}
+
+/// Whether two names are the same: without a call for short ones, as most are.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    match one.len() {
+        2..=3 => {
+            one.first_chunk::<2>() == other.first_chunk()
+                && one.last_chunk::<2>() == other.last_chunk()
+        }
+        4..=8 => {
+            one.first_chunk::<4>() == other.first_chunk()
+                && one.last_chunk::<4>() == other.last_chunk()
+        }
+        _ => one == other,
+    }
+}
+
+/// Whether a call of a command that may touch any key touches only those that it names.
+pub(super) fn knows_its_keys(spec: &Spec, args: Args<'_>) -> bool {
+    let known_keys = spec.command.known_keys;
+    known_keys.is_some_and(|known_keys| known_keys(args, &mut |_| {}))
+}
+
+#[inline]
+pub(in crate::engine) fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
+    let mut add = |at: usize| {
+        let arg = args.at(at);
+        keys.push(KeyRef {
+            arg: at as u32,
+            hash: Key::new(arg).hash,
+        });
+    };
+    match spec.locks {
+        Locks::One(at) if at < args.len() => add(at),
+        Locks::Keys | Locks::Everything => match spec.command.known_keys {
+            Some(known_keys) => drop(known_keys(args, &mut add)),
+            None => drop(spec.for_each_key(args, |at, _| add(at))),
+        },
+        _ => {}
+    }
+}
