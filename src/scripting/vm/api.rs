@@ -166,8 +166,20 @@ unsafe fn gather(state: *mut lua_State, run: *mut Run<'_>) -> Result<(), &'stati
         request.clear();
         for index in 1..=count {
             match ffi::lua_type(state, index) {
-                ffi::LUA_TSTRING => request.push(bytes_at(state, index).unwrap_or_default()),
-                ffi::LUA_TNUMBER => push_number(request, ffi::lua_tonumber(state, index)),
+                ffi::LUA_TSTRING => {
+                    let text = bytes_at(state, index).unwrap_or_default();
+                    // One string named many times is small for Lua, but not for us.
+                    if !request.has_room_for(text.len()) {
+                        return Err(b"Lua redis lib command arguments are too long");
+                    }
+                    request.push(text);
+                }
+                ffi::LUA_TNUMBER => {
+                    if !request.has_room_for(LONGEST_NUMBER) {
+                        return Err(b"Lua redis lib command arguments are too long");
+                    }
+                    push_number(request, ffi::lua_tonumber(state, index));
+                }
                 _ => {
                     return Err(b"Lua redis lib command arguments must be strings or integers");
                 }
@@ -177,6 +189,9 @@ unsafe fn gather(state: *mut lua_State, run: *mut Run<'_>) -> Result<(), &'stati
         Ok(())
     }
 }
+
+/// Bytes of the longest number, with room to spare.
+const LONGEST_NUMBER: usize = 512;
 
 fn push_number(request: &mut crate::resp::args::OwnedArgs, number: f64) {
     /// Up to here a double holds every whole number.
