@@ -76,6 +76,12 @@ impl Lane {
             clock: WallClock::default(),
         }
     }
+
+    /// Forgets what a command left behind that failed unexpectedly.
+    pub fn recover(&mut self) {
+        self.effects = Effects::default();
+        self.notes = Notes::default();
+    }
 }
 
 /// What stays the same for all commands of a batch.
@@ -87,8 +93,8 @@ struct Round<'r, 'e> {
     moment: Moment,
     lane: usize,
     passage: Option<Passage<'e>>,
-    effects: Effects,
-    notes: Notes,
+    effects: &'r mut Effects,
+    notes: &'r mut Notes,
     parked: Option<Box<dyn Parked>>,
     /// What clients want to hear of all commands.
     watches: u32,
@@ -107,6 +113,14 @@ struct Round<'r, 'e> {
 struct Input<'r> {
     buffer: &'r [u8],
     batch: &'r Batch,
+}
+
+/// The commands of a batch from one on, with what is known of them.
+struct Commands<'r> {
+    input: Input<'r>,
+    prepared: &'r [Prepared],
+    keys: &'r [KeyRef],
+    first: usize,
 }
 
 /// One command about to run.
@@ -160,18 +174,27 @@ impl Engine {
     ) -> BatchEnd {
         // The time is taken inside the gate: what was waited for there belongs to the past.
         let passage = self.keyspace.gate().pass_unless_stuck(lane.index);
-        let start = lane.stopwatch.ticks();
-        let now = lane.clock.unix_ms(&lane.stopwatch, start);
+        let Lane {
+            prepared,
+            keys,
+            effects,
+            notes,
+            stopwatch,
+            clock,
+            ..
+        } = lane;
+        let start = stopwatch.ticks();
+        let now = clock.unix_ms(stopwatch, start);
         let mut round = Round {
             engine: self,
             config,
             wishes: Wishes::of(config),
-            stopwatch: &lane.stopwatch,
+            stopwatch,
             moment: self.moment(config, session, now),
             lane: lane.index,
             passage,
-            effects: std::mem::take(&mut lane.effects),
-            notes: std::mem::take(&mut lane.notes),
+            effects,
+            notes,
             parked: None,
             watches: 0,
             is_outdated: false,
@@ -187,30 +210,35 @@ impl Engine {
         round.effects.listens = self.listens(config);
         reply.set_resp3(session.is_resp3);
         let stats = &self.stats.lanes[lane.index];
-        let timer = Timer::start(stats, &lane.stopwatch, round.wishes, start);
-        let end = self.run_prepared(&mut round, (lane, timer), session, input, first, reply);
+        let timer = Timer::start(stats, stopwatch, round.wishes, start);
+        let commands = Commands {
+            input,
+            prepared,
+            keys,
+            first,
+        };
+        let end = self.run_prepared(&mut round, timer, session, commands, reply);
         if round.effects.has_broadcasts() && round.passage.is_some() {
-            self.send_broadcasts(&mut round.effects);
+            self.send_broadcasts(round.effects);
         }
         drop(round.passage.take());
-        let stats = &self.stats.lanes[lane.index];
         stats.hits.add(std::mem::take(&mut round.notes.hits));
         stats.misses.add(std::mem::take(&mut round.notes.misses));
-        (lane.effects, lane.notes) = (round.effects, round.notes);
         end
     }
 
     fn run_prepared<'e>(
         &'e self,
         round: &mut Round<'_, 'e>,
-        (lane, mut timer): (&Lane, Timer<'e, '_>),
+        mut timer: Timer<'e, '_>,
         session: &mut Session,
-        input: Input<'_>,
-        first: usize,
+        commands: Commands<'_>,
         reply: &mut Reply,
     ) -> BatchEnd {
+        let Commands { input, keys, .. } = commands;
         let Input { buffer, batch } = input;
-        let commands = batch.commands.iter().zip(&lane.prepared).enumerate();
+        let first = commands.first;
+        let commands = batch.commands.iter().zip(commands.prepared).enumerate();
         let mut end = BatchEnd {
             done: batch.commands.len(),
             flow: Flow::Continue,
@@ -218,7 +246,7 @@ impl Engine {
         for (index, (command, prepared)) in commands.skip(first) {
             let request = Request {
                 args: batch.args(buffer, command),
-                keys: &lane.keys[prepared.first_key as usize..][..prepared.keys as usize],
+                keys: &keys[prepared.first_key as usize..][..prepared.keys as usize],
                 frame: command
                     .is_frame
                     .then(|| &buffer[command.start as usize..command.end as usize]),
@@ -304,6 +332,7 @@ impl Engine {
         let config = self.config.load();
         let mut keys = Vec::new();
         collect_keys(spec, args, &mut keys);
+        let (mut effects, mut notes) = (Effects::default(), Notes::default());
         let mut round = Round {
             engine: self,
             config: &config,
@@ -315,8 +344,8 @@ impl Engine {
             },
             lane: lane.index,
             passage: Some(self.keyspace.gate().pass(lane.index)),
-            effects: Effects::default(),
-            notes: Notes::default(),
+            effects: &mut effects,
+            notes: &mut notes,
             parked: None,
             watches: 0,
             is_outdated: false,
@@ -593,9 +622,9 @@ impl<'r, 'e> Round<'r, 'e> {
             spec,
             args: request.args,
             keys: request.keys,
-            db: Db::new(scope, &mut self.notes, database, self.moment),
+            db: Db::new(scope, self.notes, database, self.moment),
             reply,
-            effects: &mut self.effects,
+            effects: self.effects,
             is_nested,
             is_retry: self.is_retry,
             parked: None,
@@ -614,7 +643,7 @@ impl<'r, 'e> Round<'r, 'e> {
         call.note_run(self.watches);
         if !self.notes.expired.is_empty() {
             self.engine
-                .tell_expired(self.lane, &mut self.notes, &mut self.effects);
+                .tell_expired(self.lane, self.notes, self.effects);
         }
         self.count_dirty();
         if self.engine.journal.is_open() {
@@ -642,7 +671,7 @@ impl<'r, 'e> Round<'r, 'e> {
     #[inline]
     fn commit(&mut self, _scope: &mut Scope<'e>) {
         if self.engine.journal.is_open() {
-            self.engine.append(self.lane, &mut self.effects);
+            self.engine.append(self.lane, self.effects);
         }
     }
 }

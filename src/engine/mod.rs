@@ -16,6 +16,7 @@ pub mod event;
 mod field_expiry;
 mod mailbox;
 mod monitor;
+mod names;
 mod parked;
 mod pause;
 mod script;

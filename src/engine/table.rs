@@ -1,12 +1,9 @@
 //! The command table: every declared command with what follows from its declaration, found by name.
 
-use std::hash::BuildHasher;
-
-use hashbrown::HashTable;
-
 use super::Engine;
 use super::categories::key_range;
 use super::command::{Begin, Command, Find, Group, KeySpec, flags};
+use super::names::{MAX_NAME, Names};
 use super::syntax;
 use crate::resp::args::Args;
 
@@ -166,26 +163,16 @@ fn for_each_key_of(spec: &KeySpec, args: Args<'_>, mut show: impl FnMut(usize)) 
 /// All commands.
 pub struct CommandTable {
     specs: Vec<Spec>,
-    names: HashTable<Name>,
-    hasher: foldhash::fast::FixedState,
+    /// What commands are called by, which `rename-command` may have changed.
+    names: Names,
 }
-
-/// What a command is called by, which `rename-command` may have changed.
-struct Name {
-    text: String,
-    id: usize,
-}
-
-/// Longest name that is looked up; anything longer is unknown.
-const MAX_NAME: usize = 64;
 
 impl CommandTable {
     /// Builds the table from the families' lists. Names must be unique.
     pub fn new(families: &[&'static [Command]]) -> Self {
         let mut table = Self {
             specs: Vec::new(),
-            names: HashTable::new(),
-            hasher: Default::default(),
+            names: Names::default(),
         };
         for command in families.iter().flat_map(|family| family.iter()) {
             let parent = table.add(command, None);
@@ -217,32 +204,23 @@ impl CommandTable {
             subcommands: Vec::new(),
             name: name.clone(),
         });
-        self.call(name, id);
+        self.names.insert(&name, id);
         id
-    }
-
-    /// Lets a command be called by a name that no other has.
-    fn call(&mut self, text: String, id: usize) {
-        let hash = |name: &Name| self.hasher.hash_one(name.text.as_bytes());
-        let name = Name { text, id };
-        self.names.insert_unique(hash(&name), name, hash);
     }
 
     /// Has a command called by another name, or by none if that is empty. The error says why it cannot be.
     pub fn rename(&mut self, old: &str, new: &str) -> Result<(), &'static str> {
-        let (old, new) = (old.to_ascii_lowercase(), new.to_ascii_lowercase());
         if new.len() > MAX_NAME {
             return Err("Target command name is too long");
         }
-        if new != old && self.find(new.as_bytes()).is_some() {
+        if !new.eq_ignore_ascii_case(old) && self.find(new.as_bytes()).is_some() {
             return Err("Target command name already exists");
         }
-        let hash = self.hasher.hash_one(old.as_bytes());
-        let found = self.names.find_entry(hash, |name| name.text == old);
-        let known = found.map_err(|_| "No such command in rename-command")?;
-        let (name, _) = known.remove();
+        let Some(id) = self.names.remove(old) else {
+            return Err("No such command in rename-command");
+        };
         if !new.is_empty() {
-            self.call(new, name.id);
+            self.names.insert(new, id);
         }
         Ok(())
     }
@@ -253,15 +231,9 @@ impl CommandTable {
     }
 
     /// Finds a command by its full name in any case (`get`, `CONFIG|GET`).
+    #[inline]
     pub fn find(&self, name: &[u8]) -> Option<&Spec> {
-        let mut lower = [0; MAX_NAME];
-        let lower = lower.get_mut(..name.len())?;
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        let found = self.names.find(self.hasher.hash_one(&*lower), |name| {
-            name.text.as_bytes() == lower
-        });
-        found.map(|name| &self.specs[name.id])
+        self.names.find(name).map(|id| &self.specs[id])
     }
 
     /// Finds the command that some arguments call: of a container its subcommand, or itself where no word follows.

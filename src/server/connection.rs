@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
@@ -94,6 +94,8 @@ pub(super) struct Connection {
     stream: Stream,
     session: Session,
     signals: Arc<Signals>,
+    /// What `signals` wakes the task by: nearly always the same, which is seen without a lock.
+    waker: Option<Waker>,
     parser: Parser,
     /// An unfinished command, and whatever came behind a parked one.
     pending: BytesMut,
@@ -127,6 +129,7 @@ impl Connection {
             stream,
             session,
             signals,
+            waker: None,
             parser: Parser::default(),
             pending: BytesMut::new(),
             unread: Vec::new(),
@@ -169,7 +172,11 @@ impl Connection {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.signals.set_waker(context.waker());
+        let waker = context.waker();
+        if !(self.waker.as_ref()).is_some_and(|known| known.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+            self.signals.set_waker(waker.clone());
+        }
         if self.suspended.is_some() && !self.go_on(context)? {
             return Poll::Pending;
         }
@@ -472,7 +479,7 @@ impl Connection {
     fn end_batch(
         &mut self,
         input: &[u8],
-        lane: &Lane,
+        lane: &mut Lane,
         batch: &Batch,
         reply: &mut Reply,
         end: usize,
@@ -484,6 +491,7 @@ impl Connection {
                 client = self.session.client.id,
                 "A command failed unexpectedly; its client is closed"
             );
+            lane.recover();
             reply.clear();
             reply.error(b"ERR internal error, see the server's log");
             self.is_ending = true;

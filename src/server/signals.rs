@@ -60,15 +60,8 @@ impl Signals {
     }
 
     /// Remembers how to wake the task.
-    pub fn set_waker(&self, waker: &Waker) {
-        let mut inbox = self.inbox.lock();
-        if inbox
-            .waker
-            .as_ref()
-            .is_none_or(|known| !known.will_wake(waker))
-        {
-            inbox.waker = Some(waker.clone());
-        }
+    pub fn set_waker(&self, waker: Waker) {
+        self.inbox.lock().waker = Some(waker);
     }
 
     /// Puts something in and wakes the task.

@@ -26,6 +26,7 @@ impl Engine {
         let mut effects = Effects::default();
         effects.listens = self.listens(&config);
         effects.ready = ready;
+        let mut notes = Notes::default();
         let mut round = Round {
             engine: self,
             config: &config,
@@ -40,8 +41,8 @@ impl Engine {
             },
             lane: lane.index,
             passage: Some(passage),
-            effects,
-            notes: Notes::default(),
+            effects: &mut effects,
+            notes: &mut notes,
             parked: None,
             watches: self.watches(),
             is_outdated: false,
@@ -99,7 +100,7 @@ impl Round<'_, '_> {
         if !engine.blocked.holds(waiter) || waiter.is_killed() {
             return true;
         }
-        let mut db = Db::new(&mut scope, &mut self.notes, waiter.database, self.moment);
+        let mut db = Db::new(&mut scope, self.notes, waiter.database, self.moment);
         let kind = db.peek(key).map(|entry| entry.type_name());
         if !waiter.wants.is_met_by(kind) {
             // Of a key that is gone only those need to hear who mind.
@@ -138,7 +139,7 @@ impl Round<'_, '_> {
             engine.note_served(self.lane, waiter, nanos);
             waiter.send(engine, self.lane, &mut reply);
         }
-        engine.send_withheld(&mut self.effects, &waiter.client);
+        engine.send_withheld(self.effects, &waiter.client);
         true
     }
 }
