@@ -169,19 +169,19 @@ pub const COMMANDS: &[Command] = &[
         .flags(READONLY)
         .tips(&["nondeterministic_output"])
         .docs("6.2.0", "O(N*log(M)), N being the members given and M those of the set", "Gives members by chance."),
-    command("ZUNION", "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]", combine::zunion)
+    command("ZUNION", "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>] [WITHSCORES]", combine::zunion)
         .keys(INPUTS)
         .flags(READONLY | MOVABLE_KEYS)
         .docs("6.2.0", "O(N)+O(M*log(M)), N being the members of all inputs and M those of the result", "Gives the members that are in any of the inputs."),
-    command("ZUNIONSTORE", "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]", combine::zunionstore)
+    command("ZUNIONSTORE", "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>]", combine::zunionstore)
         .keys(STORED_FROM_INPUTS)
         .flags(WRITE | DENYOOM | MOVABLE_KEYS)
         .docs("2.0.0", "O(N)+O(M*log(M)), N being the members of all inputs and M those of the result", "Stores the members that are in any of the inputs."),
-    command("ZINTER", "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]", combine::zinter)
+    command("ZINTER", "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>] [WITHSCORES]", combine::zinter)
         .keys(INPUTS)
         .flags(READONLY | MOVABLE_KEYS)
         .docs("6.2.0", "O(N*K)+O(M*log(M)), N being the members of the smallest of K inputs and M those of the result", "Gives the members that are in all of the inputs."),
-    command("ZINTERSTORE", "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]", combine::zinterstore)
+    command("ZINTERSTORE", "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>]", combine::zinterstore)
         .keys(STORED_FROM_INPUTS)
         .flags(WRITE | DENYOOM | MOVABLE_KEYS)
         .docs("2.0.0", "O(N*K)+O(M*log(M)), N being the members of the smallest of K inputs and M those of the result", "Stores the members that are in all of the inputs."),
