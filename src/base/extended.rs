@@ -3,6 +3,8 @@
 //!
 //! Texts are read exactly, with integers as long as it takes, and rounded once, to nearest, ties to even.
 
+use std::cmp::Ordering;
+
 use super::big::Big;
 
 /// The exponent below which nothing is finer: values under 2^-16382 lose digits (subnormal numbers).
@@ -93,6 +95,26 @@ impl Extended {
 
     fn is_zero(self) -> bool {
         self.mantissa == 0 && !self.is_infinite()
+    }
+
+    /// The number with the other sign.
+    pub fn negated(self) -> Self {
+        Self {
+            is_negative: !self.is_negative,
+            ..self
+        }
+    }
+
+    /// Which of two is greater. Both zeros are the same.
+    pub fn compare(self, other: Self) -> Ordering {
+        let magnitude = |number: Self| (number.exponent, number.mantissa);
+        let is_below = |number: Self| number.is_negative && !number.is_zero();
+        match (is_below(self), is_below(other)) {
+            (false, false) => magnitude(self).cmp(&magnitude(other)),
+            (true, true) => magnitude(other).cmp(&magnitude(self)),
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+        }
     }
 
     /// The sum; `None` when it is infinite or no number.
@@ -365,6 +387,28 @@ mod tests {
 
     fn sum(one: &str, other: &str) -> String {
         printed(read(one).plus(read(other)).expect("a finite sum"))
+    }
+
+    #[test]
+    fn numbers_are_in_order() {
+        let ascending = [
+            "-inf", "-1e4000", "-2.5", "-2", "-1e-4940", "0", "1e-4940", "0.1", "2", "3", "1e4000",
+            "inf",
+        ];
+        for (at, one) in ascending.iter().enumerate() {
+            for (other_at, other) in ascending.iter().enumerate() {
+                assert_eq!(
+                    read(one).compare(read(other)),
+                    at.cmp(&other_at),
+                    "{one} and {other}"
+                );
+                assert_eq!(
+                    read(one).negated().compare(read(other).negated()),
+                    other_at.cmp(&at)
+                );
+            }
+        }
+        assert_eq!(read("-0").compare(read("0")), Ordering::Equal);
     }
 
     #[test]

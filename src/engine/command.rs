@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::call::Call;
+use super::dispatch::Elements;
 use super::error::CommandError;
 use crate::resp::args::Args;
 
@@ -305,6 +306,8 @@ pub struct Command {
     pub key_flags: Option<KeyFlagsOf>,
     /// Its keys, where specifications cannot tell them but some calls can.
     pub known_keys: Option<KnownKeys>,
+    /// Where it names elements of its key's value, if it does and there may be many.
+    pub elements: Option<Elements>,
     /// Its arguments that logs and MONITOR must not show, where it has any.
     pub secrets: Option<Secrets>,
     /// See [`flags`].
@@ -343,6 +346,7 @@ impl Command {
             keys: &[],
             key_flags: None,
             known_keys: None,
+            elements: None,
             secrets: None,
             flags: 0,
             may_write: None,

@@ -1,10 +1,12 @@
 //! From parsed commands to replies: resolve and prefetch a batch, then check, lock, run and commit one by one.
 
+mod ahead;
 mod busy;
 mod exec;
 mod prepare;
 mod serve;
 
+pub(super) use ahead::Elements;
 pub(super) use prepare::collect_keys;
 use prepare::knows_its_keys;
 
@@ -243,6 +245,7 @@ impl Engine {
             done: batch.commands.len(),
             flow: Flow::Continue,
         };
+        let mut ahead = first;
         for (index, (command, prepared)) in commands.skip(first) {
             let request = Request {
                 args: batch.args(buffer, command),
@@ -255,6 +258,14 @@ impl Engine {
             if index > 0 && self.has_earlier_mail(session, spec) {
                 (end.done, end.flow) = (index, Flow::Mail);
                 break;
+            }
+            if index >= ahead
+                && let Some(spec) = spec
+                && let Some(elements) = spec.command.elements
+                && round.passage.is_some()
+            {
+                let named = (spec, elements);
+                ahead = self.look_ahead(lane, session.database, input, index, named);
             }
             if let Some(notable) = timer.begins(spec, index) {
                 round.note_slow_run(session, input, &notable);

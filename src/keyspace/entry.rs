@@ -522,6 +522,12 @@ impl<'a> EntryMut<'a> {
         self.view
     }
 
+    /// The entry to be read, for as long as it could have been changed.
+    #[inline]
+    pub fn into_view(self) -> EntryRef<'a> {
+        self.view
+    }
+
     /// The value, to be changed without changing its length.
     pub fn value(self) -> ValueMut<'a> {
         let (header, shape) = (self.view.header(), self.view.shape());
@@ -554,8 +560,10 @@ impl<'a> EntryMut<'a> {
     /// Marks a string as changed in place.
     pub fn set_raw(&mut self) {
         let mut header = self.view.header();
-        header.flags |= FLAG_RAW;
-        self.write(header);
+        if header.flags & FLAG_RAW == 0 {
+            header.flags |= FLAG_RAW;
+            self.write(header);
+        }
     }
 
     /// Moves the expiry where the entry has one; false when it has none, and needs a new entry.

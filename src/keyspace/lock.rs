@@ -180,6 +180,21 @@ impl Keyspace {
         }
     }
 
+    /// Locks one shard unless another thread holds it.
+    #[inline]
+    pub(super) fn try_lock_one(&self, shard: usize) -> Option<Scope<'_>> {
+        let held = Held {
+            index: shard,
+            shard: self.shards[shard].try_lock()?,
+        };
+        Some(Scope {
+            keyspace: self,
+            first: Some(held),
+            others: None,
+            is_everything: false,
+        })
+    }
+
     /// Locks the shards of several keys.
     pub fn lock_some(&self, hashes: impl Iterator<Item = u64>) -> Scope<'_> {
         let mut shards: SmallVec<[usize; 16]> = hashes.map(shard_of).collect();

@@ -3,6 +3,7 @@
 //! Knows nothing of commands, replies, clients and files.
 
 mod access;
+mod ahead;
 mod audience;
 mod db;
 mod entry;
@@ -19,6 +20,7 @@ mod text;
 mod typed;
 
 pub use access::AccessClock;
+pub use ahead::AHEAD;
 pub use audience::{Readers, Touched, WatchFlag};
 pub use db::{Db, Expiry, Lost, Moment, Notes};
 pub use entry::{Entry, EntryMut, EntryRef, MAX_INLINE, Value, ValueMut, ValueRef};

@@ -13,8 +13,8 @@ use crate::structures::{Object, text};
 pub enum Before {
     /// There was no such key.
     Missing,
-    /// It was a string.
-    String,
+    /// It was a string of so many bytes.
+    String(usize),
     /// It is of another type, and was left alone.
     OtherType,
 }
@@ -35,21 +35,53 @@ impl Db<'_, '_> {
             self.insert(key, changed_in_place(key, text, None, access));
             return Before::Missing;
         };
+        self.edit_found(key, place, len, change)
+    }
+
+    /// [`Db::edit_string`] that marks the string as used.
+    pub fn use_and_edit_string(
+        &mut self,
+        key: Key<'_>,
+        len: usize,
+        change: impl FnOnce(&mut [u8]),
+    ) -> Before {
+        let Some(place) = self.find(key) else {
+            return self.edit_string(key, len, change);
+        };
+        let access = self.access_clock();
         let mut entry = self.table_to_change(key).element_mut(place);
+        let field = entry.view().access();
+        entry.set_access(access.touched(field));
+        self.edit_found(key, place, len, change)
+    }
+
+    fn edit_found(
+        &mut self,
+        key: Key<'_>,
+        place: Place,
+        len: usize,
+        change: impl FnOnce(&mut [u8]),
+    ) -> Before {
+        let mut entry = self.table_to_change(key).element_mut(place);
+        let before = match entry.view().value() {
+            ValueRef::Inline(text) => text.len(),
+            ValueRef::Int(number) => itoa::Buffer::new().format(number).len(),
+            ValueRef::Object(_) => return edit_long(entry, len, change),
+        };
         if entry.lengthen(len) {
             entry.set_raw();
             if let ValueMut::Inline(text) = entry.value() {
                 change(text);
             }
-            return Before::String;
+            return Before::String(before);
         }
         let text = match entry.view().value() {
             ValueRef::Int(number) => longer(itoa::Buffer::new().format(number).as_bytes(), len),
             ValueRef::Inline(text) => longer(text, len),
-            ValueRef::Object(_) => return edit_long(entry, len, change),
+            ValueRef::Object(_) => return Before::OtherType,
         };
         self.put_changed(key, place, text, change);
-        Before::String
+        Before::String(before)
     }
 
     /// Stores a string as one that was made in place: no number, however it looks. The key expires no more. True when it is
@@ -95,8 +127,9 @@ fn edit_long(entry: EntryMut<'_>, len: usize, change: impl FnOnce(&mut [u8])) ->
     if let ValueMut::Object(object) = entry.value()
         && let Some(bytes) = object.as_string_mut()
     {
+        let before = bytes.len();
         text::edit(bytes, len, change);
-        return Before::String;
+        return Before::String(before);
     }
     Before::OtherType
 }
@@ -166,11 +199,11 @@ mod tests {
             for (start, text) in edits {
                 // Mostly near the end, where strings grow.
                 let start = if start < 15_000 { model.len() - model.len().min(start % 3) } else { start };
-                let end = start + text.len();
+                let (len, end) = (model.len(), start + text.len());
                 model.resize(model.len().max(end), 0);
                 model[start..end].copy_from_slice(text.as_bytes());
                 let before = db.edit_string(key, end, |bytes| bytes[start..end].copy_from_slice(text.as_bytes()));
-                prop_assert_eq!(before, Before::String);
+                prop_assert_eq!(before, Before::String(len));
                 prop_assert_eq!(&bytes_under(&mut db, key), &model);
                 let entry = db.peek(key).expect("the key is there");
                 prop_assert_eq!(entry.expires_at(), expires_at);

@@ -132,6 +132,28 @@ impl<'a> ObjectRef<'a> {
         }
     }
 
+    /// Whether it is worth the trouble to [bring](ObjectRef::prefetch) elements into the cache: small values come as a whole.
+    #[inline]
+    pub fn is_spread_out(self) -> bool {
+        match self {
+            Self::Hash(hash) => matches!(hash, hash::View::Table(_)),
+            Self::Set(set) => matches!(set, set::View::Table(_)),
+            Self::SortedSet(sorted_set) => sorted_set.is_indexed(),
+            _ => false,
+        }
+    }
+
+    /// Brings what finding elements will look at into the cache; they are given by the [hashes](crate::base::hash::hash) of
+    /// their names.
+    pub fn prefetch(self, hashes: &[u64]) {
+        match self {
+            Self::Hash(hash::View::Table(fields)) => fields.prefetch(hashes),
+            Self::Set(set::View::Table(members)) => members.prefetch(hashes),
+            Self::SortedSet(sorted_set) => sorted_set.prefetch(hashes),
+            _ => {}
+        }
+    }
+
     /// The deadline before which no part of the value goes; `None` when none does.
     pub fn next_deadline(self) -> Option<u32> {
         match self {

@@ -199,6 +199,14 @@ fn several_become_one() {
         ("ZUNION 2 a s WITHSCORES", bulks("w 1 x 1 y 3")),
         ("ZINTER 2 a b WEIGHTS 2 0.5 WITHSCORES", bulks("y 9")),
         ("ZINTER 2 a b AGGREGATE MAX WITHSCORES", bulks("y 10")),
+        (
+            "ZUNION 2 a b AGGREGATE COUNT WITHSCORES",
+            bulks("x 1 z 1 y 2"),
+        ),
+        (
+            "ZINTER 2 a b WEIGHTS 2 0.5 AGGREGATE COUNT WITHSCORES",
+            bulks("y 2.5"),
+        ),
         ("ZDIFF 2 a s", bulks("x")),
         ("ZINTERCARD 2 a b LIMIT 5", integer(1)),
         ("ZUNIONSTORE t 2 a b AGGREGATE MIN", integer(3)),

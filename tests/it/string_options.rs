@@ -152,6 +152,88 @@ fn a_time_that_has_passed_deletes() {
     ]);
 }
 
+fn counted(value: i64, applied: i64) -> Reply {
+    array([integer(value), integer(applied)])
+}
+
+#[test]
+fn counters_keep_within_their_bounds() {
+    let wrong_bounds = error("ERR LBOUND can't be greater than UBOUND");
+    rows(&[
+        ("INCREX n", counted(1, 1)),
+        ("INCREX n BYINT -3", counted(-2, -3)),
+        ("INCREX n BYINT 10 UBOUND 7", counted(-2, 0)),
+        ("INCREX n BYINT 10 UBOUND 7 SATURATE", counted(7, 9)),
+        ("INCREX n BYINT -10 LBOUND 0", counted(7, 0)),
+        ("INCREX n BYINT -10 LBOUND 0 SATURATE", counted(0, -7)),
+        ("INCREX new BYINT 5 UBOUND 4", counted(0, 0)),
+        ("EXISTS new", integer(0)),
+        ("SET n 9223372036854775807", ok()),
+        ("INCREX n", counted(i64::MAX, 0)),
+        ("INCREX n SATURATE", counted(i64::MAX, 0)),
+        (
+            "INCREX n BYINT 0 UBOUND -2 SATURATE",
+            error("ERR increment or decrement would overflow"),
+        ),
+        ("INCREX n LBOUND 2 UBOUND 1", wrong_bounds.clone()),
+        ("INCREX n BYFLOAT 1 LBOUND 2 UBOUND 1.5", wrong_bounds),
+        ("INCREX f BYFLOAT 1.5", array([bulk("1.5"), bulk("1.5")])),
+        (
+            "INCREX f BYFLOAT 2 UBOUND 3.25",
+            array([bulk("1.5"), bulk("0")]),
+        ),
+        (
+            "INCREX f BYFLOAT 2 UBOUND 3.25 SATURATE",
+            array([bulk("3.25"), bulk("1.75")]),
+        ),
+        (
+            "INCREX f BYFLOAT -9 LBOUND -1 SATURATE",
+            array([bulk("-1"), bulk("-4.25")]),
+        ),
+        (
+            "INCREX f BYFLOAT inf",
+            error("ERR increment would produce NaN or Infinity"),
+        ),
+        (
+            "INCREX f BYINT 1.5",
+            error("ERR value is not an integer or out of range"),
+        ),
+        ("INCREX n BYINT 1 BYFLOAT 1", error(SYNTAX)),
+        ("INCREX n ENX", error(SYNTAX)),
+        ("INCREX n ENX PERSIST", error(SYNTAX)),
+        ("INCREX n BYINT", error(SYNTAX)),
+        (
+            "INCREX n EX 0",
+            error("ERR invalid expire time in 'increx' command"),
+        ),
+        ("LPUSH list x", integer(1)),
+        (
+            "INCREX list",
+            error("WRONGTYPE Operation against a key holding the wrong kind of value"),
+        ),
+    ]);
+}
+
+#[test]
+fn counters_live_for_as_long_as_they_are_told() {
+    rows(&[
+        ("INCREX n EX 100 ENX", counted(1, 1)),
+        ("TTL n", integer(100)),
+        ("INCREX n EX 500 ENX", counted(2, 1)),
+        ("TTL n", integer(100)),
+        ("INCREX n", counted(3, 1)),
+        ("TTL n", integer(100)),
+        ("INCREX n UBOUND 3 EX 500", counted(3, 0)),
+        ("TTL n", integer(100)),
+        ("INCREX n EX 500", counted(4, 1)),
+        ("TTL n", integer(500)),
+        ("INCREX n PERSIST", counted(5, 1)),
+        ("TTL n", integer(-1)),
+        ("INCREX n PXAT 1", counted(6, 1)),
+        ("EXISTS n", integer(0)),
+    ]);
+}
+
 #[test]
 fn long_floats_have_the_digits_of_redis() {
     rows(&[

@@ -1,8 +1,9 @@
 //! One bit: SETBIT, GETBIT.
 
 use super::offset;
-use crate::commands::string::{length_to_change, text_of};
+use crate::commands::string::text_of;
 use crate::engine::{Call, CommandError, CommandResult, event};
+use crate::keyspace::Before;
 use crate::structures::bits;
 
 pub(super) fn setbit(call: &mut Call) -> CommandResult {
@@ -17,15 +18,18 @@ pub(super) fn setbit(call: &mut Call) -> CommandResult {
         }
     };
     let key = call.key(0);
-    let before = length_to_change(call, key)?;
     let end = (offset / 8) as usize + 1;
     let mut old = false;
-    call.db
-        .edit_string(key, end, |bytes| old = bits::set(bytes, offset, bit));
-    if before.is_none() {
-        call.created(key);
-    }
-    if old != bit || before.is_none_or(|len| len < end) {
+    let change = |bytes: &mut [u8]| old = bits::set(bytes, offset, bit);
+    let has_grown = match call.db.use_and_edit_string(key, end, change) {
+        Before::Missing => {
+            call.created(key);
+            true
+        }
+        Before::String(len) => len < end,
+        Before::OtherType => return Err(CommandError::WrongType),
+    };
+    if old != bit || has_grown {
         call.changed(key, event::string("setbit"));
     }
     call.reply.integer(i64::from(old));

@@ -26,18 +26,22 @@ const fn command(name: &'static str, syntax: &'static str, handler: Handler) -> 
 /// The family.
 pub const COMMANDS: &[Command] = &[
     command("GEOADD", "key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]", places::geoadd)
+        .elements(4, 3)
         .keys(&[one_key(1, &["RW", "update"])])
         .flags(WRITE | DENYOOM)
         .docs("3.2.0", "O(log(N)) for each member, N being the members of the set", "Adds members with their places, or moves them."),
     command("GEODIST", "key member1 member2 [M | KM | FT | MI]", places::geodist)
+        .elements(2, 1)
         .keys(READ)
         .flags(READONLY)
         .docs("3.2.0", "O(1)", "Tells how far two members are from each other."),
     command("GEOHASH", "key [member [member ...]]", places::geohash)
+        .elements(2, 1)
         .keys(READ)
         .flags(READONLY)
         .docs("3.2.0", "O(1) for each member asked for", "Gives the places of members as geohashes of 11 letters."),
     command("GEOPOS", "key [member [member ...]]", places::geopos)
+        .elements(2, 1)
         .keys(READ)
         .flags(READONLY)
         .docs("3.2.0", "O(1) for each member asked for", "Gives the places of members as longitude and latitude."),

@@ -20,27 +20,33 @@ const ALL: &str = "O(N) in the size of the hash";
 /// The family.
 pub const COMMANDS: &[Command] = &[
     Command::new("HSET", Group::Hash, "key field value [field value ...]", write::hset)
+        .elements(2, 2)
         .keys(CHANGED)
         .flags(WRITE | DENYOOM | FAST)
         .docs("2.0.0", EACH, "Sets fields of a hash, which is made when missing."),
     Command::new("HMSET", Group::Hash, "key field value [field value ...]", write::hmset)
+        .elements(2, 2)
         .keys(CHANGED)
         .flags(WRITE | DENYOOM | FAST)
         .deprecated("4.0.0", "`HSET` with multiple field-value pairs")
         .docs("2.0.0", EACH, "Sets fields of a hash as HSET does, and says no more than OK."),
     Command::new("HSETNX", Group::Hash, "key field value", write::hsetnx)
+        .elements(2, 2)
         .keys(&[one_key(1, &["RW", "insert"])])
         .flags(WRITE | DENYOOM | FAST)
         .docs("2.0.0", "O(1)", "Sets a field of a hash that does not exist yet."),
     Command::new("HDEL", Group::Hash, "key field [field ...]", write::hdel)
+        .elements(2, 1)
         .keys(&[one_key(1, &["RW", "delete"])])
         .flags(WRITE | FAST)
         .docs("2.0.0", EACH, "Removes fields from a hash; an empty hash is deleted."),
     Command::new("HGET", Group::Hash, "key field", read::hget)
+        .elements(2, 1)
         .keys(READ)
         .flags(READONLY | FAST)
         .docs("2.0.0", "O(1)", "Gives the value of a field of a hash."),
     Command::new("HMGET", Group::Hash, "key field [field ...]", read::hmget)
+        .elements(2, 1)
         .keys(READ)
         .flags(READONLY | FAST)
         .docs("2.0.0", EACH, "Gives the values of several fields of a hash."),
@@ -64,10 +70,12 @@ pub const COMMANDS: &[Command] = &[
         .flags(READONLY | FAST)
         .docs("2.0.0", "O(1)", "Tells how many fields a hash has."),
     Command::new("HSTRLEN", Group::Hash, "key field", read::hstrlen)
+        .elements(2, 1)
         .keys(ASKED)
         .flags(READONLY | FAST)
         .docs("3.2.0", "O(1)", "Tells how long the value of a field is."),
     Command::new("HEXISTS", Group::Hash, "key field", read::hexists)
+        .elements(2, 1)
         .keys(ASKED)
         .flags(READONLY | FAST)
         .docs("2.0.0", "O(1)", "Tells whether a hash has a field."),
@@ -77,10 +85,12 @@ pub const COMMANDS: &[Command] = &[
         .tips(RANDOM)
         .docs("2.8.0", "O(1) a call, O(N) for a whole walk", "Walks through the fields of a hash, a few at a call."),
     Command::new("HINCRBY", Group::Hash, "key field increment", increment::hincrby)
+        .elements(2, 2)
         .keys(COUNTED)
         .flags(WRITE | DENYOOM | FAST)
         .docs("2.0.0", "O(1)", "Adds an integer to the one in a field; a missing field counts as 0."),
     Command::new("HINCRBYFLOAT", Group::Hash, "key field increment", increment::hincrbyfloat)
+        .elements(2, 2)
         .keys(COUNTED)
         .flags(WRITE | DENYOOM | FAST)
         .docs("2.6.0", "O(1)", "Adds a floating-point number to the one in a field; a missing field counts as 0."),

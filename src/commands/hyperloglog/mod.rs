@@ -39,7 +39,5 @@ fn to_change<'c>(call: &'c mut Call, key: Key<'_>) -> Result<Option<&'c [u8]>, C
     if matches!(entry.view().value(), ValueRef::Inline(_)) {
         entry.set_raw();
     }
-    // The exclusive view cannot be given away as a shared one.
-    let entry = call.db.peek(key);
-    entry.map(|entry| bytes_of(entry.value())).transpose()
+    bytes_of(entry.into_view().value()).map(Some)
 }

@@ -3,10 +3,12 @@
 use super::{bytes_of, refuse, to_change};
 use crate::engine::{Call, CommandResult, event};
 use crate::keyspace::Key;
-use crate::structures::hyperloglog::{self as hll, Encoding, REGISTERS, Registers, Sighting};
+use crate::structures::hyperloglog::{
+    self as hll, Encoding, Invalid, REGISTERS, Registers, Sighting,
+};
 
 pub(super) fn pfadd(call: &mut Call) -> CommandResult {
-    let key = call.key(0);
+    let (key, most) = (call.key(0), call.config.hll_sparse_max_bytes);
     let elements = call.args.from(2).map(Sighting::of);
     let Some(bytes) = to_change(call, key)? else {
         create(call, key, elements)?;
@@ -14,18 +16,66 @@ pub(super) fn pfadd(call: &mut Call) -> CommandResult {
         call.reply.integer(1);
         return Ok(());
     };
-    let mut new = Vec::new();
-    for element in elements {
-        if hll::would_change(bytes, element).map_err(refuse)? {
-            new.push(element);
+    let len = bytes.len();
+    let changes = match with_elements(bytes, elements, most).map_err(refuse)? {
+        Changes::None => false,
+        Changes::InPlace(new) => {
+            call.db.edit_string(key, len, |bytes| {
+                for element in new {
+                    hll::add_dense(bytes, element);
+                }
+                hll::invalidate(bytes);
+            });
+            true
         }
-    }
-    if !new.is_empty() {
-        change(call, key, &new)?;
+        Changes::Whole(mut bytes) => {
+            hll::invalidate(&mut bytes);
+            call.db.replace_raw(key, bytes);
+            true
+        }
+    };
+    if changes {
         call.changed(key, event::string("pfadd"));
     }
-    call.reply.integer(i64::from(!new.is_empty()));
+    call.reply.integer(i64::from(changes));
     Ok(())
+}
+
+/// What elements make of a HyperLogLog.
+enum Changes {
+    /// They are in it.
+    None,
+    /// These are not; the registers are dense.
+    InPlace(Vec<Sighting>),
+    /// Other bytes.
+    Whole(Vec<u8>),
+}
+
+fn with_elements(
+    bytes: &[u8],
+    elements: impl Iterator<Item = Sighting>,
+    most: usize,
+) -> Result<Changes, Invalid> {
+    if hll::encoding(bytes)? == Encoding::Dense {
+        let mut new = Vec::new();
+        for element in elements {
+            if hll::would_change(bytes, element)? {
+                new.push(element);
+            }
+        }
+        return Ok(match new.is_empty() {
+            true => Changes::None,
+            false => Changes::InPlace(new),
+        });
+    }
+    let mut changed: Option<Vec<u8>> = None;
+    for element in elements {
+        if hll::would_change(changed.as_deref().unwrap_or(bytes), element)? {
+            let own = changed.get_or_insert_with(|| bytes.to_vec());
+            hll::add(own, element, most)?;
+        }
+    }
+    Ok(changed.map_or(Changes::None, Changes::Whole))
 }
 
 fn create(
@@ -40,31 +90,6 @@ fn create(
     hll::invalidate(&mut bytes);
     call.db.set_raw(key, bytes);
     call.created(key);
-    Ok(())
-}
-
-/// Adds elements that change the HyperLogLog under a key: in place where it is dense.
-fn change(call: &mut Call, key: Key<'_>, elements: &[Sighting]) -> CommandResult {
-    let most = call.config.hll_sparse_max_bytes;
-    let Some(bytes) = to_change(call, key)? else {
-        return Ok(());
-    };
-    if hll::encoding(bytes) == Ok(Encoding::Dense) {
-        let len = bytes.len();
-        call.db.edit_string(key, len, |bytes| {
-            for element in elements {
-                hll::add_dense(bytes, *element);
-            }
-            hll::invalidate(bytes);
-        });
-        return Ok(());
-    }
-    let mut bytes = bytes.to_vec();
-    for element in elements {
-        hll::add(&mut bytes, *element, most).map_err(refuse)?;
-    }
-    hll::invalidate(&mut bytes);
-    call.db.replace_raw(key, bytes);
     Ok(())
 }
 

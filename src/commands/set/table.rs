@@ -30,6 +30,7 @@ const RANDOM: &[&str] = &["nondeterministic_output"];
 /// The family.
 pub const COMMANDS: &[Command] = &[
     Command::new("SADD", Group::Set, "key member [member ...]", members::sadd)
+        .elements(2, 1)
         .keys(&[one_key(1, &["RW", "insert"])])
         .flags(WRITE | DENYOOM | FAST)
         .docs(
@@ -38,6 +39,7 @@ pub const COMMANDS: &[Command] = &[
             "Adds members to a set, which is made when missing.",
         ),
     Command::new("SREM", Group::Set, "key member [member ...]", members::srem)
+        .elements(2, 1)
         .keys(&[one_key(1, &["RW", "delete"])])
         .flags(WRITE | FAST)
         .docs(
@@ -58,6 +60,7 @@ pub const COMMANDS: &[Command] = &[
     .flags(WRITE | FAST)
     .docs("1.0.0", "O(1)", "Moves a member from one set to another."),
     Command::new("SISMEMBER", Group::Set, "key member", members::sismember)
+        .elements(2, 1)
         .keys(ASKED)
         .flags(READONLY | FAST)
         .docs(
@@ -71,6 +74,7 @@ pub const COMMANDS: &[Command] = &[
         "key member [member ...]",
         members::smismember,
     )
+    .elements(2, 1)
     .keys(READ)
     .flags(READONLY | FAST)
     .docs(

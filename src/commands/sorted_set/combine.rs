@@ -22,13 +22,20 @@ enum Aggregate {
     Sum,
     Min,
     Max,
+    /// How many have the member: scores do not count, weights do.
+    Count,
 }
 
 impl Aggregate {
+    /// What an input's score counts as.
+    fn counts(self, score: f64) -> f64 {
+        if self == Self::Count { 1.0 } else { score }
+    }
+
     fn join(self, known: f64, score: f64) -> f64 {
         match self {
             // Infinities of both signs cancel each other.
-            Self::Sum => or_zero(known + score),
+            Self::Sum | Self::Count => or_zero(known + score),
             Self::Min if score < known => score,
             Self::Max if score > known => score,
             Self::Min | Self::Max => known,
@@ -84,6 +91,7 @@ impl Request {
                     () if args.is(at + 1, "SUM") => Aggregate::Sum,
                     () if args.is(at + 1, "MIN") => Aggregate::Min,
                     () if args.is(at + 1, "MAX") => Aggregate::Max,
+                    () if args.is(at + 1, "COUNT") => Aggregate::Count,
                     () => return Err(CommandError::Syntax),
                 };
                 at += 2;
@@ -197,7 +205,7 @@ fn combined(mut inputs: Vec<Input<'_>>, operation: Operation, aggregate: Aggrega
         Operation::Union => {
             for input in &inputs {
                 input.for_each(|member, score| {
-                    let score = or_zero(score * input.weight);
+                    let score = or_zero(aggregate.counts(score) * input.weight);
                     result.add(member, score, |known, score| aggregate.join(known, score));
                     true
                 });
@@ -218,12 +226,12 @@ fn intersect(inputs: &[Input<'_>], aggregate: Aggregate, mut show: impl FnMut(&[
         return;
     };
     first.for_each(|member, score| {
-        let mut joined = or_zero(score * first.weight);
+        let mut joined = or_zero(aggregate.counts(score) * first.weight);
         for other in others {
             let Some(score) = other.score(member) else {
                 return true;
             };
-            joined = aggregate.join(joined, score * other.weight);
+            joined = aggregate.join(joined, aggregate.counts(score) * other.weight);
         }
         show(member, joined)
     });

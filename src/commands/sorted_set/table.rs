@@ -49,14 +49,17 @@ const fn command(
 /// The family.
 pub const COMMANDS: &[Command] = &[
     command("ZADD", "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]", add::zadd)
+        .elements(3, 2)
         .keys(&[one_key(1, &["RW", "update"])])
         .flags(WRITE | DENYOOM | FAST)
         .docs("1.2.0", "O(log(N)) for each member, N being the members of the set", "Adds members to a sorted set, or gives them other scores."),
     command("ZINCRBY", "key increment member", add::zincrby)
+        .elements(3, 2)
         .keys(&[one_key(1, &["RW", "access", "update"])])
         .flags(WRITE | DENYOOM | FAST)
         .docs("1.2.0", "O(log(N)), N being the members of the set", "Adds to the score of a member; one that is missing counts as 0."),
     command("ZREM", "key member [member ...]", remove::zrem)
+        .elements(2, 1)
         .keys(REMOVED)
         .flags(WRITE | FAST)
         .docs("1.2.0", "O(M*log(N)), N being the members of the set and M those removed", "Removes members from a sorted set."),
@@ -73,10 +76,12 @@ pub const COMMANDS: &[Command] = &[
         .flags(WRITE)
         .docs("1.2.0", "O(log(N)+M*log(N)), N being the members of the set and M those removed", "Removes the members whose scores lie between two."),
     command("ZSCORE", "key member", read::zscore)
+        .elements(2, 1)
         .keys(READ)
         .flags(READONLY | FAST)
         .docs("1.2.0", "O(1)", "Gives the score of a member."),
     command("ZMSCORE", "key member [member ...]", read::zmscore)
+        .elements(2, 1)
         .keys(READ)
         .flags(READONLY | FAST)
         .docs("6.2.0", "O(N) in the number of members asked for", "Gives the scores of several members."),
@@ -93,10 +98,12 @@ pub const COMMANDS: &[Command] = &[
         .flags(READONLY | FAST)
         .docs("2.8.9", "O(log(N)), N being the members of the set", "Counts the members between two, all scores being equal."),
     command("ZRANK", "key member [WITHSCORE]", read::zrank)
+        .elements(2, 2)
         .keys(READ)
         .flags(READONLY | FAST)
         .docs("2.0.0", "O(log(N)), N being the members of the set", "Tells how many members stand before one, the lowest score first."),
     command("ZREVRANK", "key member [WITHSCORE]", read::zrevrank)
+        .elements(2, 2)
         .keys(READ)
         .flags(READONLY | FAST)
         .docs("2.0.0", "O(log(N)), N being the members of the set", "Tells how many members stand before one, the highest score first."),
@@ -162,19 +169,19 @@ pub const COMMANDS: &[Command] = &[
         .flags(READONLY)
         .tips(&["nondeterministic_output"])
         .docs("6.2.0", "O(N*log(M)), N being the members given and M those of the set", "Gives members by chance."),
-    command("ZUNION", "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]", combine::zunion)
+    command("ZUNION", "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>] [WITHSCORES]", combine::zunion)
         .keys(INPUTS)
         .flags(READONLY | MOVABLE_KEYS)
         .docs("6.2.0", "O(N)+O(M*log(M)), N being the members of all inputs and M those of the result", "Gives the members that are in any of the inputs."),
-    command("ZUNIONSTORE", "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]", combine::zunionstore)
+    command("ZUNIONSTORE", "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>]", combine::zunionstore)
         .keys(STORED_FROM_INPUTS)
         .flags(WRITE | DENYOOM | MOVABLE_KEYS)
         .docs("2.0.0", "O(N)+O(M*log(M)), N being the members of all inputs and M those of the result", "Stores the members that are in any of the inputs."),
-    command("ZINTER", "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]", combine::zinter)
+    command("ZINTER", "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>] [WITHSCORES]", combine::zinter)
         .keys(INPUTS)
         .flags(READONLY | MOVABLE_KEYS)
         .docs("6.2.0", "O(N*K)+O(M*log(M)), N being the members of the smallest of K inputs and M those of the result", "Gives the members that are in all of the inputs."),
-    command("ZINTERSTORE", "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]", combine::zinterstore)
+    command("ZINTERSTORE", "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>]", combine::zinterstore)
         .keys(STORED_FROM_INPUTS)
         .flags(WRITE | DENYOOM | MOVABLE_KEYS)
         .docs("2.0.0", "O(N*K)+O(M*log(M)), N being the members of the smallest of K inputs and M those of the result", "Stores the members that are in all of the inputs."),

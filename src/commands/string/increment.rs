@@ -86,7 +86,14 @@ pub(super) fn incrbyfloat(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-fn float_under(call: &mut Call, key: Key<'_>) -> Result<Option<Extended>, CommandError> {
+/// The integer under a key, if there is one; the key counts as used.
+pub(super) fn integer_under(call: &mut Call, key: Key<'_>) -> Result<Option<i64>, CommandError> {
+    let value = call.db.change(key).map(|entry| entry.value());
+    value.as_ref().map(integer_of).transpose()
+}
+
+/// The float under a key, if there is one; the key counts as used.
+pub(super) fn float_under(call: &mut Call, key: Key<'_>) -> Result<Option<Extended>, CommandError> {
     let Some(entry) = call.db.change(key) else {
         return Ok(None);
     };

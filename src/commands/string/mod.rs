@@ -1,5 +1,6 @@
 //! Strings: bytes, counters and what can be compared with them. The commands stand in `table`; start with `set` and `get`.
 
+mod bounded;
 mod compare;
 mod get;
 mod increment;

@@ -1,6 +1,6 @@
 //! The family's commands.
 
-use super::{compare, get, increment, lcs, multi, range, set};
+use super::{bounded, compare, get, increment, lcs, multi, range, set};
 use crate::engine::{Begin, Command, Find, Group, KeySpec, all_keys, flags::*, key_pairs, one_key};
 
 /// Read and changed.
@@ -51,6 +51,10 @@ pub const COMMANDS: &[Command] = &[
         .keys(CHANGED)
         .flags(WRITE | DENYOOM | FAST)
         .docs("2.6.0", "O(1)", "Adds a floating-point number to the one stored at a key; a missing key counts as 0."),
+    Command::new("INCREX", Group::String, "key [BYFLOAT float | BYINT integer] [SATURATE] [LBOUND lowerbound] [UBOUND upperbound] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] [ENX]", bounded::increx)
+        .keys(CHANGED)
+        .flags(WRITE | DENYOOM | FAST)
+        .docs("8.8.0", "O(1)", "Adds to the number stored at a key within bounds, and changes how long the key lives if asked."),
     Command::new("SETNX", Group::String, "key value", set::setnx)
         .keys(&[one_key(1, &["OW", "insert"])])
         .flags(WRITE | DENYOOM | FAST)

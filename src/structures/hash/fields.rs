@@ -111,6 +111,11 @@ impl Fields {
         self.0.allocated() + fields
     }
 
+    /// See [`Elements::prefetch`].
+    pub fn prefetch(&self, hashes: &[u64]) {
+        self.0.prefetch(hashes);
+    }
+
     /// Finds a field.
     #[inline]
     pub fn get(&self, name: &[u8]) -> Option<FieldRef<'_>> {

@@ -6,15 +6,30 @@ use super::node::{End, Node};
 use crate::structures::listpack::Item;
 use crate::structures::listpack::codec::{decode, entry_size_before};
 
-/// The items of listpack entries.
+/// The items of a run of entries.
 #[derive(Debug, Clone, Copy)]
 pub struct Items<'a> {
     entries: &'a [u8],
+    /// See [`Node`]: the length of each, or 0 for listpack's encoding.
+    width: usize,
 }
 
-/// The items of listpack entries.
+/// The items of entries in listpack's encoding.
 pub fn items(entries: &[u8]) -> Items<'_> {
-    Items { entries }
+    Items::of(entries, 0)
+}
+
+impl<'a> Items<'a> {
+    /// The items of entries that are texts of one length, or those of a listpack where that is 0.
+    #[inline]
+    pub(super) fn of(entries: &'a [u8], width: usize) -> Self {
+        Self { entries, width }
+    }
+
+    /// Bytes of the entries that are left.
+    pub(super) fn bytes(&self) -> usize {
+        self.entries.len()
+    }
 }
 
 impl<'a> Iterator for Items<'a> {
@@ -22,6 +37,11 @@ impl<'a> Iterator for Items<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Item<'a>> {
+        if self.width > 0 {
+            let (item, rest) = self.entries.split_at_checked(self.width)?;
+            self.entries = rest;
+            return Some(Item::Str(item));
+        }
         let (item, size) = decode(self.entries)?;
         self.entries = &self.entries[size..];
         Some(item)
@@ -31,11 +51,17 @@ impl<'a> Iterator for Items<'a> {
 impl<'a> DoubleEndedIterator for Items<'a> {
     #[inline]
     fn next_back(&mut self) -> Option<Item<'a>> {
-        let size = entry_size_before(self.entries)?;
+        let size = match self.width {
+            0 => entry_size_before(self.entries)?,
+            width => width,
+        };
         let at = self.entries.len().checked_sub(size)?;
         let (rest, last) = self.entries.split_at(at);
         self.entries = rest;
-        decode(last).map(|(item, _)| item)
+        match self.width {
+            0 => decode(last).map(|(item, _)| item),
+            _ => Some(Item::Str(last)),
+        }
     }
 }
 
@@ -48,11 +74,11 @@ pub struct Iter<'a> {
 }
 
 impl<'a> Iter<'a> {
-    /// The entries from the first one to be shown on, in the direction of the walk, then the nodes behind.
-    pub(super) fn new(from: End, current: &'a [u8], nodes: vec_deque::Iter<'a, Node>) -> Self {
+    /// The items from the first one to be shown on, in the direction of the walk, then the nodes behind.
+    pub(super) fn new(from: End, current: Items<'a>, nodes: vec_deque::Iter<'a, Node>) -> Self {
         Self {
             from,
-            current: items(current),
+            current,
             nodes,
         }
     }
@@ -75,7 +101,7 @@ impl<'a> Iterator for Iter<'a> {
                 End::Head => self.nodes.next(),
                 End::Tail => self.nodes.next_back(),
             };
-            self.current = items(node?.entries());
+            self.current = node?.items();
         }
     }
 }

@@ -69,10 +69,14 @@ impl Limit {
         bytes > self.bytes || count > self.count
     }
 
-    /// Whether a node has room for one more element.
+    /// Whether a node has room for one more element. Elements of one length are as many as their bytes alone allow.
     #[inline]
-    fn allows(self, node: &Node, element: usize) -> bool {
-        let bytes = node.used() + LISTPACK_FRAME + element + ENTRY_OVERHEAD;
+    fn allows(self, node: &Node, entry: &Encoded<'_>, element: usize) -> bool {
+        let bytes = if node.is_of_width(entry) {
+            node.used() + element
+        } else {
+            node.size_as_entries() + LISTPACK_FRAME + element + ENTRY_OVERHEAD
+        };
         !self.is_exceeded(bytes, node.count() + 1)
     }
 
@@ -87,6 +91,16 @@ impl Limit {
             depth: self.depth,
         }
     }
+}
+
+/// Whether entries are texts of the same length, of which nodes keep nothing but the bytes.
+fn are_of_one_length(entries: &[u8]) -> bool {
+    let mut lengths = iter::items(entries).map(|item| match item {
+        Item::Str(text) => text.len(),
+        Item::Int(_) => 0,
+    });
+    let first = lengths.next().unwrap_or(0);
+    first > 0 && lengths.all(|length| length == first)
 }
 
 #[derive(Debug, Clone)]
@@ -180,7 +194,8 @@ impl List {
         }
         // Numbers as strings are not found when they are looked for: they become what they should be.
         let is_foreign = |item: Item<'_>| matches!(item, Item::Str(text) if Item::of(text) != item);
-        if iter::items(entries).any(is_foreign) {
+        let is_to_be_packed = !self.is_empty() && limit.depth == 0 && are_of_one_length(entries);
+        if is_to_be_packed || iter::items(entries).any(is_foreign) {
             for item in iter::items(entries) {
                 let mut buffer = itoa::Buffer::new();
                 let bytes = item.as_bytes(&mut buffer);
@@ -332,17 +347,17 @@ impl List {
     pub fn iter_from(&self, index: usize, from: End) -> Iter<'_> {
         static NONE: VecDeque<Node> = VecDeque::new();
         if index >= self.len() {
-            return Iter::new(from, &[], NONE.iter());
+            return Iter::new(from, iter::items(&[]), NONE.iter());
         }
         let (node, index, rest) = match &self.shape {
             Shape::Packed(node) => (node, index, NONE.iter()),
             Shape::Row(row) => row.run_of(index, from),
         };
-        let entries = match from {
-            End::Head => &node.entries()[node.offset(index)..],
-            End::Tail => &node.entries()[..node.offset(index + 1)],
+        let items = match from {
+            End::Head => node.items_from(index),
+            End::Tail => node.items_before(index + 1),
         };
-        Iter::new(from, entries, rest)
+        Iter::new(from, items, rest)
     }
 
     /// All elements in order.
@@ -354,7 +369,7 @@ impl List {
     pub fn packing(&self) -> (usize, usize, bool) {
         let nodes = self.as_row().into_iter().flat_map(Nodes::nodes);
         nodes.fold((0, 0, false), |(used, kept, any), node| {
-            let own = node.used() + LISTPACK_FRAME;
+            let own = node.size_as_entries() + LISTPACK_FRAME;
             let sealed = node.sealed();
             (
                 used + own,

@@ -1,4 +1,5 @@
-//! A run of a list's elements: listpack entries in one allocation, with room to grow at both ends.
+//! A run of a list's elements in one allocation, with room to grow at both ends: listpack entries, or, where all are texts of
+//! one length, only their bytes, which takes less memory and finds an index at once.
 //!
 //! Header and end mark of a listpack are left out: they would have to be written with each push, and the header stands
 //! where room for the next element must be.
@@ -9,9 +10,10 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
+use super::iter::Items;
 use crate::base::lzf;
 use crate::structures::listpack::Item;
-use crate::structures::listpack::codec::{Encoded, decode, entry_size, entry_size_before};
+use crate::structures::listpack::codec::{Encoded, entry_size, entry_size_before, text_size};
 
 /// Bytes that the same elements need besides in a listpack; limits count them.
 pub const LISTPACK_FRAME: usize = 7;
@@ -39,6 +41,8 @@ pub struct Node {
     /// Where the entries begin.
     start: u32,
     count: u32,
+    /// Each element is a text of this length, and its bytes alone are its entry; 0: entries are those of a listpack.
+    width: u32,
     /// The entries, while they are compressed; then there are no others.
     sealed: Option<Box<Sealed>>,
 }
@@ -65,10 +69,11 @@ impl Clone for Node {
         Self {
             bytes: match self.sealed {
                 Some(_) => Vec::new(),
-                None => self.entries().to_vec(),
+                None => self.raw().to_vec(),
             },
             start: 0,
             count: self.count,
+            width: self.width,
             sealed: self.sealed.clone(),
         }
     }
@@ -76,7 +81,7 @@ impl Clone for Node {
 
 impl Node {
     /// A node that gets its first element at this end, and is expected to fill up.
-    pub fn with_capacity(capacity: usize, end: End) -> Self {
+    pub fn with_capacity(capacity: usize, end: End, width: usize) -> Self {
         let mut bytes = Vec::with_capacity(capacity);
         if end == End::Head {
             bytes.resize(capacity, 0);
@@ -85,35 +90,98 @@ impl Node {
             start: bytes.len() as u32,
             bytes,
             count: 0,
+            width: width as u32,
             sealed: None,
         }
     }
 
-    /// Entries known to be valid.
+    /// Entries in listpack's encoding, known to be valid.
     pub fn of_entries(entries: &[u8], count: usize) -> Self {
         Self {
             bytes: entries.to_vec(),
-            start: 0,
             count: count as u32,
-            sealed: None,
+            ..Self::default()
         }
     }
 
-    /// The entries, in listpack's encoding.
+    /// The entries as they are.
     #[inline]
-    pub fn entries(&self) -> &[u8] {
+    fn raw(&self) -> &[u8] {
         match &self.sealed {
             None => &self.bytes[self.start as usize..],
             Some(sealed) => (sealed.read).get_or_init(|| sealed.unpacked().into_boxed_slice()),
         }
     }
 
-    /// The entries; those of a sealed node are unpacked for this once.
+    /// The elements.
+    #[inline]
+    pub fn items(&self) -> Items<'_> {
+        Items::of(self.raw(), self.width as usize)
+    }
+
+    /// The elements from the `index`th on, or those before it.
+    pub fn items_from(&self, index: usize) -> Items<'_> {
+        Items::of(&self.raw()[self.offset(index)..], self.width as usize)
+    }
+
+    /// The elements before the `index`th.
+    pub fn items_before(&self, index: usize) -> Items<'_> {
+        Items::of(&self.raw()[..self.offset(index)], self.width as usize)
+    }
+
+    /// The entries in listpack's encoding, made or unpacked for this once where they are not there.
     pub fn entries_once(&self) -> Cow<'_, [u8]> {
+        if self.width > 0 {
+            return Cow::Owned(self.encoded());
+        }
         match &self.sealed {
             Some(sealed) if sealed.read.get().is_none() => Cow::Owned(sealed.unpacked()),
-            _ => Cow::Borrowed(self.entries()),
+            _ => Cow::Borrowed(self.raw()),
         }
+    }
+
+    /// Elements of one length as a listpack's entries.
+    #[cold]
+    fn encoded(&self) -> Vec<u8> {
+        let mut entries = vec![0; self.size_as_entries()];
+        let mut at = 0;
+        for item in self.items() {
+            let entry = Encoded::new(item);
+            entry.write(&mut entries[at..at + entry.size()]);
+            at += entry.size();
+        }
+        entries
+    }
+
+    /// Turns elements of one length into a listpack's entries. The room that there is at the growing end stays.
+    #[inline]
+    pub fn encode(&mut self) {
+        if self.width > 0 {
+            self.encode_in_place();
+        }
+    }
+
+    #[cold]
+    fn encode_in_place(&mut self) {
+        let entries = self.encoded();
+        let room = self.bytes.capacity().saturating_sub(entries.len());
+        let start = if self.start > 0 { room } else { 0 };
+        self.bytes.clear();
+        self.bytes.resize(start, 0);
+        self.bytes.extend_from_slice(&entries);
+        (self.start, self.width) = (start as u32, 0);
+    }
+
+    /// The length that all elements have, where only their bytes are kept.
+    #[inline]
+    pub fn width(&self) -> Option<usize> {
+        (self.width > 0).then_some(self.width as usize)
+    }
+
+    /// Whether elements of one length are kept, and this is another of them.
+    #[inline]
+    pub fn is_of_width(&self, entry: &Encoded<'_>) -> bool {
+        self.width > 0 && entry.text().len() == self.width as usize
     }
 
     /// Bytes of the entries.
@@ -122,6 +190,15 @@ impl Node {
         match &self.sealed {
             None => self.bytes.len() - self.start as usize,
             Some(sealed) => sealed.len,
+        }
+    }
+
+    /// Bytes that the entries would be, or are, in listpack's encoding.
+    #[inline]
+    pub fn size_as_entries(&self) -> usize {
+        match self.width {
+            0 => self.used(),
+            width => self.count() * text_size(width as usize),
         }
     }
 
@@ -150,6 +227,7 @@ impl Node {
 
     /// Compresses the entries, if that saves something.
     pub fn seal(&mut self) {
+        self.encode();
         let entries = &self.bytes[self.start as usize..];
         if self.sealed.is_some() || entries.len() < SEAL_FROM {
             return;
@@ -185,14 +263,14 @@ impl Node {
     #[inline]
     pub fn push(&mut self, end: End, entry: &Encoded<'_>) {
         self.open();
-        let size = entry.size();
+        let size = self.fit(entry);
         match end {
             End::Head => {
                 if (self.start as usize) < size {
                     self.make_room(size, End::Head);
                 }
                 let at = self.start as usize - size;
-                entry.write(&mut self.bytes[at..at + size]);
+                self.write(entry, at, size);
                 self.start = at as u32;
             }
             End::Tail => {
@@ -201,11 +279,36 @@ impl Node {
                     self.make_room(size, End::Tail);
                 }
                 let at = self.bytes.len();
-                self.bytes.resize(at + size, 0);
-                entry.write(&mut self.bytes[at..]);
+                match self.width {
+                    0 => {
+                        self.bytes.resize(at + size, 0);
+                        self.write(entry, at, size);
+                    }
+                    _ => self.bytes.extend_from_slice(entry.text()),
+                }
             }
         }
         self.count += 1;
+    }
+
+    /// Bytes that an element will take here, once the others have been encoded where they have another length.
+    #[inline]
+    fn fit(&mut self, entry: &Encoded<'_>) -> usize {
+        if self.is_of_width(entry) {
+            return self.width as usize;
+        }
+        self.encode();
+        entry.size()
+    }
+
+    /// Writes an element that [fits](Node::fit).
+    #[inline]
+    fn write(&mut self, entry: &Encoded<'_>, at: usize, size: usize) {
+        let place = &mut self.bytes[at..at + size];
+        match self.width {
+            0 => entry.write(place),
+            _ => place.copy_from_slice(entry.text()),
+        }
     }
 
     /// Moves the entries away from an end where `size` bytes are wanted: within the allocation if enough of it is free that
@@ -221,7 +324,7 @@ impl Node {
             if end == End::Head {
                 bytes.resize(wanted - used, 0);
             }
-            bytes.extend_from_slice(self.entries());
+            bytes.extend_from_slice(self.raw());
             self.start = (bytes.len() - used) as u32;
             self.bytes = bytes;
             return;
@@ -240,21 +343,20 @@ impl Node {
     /// The element at an end.
     #[inline]
     pub fn end(&self, end: End) -> Option<Item<'_>> {
-        let entries = self.entries();
-        let at = match end {
-            End::Head => 0,
-            End::Tail => entries.len().checked_sub(entry_size_before(entries)?)?,
-        };
-        decode(&entries[at..]).map(|(item, _)| item)
+        match end {
+            End::Head => self.items().next(),
+            End::Tail => self.items().next_back(),
+        }
     }
 
     /// Removes the element at an end.
     #[inline]
     pub fn pop(&mut self, end: End) {
         self.open();
-        let size = match end {
-            End::Head => entry_size(self.entries()),
-            End::Tail => entry_size_before(self.entries()),
+        let size = match (self.width, end) {
+            (0, End::Head) => entry_size(self.raw()),
+            (0, End::Tail) => entry_size_before(self.raw()),
+            (width, _) => Some(width as usize),
         };
         let Some(size) = size.filter(|&size| size <= self.used()) else {
             return;
@@ -280,7 +382,7 @@ impl Node {
     #[cold]
     pub fn tighten(&mut self, capacity: usize) {
         let mut bytes = Vec::with_capacity(capacity.max(self.used()));
-        bytes.extend_from_slice(self.entries());
+        bytes.extend_from_slice(self.raw());
         (self.bytes, self.start) = (bytes, 0);
     }
 
@@ -288,7 +390,10 @@ impl Node {
 
     /// Where the `index`th element begins, counted from the start of the entries; their end for the one behind the last.
     pub fn offset(&self, index: usize) -> usize {
-        let entries = self.entries();
+        if self.width > 0 {
+            return index * self.width as usize;
+        }
+        let entries = self.raw();
         let count = self.count();
         if index <= count / 2 {
             let step = |at| at + entry_size(&entries[at..]).unwrap_or(0);
@@ -300,34 +405,39 @@ impl Node {
 
     /// The `index`th element.
     pub fn get(&self, index: usize) -> Option<Item<'_>> {
-        decode(&self.entries()[self.offset(index)..]).map(|(item, _)| item)
+        self.items_from(index).next()
     }
 
     /// Adds an element before the `index`th.
     pub fn insert(&mut self, index: usize, entry: &Encoded<'_>) {
         self.open();
+        let size = self.fit(entry);
         let at = self.start as usize + self.offset(index);
-        self.splice(at, 0, entry);
+        self.splice(at, 0, entry, size);
         self.count += 1;
     }
 
     /// Puts an element in the place of the `index`th.
     pub fn replace(&mut self, index: usize, entry: &Encoded<'_>) {
         self.open();
+        let size = self.fit(entry);
         let at = self.start as usize + self.offset(index);
-        let old = entry_size(&self.bytes[at..]).unwrap_or(0);
-        self.splice(at, old, entry);
+        let old = match self.width {
+            0 => entry_size(&self.bytes[at..]).unwrap_or(0),
+            width => width as usize,
+        };
+        self.splice(at, old, entry, size);
     }
 
-    fn splice(&mut self, at: usize, old: usize, entry: &Encoded<'_>) {
-        let (size, len) = (entry.size(), self.bytes.len());
+    fn splice(&mut self, at: usize, old: usize, entry: &Encoded<'_>, size: usize) {
+        let len = self.bytes.len();
         if size > old {
             self.bytes.reserve_exact(size - old);
             self.bytes.resize(len + size - old, 0);
         }
         self.bytes.copy_within(at + old..len, at + size);
         self.bytes.truncate(len + size - old);
-        entry.write(&mut self.bytes[at..at + size]);
+        self.write(entry, at, size);
     }
 
     /// Removes `count` elements from the `first`th on; so many are there.
@@ -348,31 +458,30 @@ impl Node {
     pub fn remove_matching(&mut self, wanted: Item<'_>, most: usize, from: End) -> usize {
         let matching = |item: &Item<'_>| *item == wanted;
         let (mut removed, mut at, mut kept) = (0, 0, Vec::new());
-        let entries = self.entries();
+        let entries = self.raw();
+        let mut items = self.items();
         // From the tail on, the first matches are passed over.
         let mut passed_over = match from {
             End::Head => 0,
-            End::Tail => {
-                let all = super::iter::items(entries).filter(matching).count();
-                all.saturating_sub(most)
-            }
+            End::Tail => items.filter(matching).count().saturating_sub(most),
         };
-        while let Some((item, size)) = decode(&entries[at..]) {
+        while let Some(item) = items.next() {
+            let end = entries.len() - items.bytes();
             let mut goes = removed < most && matching(&item);
             if goes && passed_over > 0 {
                 passed_over -= 1;
                 goes = false;
             }
             if goes && removed == 0 {
-                kept.reserve(entries.len() - size);
+                kept.reserve(entries.len() - (end - at));
                 kept.extend_from_slice(&entries[..at]);
             }
             if goes {
                 removed += 1;
             } else if removed > 0 {
-                kept.extend_from_slice(&entries[at..at + size]);
+                kept.extend_from_slice(&entries[at..end]);
             }
-            at += size;
+            at = end;
         }
         if removed > 0 {
             (self.bytes, self.start, self.sealed) = (kept, 0, None);
@@ -385,7 +494,8 @@ impl Node {
     pub fn split_off(&mut self, index: usize) -> Self {
         self.open();
         let at = self.offset(index);
-        let tail = Self::of_entries(&self.entries()[at..], self.count() - index);
+        let mut tail = Self::of_entries(&self.raw()[at..], self.count() - index);
+        tail.width = self.width;
         self.bytes.truncate(self.start as usize + at);
         self.count = index as u32;
         self.tighten(0);
@@ -395,7 +505,12 @@ impl Node {
     /// Adds another node's elements behind this one's.
     pub fn append(&mut self, other: &Self) {
         self.open();
-        self.bytes.extend_from_slice(&other.entries_once());
+        if self.width > 0 && self.width == other.width {
+            self.bytes.extend_from_slice(other.raw());
+        } else {
+            self.encode();
+            self.bytes.extend_from_slice(&other.entries_once());
+        }
         self.count += other.count;
     }
 }

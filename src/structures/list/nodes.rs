@@ -17,6 +17,15 @@ pub struct Nodes {
     depth: usize,
 }
 
+/// The length of elements that a node which begins with this one is made for; 0: any. What is to be compressed is kept as it
+/// will be then.
+fn width_for(entry: &Encoded<'_>, limit: Limit) -> usize {
+    match limit.depth {
+        0 => entry.text().len(),
+        _ => 0,
+    }
+}
+
 impl Nodes {
     pub fn of(node: Node) -> Self {
         let mut nodes = VecDeque::new();
@@ -62,11 +71,12 @@ impl Nodes {
     pub fn take_small(&mut self, limit: Limit) -> Option<Node> {
         let node = self.nodes.front_mut()?;
         node.open();
-        let bytes = node.used() + LISTPACK_FRAME;
-        match limit.is_exceeded(bytes, node.count()) {
-            true => None,
-            false => self.nodes.pop_front(),
+        let bytes = node.size_as_entries() + LISTPACK_FRAME;
+        if limit.is_exceeded(bytes, node.count()) {
+            return None;
         }
+        node.encode();
+        self.nodes.pop_front()
     }
 
     // ---- The ends
@@ -79,7 +89,7 @@ impl Nodes {
             End::Tail => self.nodes.back_mut(),
         };
         match node {
-            Some(node) if limit.allows(node, bytes) => node.push(end, entry),
+            Some(node) if limit.allows(node, entry, bytes) => node.push(end, entry),
             _ => self.push_node(end, entry, limit),
         }
     }
@@ -92,7 +102,7 @@ impl Nodes {
             usize::MAX if !is_big => limit.bytes,
             _ => entry.size(),
         };
-        let mut node = Node::with_capacity(capacity, end);
+        let mut node = Node::with_capacity(capacity, end, width_for(entry, limit));
         node.push(end, entry);
         self.make_room();
         match end {
@@ -233,7 +243,7 @@ impl Nodes {
         let (at, index) = self.find(index);
         self.depth = limit.depth;
         let node = &mut self.nodes[at];
-        if node.count() == 1 || limit.allows(node, bytes) {
+        if node.count() == 1 || limit.allows(node, entry, bytes) {
             node.replace(index, entry);
             return self.settle(at..at + 1);
         }
@@ -265,16 +275,16 @@ impl Nodes {
     ) {
         self.len += 1;
         let node = &mut self.nodes[at];
-        if limit.allows(node, bytes) {
+        if limit.allows(node, entry, bytes) {
             return node.insert(index, entry);
         }
         let before = at.checked_sub(1).and_then(|at| self.nodes.get_mut(at));
         if index == 0
-            && let Some(before) = before.filter(|before| limit.allows(before, bytes))
+            && let Some(before) = before.filter(|before| limit.allows(before, entry, bytes))
         {
             return before.push(End::Tail, entry);
         }
-        let mut own = Node::default();
+        let mut own = Node::with_capacity(0, End::Tail, width_for(entry, limit));
         own.push(End::Tail, entry);
         self.make_room();
         let node = &mut self.nodes[at];
@@ -297,7 +307,10 @@ impl Nodes {
         let (Some(one), Some(next)) = (self.nodes.get(at), self.nodes.get(at + 1)) else {
             return;
         };
-        let bytes = one.used() + next.used() + LISTPACK_FRAME;
+        let bytes = match one.width() {
+            Some(width) if next.width() == Some(width) => one.used() + next.used(),
+            _ => one.size_as_entries() + next.size_as_entries() + LISTPACK_FRAME,
+        };
         if limit.is_exceeded(bytes, one.count() + next.count()) {
             return;
         }

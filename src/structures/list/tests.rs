@@ -7,6 +7,7 @@ use super::{End, Limit, List};
 fn element() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         4 => (0u8..6).prop_map(|digit| vec![b'a' + digit]),
+        3 => (0u8..6).prop_map(|digit| vec![b'a' + digit; 700]),
         2 => any::<i64>().prop_map(|value| value.to_string().into_bytes()),
         2 => (0usize..300).prop_map(|len| vec![b'x'; len]),
         1 => (4000usize..9000).prop_map(|len| vec![b'y'; len]),
@@ -35,8 +36,9 @@ fn agree(list: &List, model: &[Vec<u8>]) {
     };
     backwards.reverse();
     assert_eq!(backwards, model);
-    for (run, (count, _)) in list.runs().enumerate() {
+    for (run, (count, entries)) in list.runs().enumerate() {
         assert!(count > 0 || model.is_empty(), "node {run} is empty");
+        assert_eq!(super::validate(&entries), Some(count));
     }
 }
 
@@ -190,8 +192,44 @@ fn big_lists_waste_little() {
         }
         assert_eq!(list.encoding(), "quicklist");
         let each = list.allocated() as f64 / list.len() as f64;
-        assert!(each < 18.25, "{each}");
+        assert!(each < 16.3, "{each}");
+        let mut copy = List::default();
+        assert!(
+            list.runs()
+                .all(|(_, entries)| copy.add_run(&entries, limit))
+        );
+        assert_eq!(contents(copy.iter()), contents(list.iter()));
+        let each = copy.allocated() as f64 / copy.len() as f64;
+        assert!(each < 16.3, "{each} once loaded");
     }
+}
+
+#[test]
+fn runs_of_elements_of_one_length_may_be_interrupted() {
+    let limit = Limit::of(-2);
+    let (mut list, mut model) = (List::default(), Vec::new());
+    for number in 0..5000 {
+        let element = match number % 611 {
+            610 => vec![b'z'; number % 90],
+            _ => format!("element-{number:08}").into_bytes(),
+        };
+        list.grow(limit, element.len(), 1);
+        list.push(End::Tail, &element, limit);
+        model.push(element);
+    }
+    for at in (0..5000).step_by(97) {
+        let element = vec![b'y'; if at % 2 == 0 { 16 } else { at % 40 }];
+        assert!(list.set(at, &element, limit));
+        list.insert(at, &element, limit);
+        model[at] = element.clone();
+        model.insert(at, element);
+    }
+    agree(&list, &model);
+    for (at, element) in model.iter().enumerate() {
+        assert!(list.get(at).expect("within").is(element));
+    }
+    let sizes = list.runs().map(|(_, entries)| entries.len());
+    assert!(sizes.max() < Some(9300));
 }
 
 #[test]

@@ -129,6 +129,12 @@ impl<'a> Encoded<'a> {
         }
     }
 
+    /// The text that is stored; empty for integers.
+    #[inline]
+    pub fn text(&self) -> &'a [u8] {
+        self.data
+    }
+
     /// Bytes of the entry without its backlen.
     #[inline]
     pub fn body(&self) -> usize {
@@ -168,6 +174,17 @@ fn backlen_size(body: usize) -> usize {
         2_097_151..=268_435_454 => 4,
         _ => 5,
     }
+}
+
+/// Bytes of the entry of a text of so many bytes that is no integer.
+#[inline]
+pub fn text_size(len: usize) -> usize {
+    let head = match len {
+        0..=63 => 1,
+        64..=4095 => 2,
+        _ => 5,
+    };
+    head + len + backlen_size(head + len)
 }
 
 /// Seven bits a byte, the most significant first; all but the first have the top bit set, which says that more stand before.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::lookup::{Found, Lookup, hash_member};
+use super::lookup::{Found, Lookup, hash_member, lookup_hash};
 use super::range::{LexRange, ScoreRange};
 use super::slab::{Id, Members};
 use super::tree::{Direction, Key, Tree, Walk};
@@ -38,6 +38,17 @@ impl Indexed {
     /// See [`Members::has_room_for`].
     pub fn has_room_for(&self, lengths: impl Iterator<Item = usize>) -> bool {
         self.members.has_room_for(lengths)
+    }
+
+    /// Brings what finding members will look at into the cache: all slots, then all members.
+    pub fn prefetch(&self, hashes: &[u64]) {
+        let hashes = hashes.iter().map(|&hash| lookup_hash(hash));
+        hashes
+            .clone()
+            .for_each(|hash| self.lookup.prefetch_slot(hash));
+        for id in hashes.filter_map(|hash| self.lookup.guess(hash)) {
+            self.members.prefetch(id);
+        }
     }
 
     /// Looks for a member.

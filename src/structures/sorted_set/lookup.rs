@@ -6,6 +6,7 @@
 
 use super::slab::{Id, Members, NO_ID};
 use crate::base::hash;
+use crate::structures::table::prefetch;
 
 /// No member: bigger than any slot in use, as no member has this number.
 const EMPTY: u64 = u64::MAX;
@@ -29,7 +30,13 @@ fn hash_of(slot: u64) -> u32 {
 /// The hash that a member is kept under.
 #[inline]
 pub(super) fn hash_member(member: &[u8]) -> u32 {
-    (hash::hash(member) >> 32) as u32
+    lookup_hash(hash::hash(member))
+}
+
+/// The part of a hash that counts here.
+#[inline]
+pub(super) fn lookup_hash(hash: u64) -> u32 {
+    (hash >> 32) as u32
 }
 
 /// Members whose hashes begin with the same bits, in the order of their hashes.
@@ -184,6 +191,23 @@ impl Default for Lookup {
 impl Lookup {
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Brings the slots where a hash belongs into the cache.
+    #[inline]
+    pub fn prefetch_slot(&self, hash: u32) {
+        let segment = &self.segments[self.segment_of(hash)];
+        if let Some(slot) = segment.slots.get(segment.home(hash)) {
+            prefetch(std::ptr::from_ref(slot).cast());
+        }
+    }
+
+    /// The member that a hash probably is.
+    #[inline]
+    pub fn guess(&self, hash: u32) -> Option<Id> {
+        let segment = &self.segments[self.segment_of(hash)];
+        let slot = *segment.slots.get(segment.first_from(hash))?;
+        (slot != EMPTY && hash_of(slot) == hash).then_some(slot as Id)
     }
 
     /// Finds a member.

@@ -147,6 +147,18 @@ impl SortedSet {
         }
     }
 
+    /// Whether it has many members, found by their hashes.
+    pub fn is_indexed(&self) -> bool {
+        matches!(self.form, Form::Indexed(_))
+    }
+
+    /// Brings what finding the members of these [hashes](crate::base::hash::hash) will look at into the cache.
+    pub fn prefetch(&self, hashes: &[u64]) {
+        if let Form::Indexed(indexed) = &self.form {
+            indexed.prefetch(hashes);
+        }
+    }
+
     /// Bytes of its allocations, without the structure itself.
     pub fn allocated(&self) -> usize {
         match &self.form {

@@ -3,6 +3,8 @@
 //! The member table and the tree both refer to a member by its number, so nobody needs a pointer, a slot of either is
 //! small, and copying or freeing a sorted set is work for each slab and not for each member.
 
+use crate::structures::table::prefetch;
+
 /// A member's name: the slab, and the slot within it.
 pub(super) type Id = u32;
 
@@ -188,6 +190,13 @@ impl Members {
             _ => usize::from(slab.read_u16(at + 8)),
         };
         &slab.data[at + HEAD..at + HEAD + len]
+    }
+
+    /// Brings a member into the cache.
+    #[inline]
+    pub fn prefetch(&self, id: Id) {
+        let (slab, at) = self.place(id);
+        prefetch(slab.data[at..].as_ptr());
     }
 
     /// A member's score.

@@ -60,6 +60,13 @@ impl<E: Element> Elements<E> {
         self.table.allocated()
     }
 
+    /// Brings what finding the keys of these [`hash`]es will look at into the cache.
+    pub fn prefetch(&self, hashes: &[u64]) {
+        let seed = self.seed;
+        self.table
+            .prefetch(hashes.iter().map(|&hash| seed.bits(hash)));
+    }
+
     /// Finds a key.
     #[inline]
     pub fn find(&self, key: &[u8]) -> Option<Place> {

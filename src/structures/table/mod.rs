@@ -106,6 +106,23 @@ impl<E: Element> Table<E> {
         Some(Place::new(segment, place))
     }
 
+    /// Brings what finding these keys will look at into the cache: first all buckets, then all elements, so that the misses
+    /// overlap.
+    pub fn prefetch(&self, all_bits: impl Iterator<Item = u64> + Clone) {
+        for bits in all_bits.clone() {
+            let (segment, position) = self.locate(bits);
+            if let Some(segment) = self.segments.get(segment) {
+                segment.prefetch_bucket(position);
+            }
+        }
+        for bits in all_bits {
+            let (segment, position) = self.locate(bits);
+            if let Some(segment) = self.segments.get(segment) {
+                segment.prefetch_element(position);
+            }
+        }
+    }
+
     /// The element at a place.
     #[inline]
     pub fn element(&self, at: Place) -> E::Ref<'_> {

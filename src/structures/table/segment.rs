@@ -233,6 +233,24 @@ impl<E: Element> Segment<E> {
         None
     }
 
+    /// Brings the bucket where a position belongs into the cache.
+    #[inline]
+    pub(super) fn prefetch_bucket(&self, position: u16) {
+        if let Some(bucket) = self.buckets.get(self.home(position)) {
+            prefetch(std::ptr::from_ref(bucket).cast());
+        }
+    }
+
+    /// Brings the element that a position probably means into the cache, once its bucket is there.
+    #[inline]
+    pub(super) fn prefetch_element(&self, position: u16) {
+        let bucket = self.buckets.get(self.home(position));
+        if let Some(element) = bucket.and_then(|bucket| bucket.guess(position)) {
+            prefetch(element);
+            prefetch(element.wrapping_add(40));
+        }
+    }
+
     #[inline]
     fn view(&self, word: u64) -> E::Ref<'_> {
         // SAFETY: an occupied slot owns a live element, borrowed with the segment.
