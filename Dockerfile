@@ -13,10 +13,10 @@ COPY .cargo .cargo
 # Cargo wants to see every target that Cargo.toml names.
 COPY benches benches
 COPY src src
-RUN --mount=type=cache,target=/usr/local/cargo/registry \
-    --mount=type=cache,target=/source/target \
-    cargo build --release --locked --bin oxidis \
-    && install target/release/oxidis /usr/local/bin/
+# No cache mounts: builders without BuildKit, such as Debian's, know none.
+RUN cargo build --release --locked --bin oxidis \
+    && install target/release/oxidis /usr/local/bin/ \
+    && rm -rf target
 
 FROM debian:bookworm-slim
 # The same numbers as in Redis's image, so that its volumes can be taken over.

@@ -127,7 +127,13 @@ impl Loader {
             match self.line(line) {
                 Ok(None) => {}
                 Ok(Some(include)) if depth < MAX_INCLUDE_DEPTH => {
-                    self.include(&include, depth + 1)?
+                    match self.include(&include, depth + 1) {
+                        // Which file wants it?
+                        Err(unreadable @ ConfigError::Unreadable { .. }) => {
+                            return Err(wrong(unreadable.to_string().into()));
+                        }
+                        included => included?,
+                    }
                 }
                 Ok(Some(_)) => return Err(wrong("files include each other too deeply".into())),
                 Err(reason) => return Err(wrong(reason)),

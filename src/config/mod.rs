@@ -73,6 +73,7 @@ config! {
     unixsocket: String,
     /// File permissions of that socket, in octal.
     unixsocketperm: u32,
+    unixsocketgroup: String,
     /// Seconds after which an idle client is disconnected.
     timeout: u32,
     /// Seconds between TCP keepalive probes, which notice dead peers and keep firewalls from

@@ -172,6 +172,9 @@ const NETWORK: &[Directive] = &[
     row!("unixsocketperm", unixsocketperm, OCTAL_MODE, &["0"])
         .doc("File permissions of that socket, in octal; 0 leaves them to the umask.")
         .at_start(),
+    row!("unixsocketgroup", unixsocketgroup, optional_text(anything), &[""])
+        .doc("Group that owns that socket, as a name or a number; by default the server's own.")
+        .at_start(),
     row!("timeout", timeout, number(0, INT), &["0"])
         .doc("Seconds after which an idle client is disconnected; 0 for never."),
     row!("tcp-keepalive", tcp_keepalive, number(0, INT), &["300"])

@@ -66,6 +66,8 @@ pub mod flag {
     pub const NO_TOUCH: u32 = 1 << 8;
     /// Waiting for the end of CLIENT PAUSE (`b`).
     pub const POSTPONED: u32 = 1 << 9;
+    /// Understands being sent elsewhere (CLIENT CAPA).
+    pub const CAPA_REDIRECT: u32 = 1 << 16;
 }
 
 /// A connected client. Numbers are written by its worker and read by anybody; none of them synchronises anything.

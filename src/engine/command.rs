@@ -328,6 +328,8 @@ pub struct Command {
     pub subcommands: &'static [Command],
     /// Since when something else is recommended, and what.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// Whether it is for servers and their tests rather than for applications.
+    pub is_internal: bool,
 }
 
 impl Command {
@@ -357,6 +359,7 @@ impl Command {
             tips: &[],
             subcommands: &[],
             deprecated: None,
+            is_internal: false,
         }
     }
 
@@ -382,6 +385,12 @@ impl Command {
     /// Says since when something else is recommended, and what.
     pub const fn deprecated(mut self, since: &'static str, replacement: &'static str) -> Self {
         self.deprecated = Some((since, replacement));
+        self
+    }
+
+    /// Says that applications have no use for it.
+    pub const fn internal(mut self) -> Self {
+        self.is_internal = true;
         self
     }
 

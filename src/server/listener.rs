@@ -68,7 +68,11 @@ impl Listeners {
         let tcp = bind_all(config, &[])?;
         let unix = match config.unixsocket.is_empty() {
             true => None,
-            false => Some(bind_unix(config)?),
+            false => {
+                let bound = bind_unix(config)?;
+                give_to_group(&config.unixsocket, &config.unixsocketgroup)?;
+                Some(bound)
+            }
         };
         if tcp.is_empty() && unix.is_none() {
             bail!("Configured to not listen anywhere, exiting.");
@@ -330,4 +334,28 @@ fn bind_unix(config: &Config) -> Result<(UnixListener, String)> {
     };
     let socket = bind().with_context(|| format!("Failed opening Unix socket {path}"))?;
     Ok((socket.into(), path.clone()))
+}
+
+/// Gives the socket to the group that is configured, if one is.
+fn give_to_group(path: &str, group: &str) -> Result<()> {
+    if group.is_empty() {
+        return Ok(());
+    }
+    let given = group_id(group).and_then(|id| std::os::unix::fs::chown(path, None, Some(id)));
+    given.with_context(|| format!("Failed giving the Unix socket {path} to the group"))
+}
+
+/// The number of a group that is given as such or by its name in `/etc/group`.
+fn group_id(group: &str) -> io::Result<u32> {
+    if let Ok(id) = group.parse() {
+        return Ok(id);
+    }
+    let groups = std::fs::read_to_string("/etc/group")?;
+    let id = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let is_meant = fields.next() == Some(group);
+        let id = fields.nth(1)?;
+        is_meant.then(|| id.parse().ok()).flatten()
+    });
+    id.ok_or_else(|| io::Error::other(format!("there is no group '{group}'")))
 }

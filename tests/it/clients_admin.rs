@@ -299,6 +299,15 @@ fn smaller_commands() {
             ("CLIENT NO-EVICT OFF", ok()),
             ("CLIENT NO-EVICT maybe", error(SYNTAX)),
             ("CLIENT GETREDIR", integer(-1)),
+            ("CLIENT LIST CAPA r", bulk("")),
+            ("CLIENT CAPA later redirect", ok()),
+            ("CLIENT LIST NOT-CAPA r", bulk("")),
+            ("CLIENT KILL CAPA r", integer(0)),
+            ("CLIENT IMPORT-SOURCE OFF", ok()),
+            (
+                "CLIENT IMPORT-SOURCE ON",
+                error("ERR Server is not in import mode"),
+            ),
             ("CLIENT UNBLOCK 999999", integer(0)),
             (
                 "CLIENT UNBLOCK x",

@@ -130,6 +130,23 @@ fn documentation_has_the_tree_of_arguments() {
     let write = choices[0].clone().pairs();
     assert_eq!(named(write.clone(), "type"), Some(bulk("pure-token")));
     assert_eq!(named(write, "token"), Some(bulk("WRITE")));
+    let flags_of = |raw: &mut Raw, name: &str| {
+        let docs = raw.ask(&format!("COMMAND DOCS {name}")).pairs();
+        let docs = named(docs, name).expect("the command").pairs();
+        (named(docs.clone(), "doc_flags"), named(docs, "replaced_by"))
+    };
+    assert_eq!(
+        flags_of(&mut raw, "substr"),
+        (
+            Some(Reply::Set(vec![simple("deprecated")])),
+            Some(bulk("`GETRANGE`"))
+        )
+    );
+    assert_eq!(
+        flags_of(&mut raw, "debug"),
+        (Some(Reply::Set(vec![simple("syscmd")])), None)
+    );
+    assert_eq!(flags_of(&mut raw, "get"), (None, None));
     let all = raw.ask("COMMAND DOCS").pairs();
     assert_eq!(all.len(), raw.ask("COMMAND COUNT").number() as usize);
 }

@@ -72,6 +72,21 @@ fn areas_hold_places() {
                 integer(3_479_099_956_230_698),
             ])]),
         ),
+        (
+            "GEOSEARCH s BYPOLYGON 4 13 37 17.5 37 17.5 39 13 39 ASC",
+            bulks("Catania Palermo edge2"),
+        ),
+        (
+            "GEOSEARCH s FROMMEMBER Palermo BYPOLYGON 3 13 37 17.5 37 13 39 WITHDIST ASC",
+            array([
+                array([bulk("Palermo"), bulk("0.0000")]),
+                array([bulk("Catania"), bulk("166274.1516")]),
+            ]),
+        ),
+        (
+            "GEOSEARCHSTORE t s BYPOLYGON 3 13 37 17.5 37 13 39 STOREDIST",
+            integer(2),
+        ),
         ("GEORADIUS s 15 37 200 km DESC", bulks("Palermo Catania")),
         ("GEORADIUSBYMEMBER_RO s Catania 100 mi", bulks("Catania")),
         (
@@ -99,6 +114,22 @@ fn searches_that_make_no_sense_are_refused() {
         (
             "GEOSEARCH s FROMLONLAT 1 1 ASC DESC",
             error("ERR exactly one of BYRADIUS and BYBOX can be specified for GEOSEARCH"),
+        ),
+        (
+            "GEOSEARCH s BYPOLYGON 2 1 1 2 2",
+            error("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices"),
+        ),
+        (
+            "GEOSEARCH s BYPOLYGON 9223372036854775807 1 1 2 2 3 3",
+            error("ERR syntax error"),
+        ),
+        (
+            "GEOSEARCH s BYPOLYGON 3 1 1 2 2 3 3 FROMLONLAT 1 1 BYRADIUS 1 km",
+            error("ERR syntax error"),
+        ),
+        (
+            "GEOSEARCH s BYPOLYGON 3 1 1 2 2 300 3",
+            error("ERR invalid longitude,latitude pair 300.000000,3.000000"),
         ),
         (
             "GEOSEARCH s FROMMEMBER nowhere BYRADIUS 1 km",

@@ -43,6 +43,7 @@ mod slow_scripts;
 mod snapshots;
 mod sort;
 mod sorted_sets;
+mod start;
 mod streams;
 mod string_options;
 mod strings;

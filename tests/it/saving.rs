@@ -36,6 +36,41 @@ fn names(server: &Server) -> Vec<String> {
 }
 
 #[test]
+fn a_snapshot_can_be_cancelled() {
+    let server = Server::start(&["--enable-debug-command", "yes"]);
+    let mut raw = server.raw();
+    let nothing = error("ERR Background saving is currently not in progress or scheduled");
+    check(
+        &mut raw,
+        &[
+            ("BGSAVE CANCEL", nothing.clone()),
+            ("DEBUG POPULATE 100", ok()),
+            ("CONFIG SET rdb-key-save-delay 10000000", ok()),
+            ("BGSAVE", simple("Background saving started")),
+            ("BGSAVE CANCEL", simple("Background saving cancelled")),
+        ],
+    );
+    becomes(&mut raw, "rdb_bgsave_in_progress", "0");
+    assert_eq!(info(&mut raw, "rdb_last_bgsave_status"), "ok");
+    assert_eq!(names(&server), Vec::<String>::new());
+    check(
+        &mut raw,
+        &[
+            (
+                "BGREWRITEAOF",
+                simple("Background append only file rewriting started"),
+            ),
+            ("BGSAVE SCHEDULE", simple("Background saving scheduled")),
+            (
+                "BGSAVE CANCEL",
+                simple("Scheduled background saving cancelled"),
+            ),
+            ("BGSAVE CANCEL", nothing),
+        ],
+    );
+}
+
+#[test]
 fn one_job_at_a_time_with_redis_s_words() {
     let server = Server::start(&["--enable-debug-command", "yes"]);
     let mut raw = server.raw();

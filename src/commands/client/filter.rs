@@ -4,17 +4,17 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::list::letters;
+use super::list::{capabilities, letters};
 use crate::base::numbers::parse_i64;
 use crate::engine::{Call, Client, CommandError, Names, flag};
 
 pub(super) const LIST_SYNTAX: &str = "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]] \
     [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME <YES | NO>] [MAXAGE maxage] [NAME name] [IDLE idle] \
-    [FLAGS flags] [LIB-NAME libname] [LIB-VER libver] [DB db] [IP ip]";
+    [FLAGS flags] [LIB-NAME libname] [LIB-VER libver] [DB db] [CAPA capa] [IP ip]";
 pub(super) const KILL_SYNTAX: &str = "<ip:port | <[ID client-id [client-id ...]] | \
     [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | \
     [SKIPME <YES | NO>] | [MAXAGE maxage] | [NAME name] | [IDLE idle] | [FLAGS flags] | [LIB-NAME libname] | \
-    [LIB-VER libver] | [DB db] | [IP ip] ...>>";
+    [LIB-VER libver] | [DB db] | [CAPA capa] | [IP ip] ...>>";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Type {
@@ -35,6 +35,7 @@ enum Condition<'r> {
     LibName(&'r [u8]),
     LibVersion(&'r [u8]),
     Flags(&'r [u8]),
+    Capabilities(&'r [u8]),
     Database(u32),
     /// Milliseconds.
     MinAge(i64),
@@ -186,6 +187,7 @@ fn condition<'r>(
         b"LIB-NAME" => Condition::LibName(value),
         b"LIB-VER" => Condition::LibVersion(value),
         b"FLAGS" => Condition::Flags(value),
+        b"CAPA" => Condition::Capabilities(value),
         b"DB" => Condition::Database(database(value, call)?),
         b"MAXAGE" => Condition::MinAge(seconds("maxage", value)?),
         b"IDLE" => Condition::MinIdle(seconds("idle", value)?),
@@ -247,6 +249,10 @@ impl Condition<'_> {
                 wanted
                     .iter()
                     .all(|letter| letters.as_bytes().contains(letter))
+            }
+            Self::Capabilities(wanted) => {
+                let has = capabilities(client).as_bytes();
+                wanted.iter().all(|letter| has.contains(letter))
             }
             Self::Database(database) => client.database.load(Relaxed) == *database,
             Self::MinAge(age) => now - client.created_ms >= *age,

@@ -60,6 +60,14 @@ pub(super) fn letters(client: &Client) -> String {
     }
 }
 
+/// The letters of what a client understands.
+pub(super) fn capabilities(client: &Client) -> &'static str {
+    match client.has_flag(flag::CAPA_REDIRECT) {
+        true => "r",
+        false => "",
+    }
+}
+
 fn tracking_letters(client: &Client) -> impl Iterator<Item = char> {
     let tracking = client.tracking.load(Relaxed);
     let letters = [(mode::ON, 't'), (mode::BROKEN, 'R'), (mode::BROADCAST, 'B')];

@@ -83,6 +83,24 @@ fn no_touch(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
+/// What the client understands, as Valkey's clients tell; what is not known is passed over.
+fn capa(call: &mut Call) -> CommandResult {
+    if (2..call.args.len()).any(|at| call.args.is(at, "REDIRECT")) {
+        call.session.client.set_flag(flag::CAPA_REDIRECT, true);
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+/// Nothing is imported here: keys past their time are seen by nobody (`import-mode` has no effect).
+fn import_source(call: &mut Call) -> CommandResult {
+    if switch(call, 2)? {
+        return Err(CommandError::text("ERR Server is not in import mode"));
+    }
+    call.reply.ok();
+    Ok(())
+}
+
 fn reply(call: &mut Call) -> CommandResult {
     let session = &mut *call.session;
     if call.args.is(2, "SKIP") {
@@ -215,6 +233,18 @@ const SUBCOMMANDS: &[Command] = &[
         "O(1)",
         "Says whether reading leaves the keys' access times alone.",
     ),
+    own("CAPA", "capability [capability ...]", capa).docs(
+        "8.0.0",
+        "O(1)",
+        "Says what the client understands.",
+    ),
+    own("IMPORT-SOURCE", "<ON | OFF>", import_source)
+        .arity(3)
+        .docs(
+            "8.1.0",
+            "O(1)",
+            "Says whether the connection's data comes from another server.",
+        ),
     others("NO-EVICT", "<ON | OFF>", no_evict).arity(3).docs(
         "7.0.0",
         "O(1)",

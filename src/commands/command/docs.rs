@@ -30,16 +30,26 @@ fn describe(reply: &mut Reply, table: &CommandTable, spec: &Spec) {
         ("group", command.group.name()),
         ("complexity", command.complexity),
     ];
-    let deprecation = if command.deprecated.is_some() { 3 } else { 0 };
-    let lists = usize::from(!arguments.is_empty()) + usize::from(!spec.subcommands.is_empty());
+    let flags: Vec<&str> = [
+        (command.deprecated.is_some(), "deprecated"),
+        (command.is_internal, "syscmd"),
+    ]
+    .into_iter()
+    .filter_map(|(is_so, name)| is_so.then_some(name))
+    .collect();
+    let deprecation = if command.deprecated.is_some() { 2 } else { 0 };
+    let lists = [flags.len(), arguments.len(), spec.subcommands.len()];
+    let lists = lists.iter().filter(|&&len| len > 0).count();
     reply.map(texts.len() + deprecation + lists);
     texts
         .iter()
         .for_each(|(name, value)| text(reply, name, value));
-    if let Some((since, replacement)) = command.deprecated {
+    if !flags.is_empty() {
         reply.bulk(b"doc_flags");
-        reply.set(1);
-        reply.simple("deprecated");
+        reply.set(flags.len());
+        flags.iter().for_each(|flag| reply.simple(flag));
+    }
+    if let Some((since, replacement)) = command.deprecated {
         text(reply, "deprecated_since", since);
         text(reply, "replaced_by", replacement);
     }

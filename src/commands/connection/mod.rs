@@ -73,7 +73,7 @@ fn reset(call: &mut Call) -> CommandResult {
     (names.name, names.user) = (Vec::new(), Names::default_user());
     session
         .client
-        .set_flag(flag::NO_EVICT | flag::NO_TOUCH, false);
+        .set_flag(flag::NO_EVICT | flag::NO_TOUCH | flag::CAPA_REDIRECT, false);
     session.state = 0;
     if !call.config.requirepass.is_empty() {
         session.state = state::UNAUTHENTICATED;

@@ -1,11 +1,11 @@
-//! Places within a circle or a rectangle: GEOSEARCH, GEORADIUS, GEORADIUSBYMEMBER, and what stores what they find.
+//! Places within a circle, a rectangle or a polygon: GEOSEARCH, GEORADIUS, GEORADIUSBYMEMBER, and what stores what they find.
 
 use super::super::sorted_set::{limits, reply_member, store_result};
 use super::{parse_length, parse_point, parse_unit, reply_distance, reply_point};
 use crate::engine::{Call, CommandError, CommandResult, event};
 use crate::keyspace::Key;
 use crate::resp::reply::Reply;
-use crate::structures::geo::{Area, Point, Shape};
+use crate::structures::geo::{Area, Point, Polygon, Shape};
 use crate::structures::listpack::Item;
 use crate::structures::sorted_set::{Direction, Gathering, ScoreRange, SortedSet};
 
@@ -50,6 +50,7 @@ struct Request<'r> {
     from_member: bool,
     from_place: bool,
     shape: Option<Shape>,
+    polygon: Option<Polygon>,
     unit: f64,
     order: Order,
     /// Places at most.
@@ -74,6 +75,7 @@ impl<'r> Request<'r> {
             from_member: false,
             from_place: false,
             shape: None,
+            polygon: None,
             unit: 1.0,
             order: Order::None,
             count: None,
@@ -144,6 +146,26 @@ impl<'r> Request<'r> {
         Ok(())
     }
 
+    /// Reads how many corners there are, and the corners; gives how many arguments they took.
+    fn parse_polygon(&mut self, call: &Call<'r, '_>, at: usize) -> Result<usize, CommandError> {
+        let count = call.integer(at)?;
+        if count < 3 {
+            return Err(CommandError::text(
+                "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices",
+            ));
+        }
+        let left = call.args.len() - at - 1;
+        let count = usize::try_from(count).ok();
+        let count = count.filter(|&count| count <= left / 2);
+        let count = count.ok_or(CommandError::Syntax)?;
+        let corners = (0..count).map(|corner| {
+            let at = at + 1 + 2 * corner;
+            parse_point(call.args.at(at), call.args.at(at + 1))
+        });
+        self.polygon = Some(Polygon::new(corners.collect::<Result<_, _>>()?));
+        Ok(1 + 2 * count)
+    }
+
     /// Reads options that all forms have; gives how many arguments they took.
     fn parse_common(&mut self, call: &Call<'r, '_>, first: usize) -> Result<usize, CommandError> {
         let (args, mut at) = (call.args, first);
@@ -179,8 +201,8 @@ impl<'r> Request<'r> {
             return Ok(None);
         }
         let is_search = self.form.is_search();
-        let is_box = matches!(self.shape, Some(Shape::Box { .. }));
-        let is_circle = matches!(self.shape, Some(Shape::Circle { .. }));
+        let is_box = matches!(self.shape, Some(Shape::Box { .. })) || self.polygon.is_some();
+        let is_circle = matches!(self.shape, Some(Shape::Circle { .. })) || self.polygon.is_some();
         let taken = match () {
             () if self.form.may_store() && behind >= 1 && args.is(at, "STORE") => {
                 self.store_at(call, at + 1, false)?;
@@ -214,6 +236,9 @@ impl<'r> Request<'r> {
                 self.parse_box(args.at(at + 1), args.at(at + 2), args.at(at + 3))?;
                 4
             }
+            () if is_search && behind >= 1 && args.is(at, "BYPOLYGON") && self.shape.is_none() => {
+                1 + self.parse_polygon(call, at + 1)?
+            }
             () => return Err(CommandError::Syntax),
         };
         Ok(Some(taken))
@@ -240,11 +265,12 @@ impl<'r> Request<'r> {
                 }
             }));
         }
-        if self.form.is_search() && !(self.from_member || self.from_place) {
+        let has_place = self.from_member || self.from_place || self.polygon.is_some();
+        if self.form.is_search() && !has_place {
             let text = "ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for ";
             return Err(CommandError::quoting(text, command, ""));
         }
-        if self.form.is_search() && self.shape.is_none() {
+        if self.form.is_search() && self.shape.is_none() && self.polygon.is_none() {
             let text = "ERR exactly one of BYRADIUS and BYBOX can be specified for ";
             return Err(CommandError::quoting(text, command, ""));
         }
@@ -258,12 +284,21 @@ impl<'r> Request<'r> {
 
     /// All that was found, as many as are wanted, in their order.
     fn find<'a>(&self, set: &'a SortedSet) -> Vec<Found<'a>> {
-        let (Some(center), Some(shape)) = (self.center, self.shape) else {
-            return Vec::new();
-        };
-        let area = Area::new(center, shape, self.unit);
         let most = self.count.filter(|_| self.any).unwrap_or(usize::MAX);
-        let mut found = search(set, &area, most);
+        let mut found = match (&self.polygon, self.center, self.shape) {
+            (Some(polygon), center, _) => {
+                let center = center.unwrap_or_else(|| polygon.center());
+                search(set, &polygon.frame(), most, |point| {
+                    let is_within = polygon.contains(point);
+                    is_within.then(|| center.distance(point))
+                })
+            }
+            (None, Some(center), Some(shape)) => {
+                let area = Area::new(center, shape, self.unit);
+                search(set, &area, most, |point| area.distance_within(point))
+            }
+            _ => return Vec::new(),
+        };
         let order = match self.order {
             // The nearest are meant when only some are wanted.
             Order::None if self.count.is_some() && !self.any => Order::Nearest,
@@ -314,7 +349,12 @@ struct Found<'a> {
 }
 
 /// Places within an area, at most so many.
-fn search<'a>(set: &'a SortedSet, area: &Area, most: usize) -> Vec<Found<'a>> {
+fn search<'a>(
+    set: &'a SortedSet,
+    area: &Area,
+    most: usize,
+    distance_within: impl Fn(Point) -> Option<f64>,
+) -> Vec<Found<'a>> {
     let mut found = Vec::new();
     for cell in area.cells() {
         let (min, max) = cell.scores();
@@ -327,7 +367,7 @@ fn search<'a>(set: &'a SortedSet, area: &Area, most: usize) -> Vec<Found<'a>> {
         let mut entries = set.entries(set.ranks_by_score(&range), Direction::Up);
         let mut within = |score| {
             let point = Point::of_score(score);
-            Some((score, point, area.distance_within(point)?))
+            Some((score, point, distance_within(point)?))
         };
         while found.len() < most {
             let Some((member, (score, point, distance))) = entries.next_wanted(&mut within) else {

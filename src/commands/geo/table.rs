@@ -65,12 +65,12 @@ pub const COMMANDS: &[Command] = &[
         .flags(READONLY)
         .deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument")
         .docs("3.2.10", "O(N+log(M)), N being the members around the circle and M those of the set", "Gives the members within a circle around a place."),
-    command("GEOSEARCH", "key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]", search::geosearch)
+    command("GEOSEARCH", "key [FROMMEMBER member | FROMLONLAT longitude latitude] <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI> | BYPOLYGON num-vertices longitude latitude [longitude latitude ...]> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]", search::geosearch)
         .keys(READ)
         .flags(READONLY)
-        .docs("6.2.0", "O(N+log(M)), N being the members around the area and M those of the set", "Gives the members within a circle or a rectangle."),
-    command("GEOSEARCHSTORE", "destination source <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]", search::geosearchstore)
+        .docs("6.2.0", "O(N+log(M)), N being the members around the area and M those of the set", "Gives the members within a circle, a rectangle or a polygon."),
+    command("GEOSEARCHSTORE", "destination source [FROMMEMBER member | FROMLONLAT longitude latitude] <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI> | BYPOLYGON num-vertices longitude latitude [longitude latitude ...]> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]", search::geosearchstore)
         .keys(&[one_key(1, &["OW", "update"]), one_key(2, &["RO", "access"])])
         .flags(WRITE | DENYOOM)
-        .docs("6.2.0", "O(N+log(M)), N being the members around the area and M those of the set", "Stores the members within a circle or a rectangle at another key."),
+        .docs("6.2.0", "O(N+log(M)), N being the members around the area and M those of the set", "Stores the members within a circle, a rectangle or a polygon at another key."),
 ];

@@ -141,7 +141,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(COUNTED)
         .flags(WRITE | FAST)
         .docs("8.0.0", EACH, "Gives the values of fields of a hash and changes when they go."),
-    Command::new("HSETEX", Group::Hash, "key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]", timed::hsetex)
+    Command::new("HSETEX", Group::Hash, "key [NX | XX] [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]", timed::hsetex)
         .keys(CHANGED)
         .flags(WRITE | DENYOOM | FAST)
         .docs("8.0.0", EACH, "Sets fields of a hash, under conditions and for a time if asked."),

@@ -138,6 +138,8 @@ fn expire_all(call: &mut Call, key: Key<'_>, at: i64, names: &[&[u8]]) -> Comman
 
 /// HSETEX's options.
 struct Setting {
+    /// NX: false, XX: true: whether the hash must be there or must not (Valkey).
+    hash_must_exist: Option<bool>,
     /// FNX: false, FXX: true: whether all fields must be there or all must not.
     must_exist: Option<bool>,
     timing: Timing,
@@ -149,7 +151,16 @@ impl Setting {
     fn parse(call: &Call) -> Result<Self, CommandError> {
         let args = call.args;
         let (mut must_exist, mut timing, mut at) = (None, Timing::Unsaid, 2);
+        let mut hash_must_exist = None;
         while at < args.len() && !args.is(at, "FIELDS") {
+            let is_condition = [("NX", false), ("XX", true)];
+            if let Some((_, exists)) = is_condition.iter().find(|(word, _)| args.is(at, word)) {
+                if hash_must_exist.replace(*exists).is_some() {
+                    return Err(CommandError::Syntax);
+                }
+                at += 1;
+                continue;
+            }
             let is_condition = [("FNX", false), ("FXX", true)];
             if let Some((_, exists)) = is_condition.iter().find(|(word, _)| args.is(at, word)) {
                 if must_exist.replace(*exists).is_some() {
@@ -175,6 +186,7 @@ impl Setting {
             }
         }
         Ok(Self {
+            hash_must_exist,
             must_exist,
             timing,
             first: pairs_from(call, at)?,
@@ -205,7 +217,8 @@ pub(super) fn hsetex(call: &mut Call) -> CommandResult {
     let hash = call.db.peek_as::<Hash>(key)?;
     let mut names = call.args.from(setting.first).step_by(2);
     let exists = |name: &[u8]| hash.is_some_and(|hash| hash.get(name, Seen::ALL).is_some());
-    let is_met = (setting.must_exist).is_none_or(|wanted| names.all(|name| exists(name) == wanted));
+    let is_met = (setting.hash_must_exist).is_none_or(|wanted| hash.is_some() == wanted)
+        && (setting.must_exist).is_none_or(|wanted| names.all(|name| exists(name) == wanted));
     if is_met {
         set_pairs(call, key, &setting)?;
     }
@@ -241,8 +254,24 @@ fn set_pairs(call: &mut Call, key: Key<'_>, setting: &Setting) -> CommandResult 
         call.db.arm_parts(key);
         call.tell_listeners(key, event::hash("hexpire"));
         replay_at(call, key, at, first);
+    } else if setting.hash_must_exist.is_some() {
+        replay_met(call, key, lifetime, first);
     }
     Ok(())
+}
+
+/// In the journal there is no condition that was met: whoever reads it may still see fields that were gone.
+fn replay_met(call: &mut Call, key: Key<'_>, lifetime: Lifetime, first: usize) {
+    let args = call.args;
+    let mut count = itoa::Buffer::new();
+    let mut command: Vec<&[u8]> = vec![b"HSETEX", key.bytes];
+    if lifetime == Lifetime::Keep {
+        command.push(b"KEEPTTL");
+    }
+    command.push(b"FIELDS");
+    command.push(count.format((args.len() - first) / 2).as_bytes());
+    command.extend(args.from(first));
+    call.replay_as(&command);
 }
 
 /// In the journal the fields go at a moment; the conditions were met.

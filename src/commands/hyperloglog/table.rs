@@ -55,8 +55,10 @@ pub const COMMANDS: &[Command] = &[
     )
     .keys(&[one_key(2, &["RW", "access"])])
     .flags(WRITE | DENYOOM | ADMIN)
+    .internal()
     .docs("2.8.9", "O(1)", "Shows what is inside a HyperLogLog."),
     Command::new("PFSELFTEST", Group::HyperLogLog, "", debug::pfselftest)
         .flags(ADMIN)
+        .internal()
         .docs("2.8.9", "O(1)", "Tests the server's HyperLogLog."),
 ];

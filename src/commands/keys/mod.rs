@@ -232,6 +232,7 @@ pub const COMMANDS: &[Command] = &[
     )
     .keys(&[one_key(1, &["OW", "update"])])
     .flags(WRITE | DENYOOM | DANGEROUS | ASKING)
+    .internal()
     .docs(
         "3.0.0",
         "As RESTORE",

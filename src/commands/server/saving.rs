@@ -14,6 +14,9 @@ fn last_save(call: &mut Call) -> CommandResult {
 }
 
 fn save_in_background(call: &mut Call) -> CommandResult {
+    if call.args.len() == 2 && call.args.is(1, "CANCEL") {
+        return cancel_save(call);
+    }
     let schedules = call.args.len() == 2 && call.args.is(1, "SCHEDULE");
     if call.args.len() > 1 && !schedules {
         return Err(CommandError::Syntax);
@@ -31,6 +34,22 @@ fn save_in_background(call: &mut Call) -> CommandResult {
         call.reply.simple("Background saving scheduled");
     } else {
         return Err(CommandError::text(BUSY));
+    }
+    Ok(())
+}
+
+/// Gives up the snapshot that is being saved, or the one that is to be.
+fn cancel_save(call: &mut Call) -> CommandResult {
+    let jobs = &call.engine.jobs;
+    if jobs.present() == Some(Job::Save) {
+        jobs.gives_up.store(true, Relaxed);
+        call.reply.simple("Background saving cancelled");
+    } else if jobs.wants_save.swap(false, Relaxed) {
+        call.reply.simple("Scheduled background saving cancelled");
+    } else {
+        return Err(CommandError::text(
+            "ERR Background saving is currently not in progress or scheduled",
+        ));
     }
     Ok(())
 }
@@ -67,15 +86,19 @@ fn begin(call: &Call, job: Job) -> bool {
 }
 
 /// BGSAVE.
-pub(super) const BGSAVE: Command =
-    Command::new("BGSAVE", Group::Server, "[SCHEDULE]", save_in_background)
-        .arity(-1)
-        .flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING)
-        .docs(
-            "1.0.0",
-            "O(1)",
-            "Saves the data as of now to the snapshot file, in the background.",
-        );
+pub(super) const BGSAVE: Command = Command::new(
+    "BGSAVE",
+    Group::Server,
+    "[SCHEDULE | CANCEL]",
+    save_in_background,
+)
+.arity(-1)
+.flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING)
+.docs(
+    "1.0.0",
+    "O(1)",
+    "Saves the data as of now to the snapshot file, in the background.",
+);
 
 /// BGREWRITEAOF.
 pub(super) const BGREWRITEAOF: Command = Command::new(

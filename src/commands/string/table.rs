@@ -58,18 +58,22 @@ pub const COMMANDS: &[Command] = &[
     Command::new("SETNX", Group::String, "key value", set::setnx)
         .keys(&[one_key(1, &["OW", "insert"])])
         .flags(WRITE | DENYOOM | FAST)
+        .deprecated("2.6.12", "`SET` with the `NX` argument")
         .docs("1.0.0", "O(1)", "Stores a string at a key that does not exist yet."),
     Command::new("SETEX", Group::String, "key seconds value", set::setex)
         .keys(OVERWRITTEN)
         .flags(WRITE | DENYOOM | BRIEF)
+        .deprecated("2.6.12", "`SET` with the `EX` argument")
         .docs("2.0.0", "O(1)", "Stores a string at a key for some seconds."),
     Command::new("PSETEX", Group::String, "key milliseconds value", set::psetex)
         .keys(OVERWRITTEN)
         .flags(WRITE | DENYOOM | BRIEF)
+        .deprecated("2.6.12", "`SET` with the `PX` argument")
         .docs("2.6.0", "O(1)", "Stores a string at a key for some milliseconds."),
     Command::new("GETSET", Group::String, "key value", set::getset)
         .keys(CHANGED)
         .flags(WRITE | DENYOOM | FAST)
+        .deprecated("6.2.0", "`SET` with the `GET` argument")
         .docs("1.0.0", "O(1)", "Stores a string at a key and gives the one before."),
     Command::new("GETDEL", Group::String, "key", get::getdel)
         .keys(&[one_key(1, &["RW", "access", "delete"])])
@@ -103,6 +107,7 @@ pub const COMMANDS: &[Command] = &[
     Command::new("SUBSTR", Group::String, "key start end", range::getrange)
         .keys(READ)
         .flags(READONLY)
+        .deprecated("2.0.0", "`GETRANGE`")
         .docs("1.0.0", "O(N) in the length of what is given", "Gives a part of the string stored at a key, as GETRANGE does."),
     Command::new("SETRANGE", Group::String, "key offset value", range::setrange)
         .keys(&[one_key(1, &["RW", "update"])])

@@ -24,6 +24,9 @@ impl Directory {
     }
 
     fn enter(&self, path: &str) -> io::Result<PathBuf> {
+        if path.is_empty() {
+            return Err(io::Error::from_raw_os_error(libc::ENOENT));
+        }
         // The last dot makes a path that is no directory, or one that may not be searched, fail as
         // entering it would.
         self.0.join(path).join(".").canonicalize()

@@ -1,14 +1,16 @@
 //! Places on the earth as numbers of 52 bits: longitude and latitude, 26 bits each, bit by bit in turn. Near places mostly
 //! have near numbers, so that a range of scores is a box on the map.
 //!
-//! `cell` has the boxes, `search` what covers a circle or a rectangle; all of it agrees with Redis to the last bit.
+//! `cell` has the boxes, `search` what covers a circle or a rectangle, `polygon` Valkey's polygons; all of it agrees with Redis to the last bit.
 
 mod cell;
+mod polygon;
 mod search;
 
 use std::f64::consts::PI;
 
 pub use cell::{Cell, standard_hash};
+pub use polygon::Polygon;
 pub use search::{Area, Shape};
 
 /// Bits of each coordinate.

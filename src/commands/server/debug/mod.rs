@@ -316,6 +316,7 @@ fn refuse(_call: &mut Call) -> CommandResult {
 pub(super) const DEBUG: Command =
     Command::new("DEBUG", Group::Server, "subcommand [arg ...]", debug)
         .flags(ADMIN | NOSCRIPT | LOADING | STALE | ALONE)
+        .internal()
         .docs(
             "1.0.0",
             "Depends on subcommand.",
