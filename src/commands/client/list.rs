@@ -82,9 +82,10 @@ fn describe(call: &Call, client: &Arc<Client>) -> String {
     let mut line = String::with_capacity(400);
     let written = writeln!(
         line,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} qbuf={} \
-         qbuf-free={} argv-mem={argv} multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={} events={} cmd={} \
-         user={} redir={} resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} tot-cmds={}",
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} \
+         qbuf={} qbuf-free={} argv-mem={argv} multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={} events={} cmd={} \
+         user={} redir={} resp={} lib-name={} lib-ver={} io-thread={} \
+         tot-net-in={} tot-net-out={} tot-cmds={}",
         client.id,
         client.address,
         client.local_address,
@@ -98,6 +99,7 @@ fn describe(call: &Call, client: &Arc<Client>) -> String {
         client.patterns.load(Relaxed),
         client.shard_channels.load(Relaxed),
         client.queued.load(Relaxed),
+        client.watched.load(Relaxed),
         number(&client.query_buffer),
         number(&client.query_buffer_free),
         number(&client.queued_bytes),
@@ -113,6 +115,7 @@ fn describe(call: &Call, client: &Arc<Client>) -> String {
         if client.is_resp3.load(Relaxed) { 3 } else { 2 },
         String::from_utf8_lossy(&names.lib_name),
         String::from_utf8_lossy(&names.lib_version),
+        client.worker,
         number(&client.bytes_in),
         number(&client.bytes_out),
         number(&client.commands),
