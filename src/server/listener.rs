@@ -159,6 +159,15 @@ impl Listeners {
         added
     }
 
+    /// Stops listening, for good: who connects from now on is refused.
+    pub fn close(&self) {
+        self.tcp.lock().iter().for_each(Listening::stop);
+        if let Some((listener, _)) = &self.unix {
+            // A socket that does not listen any more has nothing to be shut down.
+            let _ = SockRef::from(listener).shutdown(Shutdown::Both);
+        }
+    }
+
     /// Removes the Unix socket's file.
     pub fn clean_up(&self) {
         if let Some((_, path)) = &self.unix {
