@@ -159,13 +159,10 @@ impl Listeners {
         added
     }
 
-    /// Stops listening, for good: who connects from now on is refused.
+    /// Stops listening at TCP ports, for good: who connects from now on is refused. The Unix socket stays until the end: shut
+    /// down, it would be ready for ever, with nothing to accept.
     pub fn close(&self) {
         self.tcp.lock().iter().for_each(Listening::stop);
-        if let Some((listener, _)) = &self.unix {
-            // A socket that does not listen any more has nothing to be shut down.
-            let _ = SockRef::from(listener).shutdown(Shutdown::Both);
-        }
     }
 
     /// Removes the Unix socket's file.
