@@ -82,9 +82,9 @@ fn describe(call: &Call, client: &Arc<Client>) -> String {
     let mut line = String::with_capacity(400);
     let written = writeln!(
         line,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} \
          qbuf={} qbuf-free={} argv-mem={argv} multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={} events={} cmd={} \
-         user={} redir={} resp={} lib-name={} lib-ver={} io-thread={} \
+         user={} redir={} resp={} lib-name={} lib-ver={} watch={} io-thread={} \
          tot-net-in={} tot-net-out={} tot-cmds={}",
         client.id,
         client.address,
@@ -99,7 +99,6 @@ fn describe(call: &Call, client: &Arc<Client>) -> String {
         client.patterns.load(Relaxed),
         client.shard_channels.load(Relaxed),
         client.queued.load(Relaxed),
-        client.watched.load(Relaxed),
         number(&client.query_buffer),
         number(&client.query_buffer_free),
         number(&client.queued_bytes),
@@ -115,6 +114,8 @@ fn describe(call: &Call, client: &Arc<Client>) -> String {
         if client.is_resp3.load(Relaxed) { 3 } else { 2 },
         String::from_utf8_lossy(&names.lib_name),
         String::from_utf8_lossy(&names.lib_version),
+        // Where it does not stand between those that Redis 7.0 has, too.
+        client.watched.load(Relaxed),
         client.worker,
         number(&client.bytes_in),
         number(&client.bytes_out),
