@@ -533,7 +533,7 @@ mod tests {
         let secret = load("", &[("OXIDIS_MAXCLIENTS", "x")], "").expect_err("no number");
         assert_eq!(
             secret,
-            "environment: argument couldn't be parsed into an integer in 'OXIDIS_MAXCLIENTS=x'"
+            "environment: 'OXIDIS_MAXCLIENTS=x': argument couldn't be parsed into an integer"
         );
     }
 
