@@ -327,15 +327,15 @@ mod tests {
         };
         assert_eq!(
             error(&["--nonsense", "1"]),
-            "command line: unknown directive 'nonsense' in 'nonsense \"1\"'"
+            "command line: 'nonsense \"1\"': unknown directive 'nonsense'"
         );
         assert_eq!(
             error(&["--port"]),
-            "command line: wrong number of arguments in 'port'"
+            "command line: 'port': wrong number of arguments"
         );
         assert_eq!(
             error(&["-p", "1"]),
-            "command line: unknown directive '-p' in '\"-p\" \"1\"'"
+            "command line: '\"-p\" \"1\"': unknown directive '-p'"
         );
     }
 

@@ -51,7 +51,7 @@ pub enum ConfigError {
         error: io::Error,
     },
     /// A line is wrong.
-    #[error("{place}: {reason} in '{text}'")]
+    #[error("{place}: '{text}': {reason}")]
     Line {
         /// File and line, or where else it was given.
         place: String,
@@ -420,29 +420,29 @@ mod tests {
         for (file, expected) in [
             (
                 "port 1\nfoo bar",
-                "/redis.conf:2: unknown directive 'foo' in 'foo bar'",
+                "/redis.conf:2: 'foo bar': unknown directive 'foo'",
             ),
-            ("port", "/redis.conf:1: wrong number of arguments in 'port'"),
+            ("port", "/redis.conf:1: 'port': wrong number of arguments"),
             (
                 "port 1 2",
-                "/redis.conf:1: wrong number of arguments in 'port 1 2'",
+                "/redis.conf:1: 'port 1 2': wrong number of arguments",
             ),
             (
                 "\n\n port x ",
-                "/redis.conf:3: argument couldn't be parsed into an integer in 'port x'",
+                "/redis.conf:3: 'port x': argument couldn't be parsed into an integer",
             ),
-            ("dir \"/", "/redis.conf:1: unbalanced quotes in 'dir \"/'"),
+            ("dir \"/", "/redis.conf:1: 'dir \"/': unbalanced quotes"),
             (
                 "requirepass \"secret",
-                "/redis.conf:1: unbalanced quotes in 'requirepass ...'",
+                "/redis.conf:1: 'requirepass ...': unbalanced quotes",
             ),
             (
                 "include",
-                "/redis.conf:1: wrong number of arguments in 'include'",
+                "/redis.conf:1: 'include': wrong number of arguments",
             ),
             (
                 "sentinel monitor",
-                "/redis.conf:1: sentinel directive while not in sentinel mode in 'sentinel monitor'",
+                "/redis.conf:1: 'sentinel monitor': sentinel directive while not in sentinel mode",
             ),
             (
                 "cluster-enabled yes\nreplicaof a 1",
@@ -512,7 +512,7 @@ mod tests {
         );
         assert_eq!(
             load("", &[], "foo 1").expect_err("unknown"),
-            "command line: unknown directive 'foo' in 'foo 1'"
+            "command line: 'foo 1': unknown directive 'foo'"
         );
     }
 
@@ -539,7 +539,7 @@ mod tests {
         let secret = load("", &[("OXIDIS_MAXCLIENTS", "x")], "").expect_err("no number");
         assert_eq!(
             secret,
-            "environment: argument couldn't be parsed into an integer in 'OXIDIS_MAXCLIENTS=x'"
+            "environment: 'OXIDIS_MAXCLIENTS=x': argument couldn't be parsed into an integer"
         );
     }
 

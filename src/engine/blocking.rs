@@ -66,6 +66,8 @@ pub enum Wants {
     Stream,
     /// A stream; that the key is no stream any longer matters, too.
     StreamOrLoss,
+    /// No key, but that another server has answered; see [`super::transfer`].
+    Delivery,
 }
 
 impl Wants {
@@ -75,7 +77,7 @@ impl Wants {
             Self::List => type_name == Some("list"),
             Self::SortedSet => type_name == Some("zset"),
             Self::Stream => type_name == Some("stream"),
-            Self::StreamOrLoss => true,
+            Self::StreamOrLoss | Self::Delivery => true,
         }
     }
 }
@@ -223,7 +225,8 @@ impl Blocked {
         self.by_number.is_empty()
     }
 
-    pub(super) fn get(&self, number: u64) -> Option<Arc<Waiter>> {
+    /// A waiter by its number.
+    pub fn get(&self, number: u64) -> Option<Arc<Waiter>> {
         self.by_number
             .get(&number)
             .map(|waiter| waiter.value().clone())
@@ -354,6 +357,8 @@ impl Engine {
     pub fn unblock(&self, lane: usize, client: &Client, how: Unblock) -> Option<bool> {
         let number = client.waits_as.load(Relaxed);
         let waiter = self.blocked.get(number);
+        // What is on its way to another server cannot be called back.
+        let waiter = waiter.filter(|waiter| waiter.wants != Wants::Delivery);
         let Some(waiter) = waiter.filter(|waiter| self.end_wait(waiter)) else {
             return (number != 0).then_some(false);
         };
@@ -368,7 +373,8 @@ impl Engine {
 impl Call<'_, '_> {
     /// Waits for the command's keys, as the module describes. A handler's last act.
     pub fn block(&mut self, wait: Wait) {
-        debug_assert!(self.spec.has(flags::BLOCKING));
+        let waits_for_keys = wait.wants != Wants::Delivery;
+        debug_assert!(self.spec.has(flags::BLOCKING) || !waits_for_keys);
         if self.is_nested || self.engine.is_loading() {
             return wait.nested.write(self.reply);
         }

@@ -41,6 +41,8 @@ pub enum Mail {
     Unblock(u64, Unblock),
     /// This client's blocking command has been served: its reply, and the number behind the journal's record of it.
     Served(u64, Box<Served>),
+    /// Run this client's waiting command again.
+    LookAgain(u64),
     /// Tell this client about its copies of keys.
     Tracking(u64, Message),
     /// Send these bytes to this client.

@@ -29,6 +29,7 @@ mod table;
 mod timing;
 pub mod tracking;
 mod transaction;
+pub mod transfer;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -94,6 +95,8 @@ pub struct Engine {
     watches: AtomicU32,
     /// Clients that wait for keys.
     pub blocked: blocking::Blocked,
+    /// Keys on their way to other servers.
+    pub transfers: transfer::Transfers,
     /// Scripts that EVALSHA finds.
     pub scripts: Scripts,
     /// Libraries of functions.
@@ -168,6 +171,9 @@ pub trait Hooks: Send + Sync {
     fn save(&self, engine: &Engine) -> Result<(), String>;
     /// Rebuilds the data from the snapshot file (DEBUG RELOAD). The caller has not passed the gate.
     fn reload_snapshot(&self, engine: &Engine, how: Reload) -> Result<(), String>;
+    /// Sends keys to another server without making the caller wait, and has the client's command looked at again when it is
+    /// known what has become of them.
+    fn send(&self, parcel: std::sync::Arc<transfer::Parcel>, client: std::sync::Arc<Client>);
 }
 
 /// What DEBUG RELOAD does.
@@ -247,6 +253,7 @@ impl Engine {
             tracking: tracking::Tracking::default(),
             watches: AtomicU32::new(0),
             blocked: blocking::Blocked::default(),
+            transfers: transfer::Transfers::default(),
             scripts: Scripts::default(),
             functions: Functions::default(),
             busy: Busy::default(),

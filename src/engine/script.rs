@@ -35,6 +35,8 @@ pub struct Caller<'c, 'r, 'k> {
     started: Option<Instant>,
     /// Whether others have been told.
     is_slow: bool,
+    /// Whether the log says so.
+    is_logged: bool,
 }
 
 /// What runs.
@@ -90,13 +92,14 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
             name,
             started: None,
             is_slow: false,
+            is_logged: false,
         })
     }
 
-    /// Tells everybody that this script takes long.
-    fn tell(&mut self, started: Instant) {
+    /// Says in the log that this script takes long.
+    fn log_slow(&mut self, started: Instant) {
         let is_function = matches!(self.name, Name::Function(_));
-        let name = self.name.to_string();
+        let name = &self.name;
         tracing::warn!(
             "Slow script detected: still in execution after {} milliseconds. You can try killing the script using the {} \
              command. Script name is: {name}.",
@@ -107,6 +110,13 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
                 "SCRIPT KILL"
             }
         );
+        self.is_logged = true;
+    }
+
+    /// Tells everybody that this script takes long.
+    fn tell(&mut self, started: Instant) {
+        let is_function = matches!(self.name, Name::Function(_));
+        let name = self.name.to_string();
         let engine = self.call.engine;
         engine.busy.enter(Running {
             name,
@@ -300,7 +310,14 @@ impl Host for Caller<'_, '_, '_> {
         if !self.is_slow {
             let limit = self.call.config.busy_reply_threshold;
             let is_slow = limit > 0 && started.elapsed() >= Duration::from_millis(limit);
-            if !is_slow || !aside::is_possible() {
+            if !is_slow {
+                return None;
+            }
+            if !self.is_logged {
+                self.log_slow(started);
+            }
+            // Whoever reads a file waits for it; everybody else is told that the server is loading.
+            if !aside::is_possible() {
                 return None;
             }
             self.tell(started);

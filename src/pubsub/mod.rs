@@ -3,7 +3,7 @@
 //! The registry counts listeners per worker, so that a message makes one hop per worker; each worker knows which of its own
 //! clients listen. A client's subscriptions are changed by its own worker alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -113,12 +113,23 @@ impl PubSub {
     pub fn unsubscribe(&self, worker: usize, client: u64, kind: Kind, name: &Bytes) {
         let mut local = self.locals[worker].lock();
         let listeners = local.of(kind);
-        if let Some(clients) = listeners.get_mut(name) {
-            clients.retain(|known| *known != client);
-            if clients.is_empty() {
-                listeners.remove(name);
-            }
+        let Some(clients) = listeners.get_mut(name) else {
+            return;
+        };
+        let before = clients.len();
+        clients.retain(|known| *known != client);
+        if clients.len() == before {
+            // It has been taken away already; see `silence`.
+            return;
         }
+        if clients.is_empty() {
+            listeners.remove(name);
+        }
+        self.discount(worker, kind, name);
+    }
+
+    /// One listener less.
+    fn discount(&self, worker: usize, kind: Kind, name: &Bytes) {
         if kind == Kind::Pattern {
             let mut patterns = self.patterns.write();
             if let Some(counts) = patterns.get_mut(name) {
@@ -133,6 +144,20 @@ impl PubSub {
                 adjust(&mut counts, worker, false);
             }
             registry.remove_if(name, |_, counts| counts.is_empty());
+        }
+    }
+
+    /// Takes all subscriptions of some clients of a worker away, from any thread: they are about to be closed, and nothing
+    /// that is published from now on counts them.
+    pub fn silence(&self, worker: usize, clients: &HashSet<u64>) {
+        let mut local = self.locals[worker].lock();
+        for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
+            local.of(kind).retain(|name, listeners| {
+                let before = listeners.len();
+                listeners.retain(|known| !clients.contains(known));
+                (listeners.len()..before).for_each(|_| self.discount(worker, kind, name));
+                !listeners.is_empty()
+            });
         }
     }
 

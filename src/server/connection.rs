@@ -825,6 +825,7 @@ impl Engine {
         self.unsubscribe_all(session);
         self.stop_tracking(session);
         self.stop_monitor(session);
+        self.transfers.forget(session.client.id);
         if was_parked && session.client.has_flag(flag::BLOCKED) {
             self.clients.blocked.fetch_sub(1, Relaxed);
         }

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{Server, apply, files, jobs, rdb, shutdown};
+use super::{Server, apply, files, jobs, migrate, rdb, shutdown};
 use crate::config::{Apply, Config};
-use crate::engine::{Engine, Hooks, Reload, Shutdown};
+use crate::engine::transfer::Parcel;
+use crate::engine::{Client, Engine, Hooks, Reload, Shutdown};
 use crate::persistence::Job;
 
 struct ServerHooks(Weak<Server>);
@@ -64,6 +65,12 @@ impl Hooks for ServerHooks {
         match self.0.upgrade() {
             Some(server) => rdb::reload(&server, how).map_err(|error| format!("{error:#}")),
             None => Ok(()),
+        }
+    }
+
+    fn send(&self, parcel: Arc<Parcel>, client: Arc<Client>) {
+        if let Some(server) = self.0.upgrade() {
+            migrate::send(server, parcel, client);
         }
     }
 }

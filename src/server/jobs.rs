@@ -211,21 +211,25 @@ impl Server {
         let snapshots = &self.engine.snapshots;
         let done = snapshots.keys_done.swap(keys, Relaxed);
         let fresh = keys.saturating_sub(done);
-        let delay = i64::from(self.engine.config.load().rdb_key_save_delay);
-        let micros = match delay {
-            0.. => fresh.saturating_mul(delay.unsigned_abs()),
-            _ => fresh / delay.unsigned_abs(),
-        };
-        let until = Instant::now() + Duration::from_micros(micros);
         let goes_on = || is_wanted() && !self.engine.jobs.gives_up.load(Relaxed);
-        while micros > 0 && goes_on() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
+        let begun = Instant::now();
+        // Asked for anew each time: whoever takes the delay back need not sit it out.
+        loop {
+            let left = self.delay_of(fresh).saturating_sub(begun.elapsed());
+            if left.is_zero() || !goes_on() {
+                return goes_on();
             }
             sleep(left.min(LOOK));
         }
-        goes_on()
+    }
+
+    /// How long the copying of so many keys is to take at least.
+    fn delay_of(&self, keys: u64) -> Duration {
+        let delay = i64::from(self.engine.config.load().rdb_key_save_delay);
+        Duration::from_micros(match delay {
+            0.. => keys.saturating_mul(delay.unsigned_abs()),
+            _ => keys / delay.unsigned_abs(),
+        })
     }
 
     /// Begins a job as soon as nobody else is at work, unless it is no longer wanted before.
@@ -244,13 +248,21 @@ impl Server {
         Ok(())
     }
 
-    /// Keeps all others from working on files in the background; whoever does now gives up.
-    pub(super) fn stop_jobs(&self) {
+    /// Keeps all others from working on files in the background; whoever does now gives up. False when a script that takes
+    /// long is in the way of that: it may never end.
+    pub(super) fn stop_jobs(&self) -> bool {
         let jobs = &self.engine.jobs;
         while !jobs.begin(Job::Save) {
             jobs.gives_up.store(true, Relaxed);
+            if self.engine.keyspace.gate().is_stuck() {
+                let engine = &self.engine;
+                // There is none unless a snapshot is being saved.
+                let _ = std::fs::remove_file(temporary_file(engine, &engine.config.load()));
+                return false;
+            }
             sleep(LOOK);
         }
+        true
     }
 }
 

@@ -163,6 +163,12 @@ impl Listeners {
         added
     }
 
+    /// Stops listening at TCP ports, for good: who connects from now on is refused. The Unix socket stays until the end: shut
+    /// down, it would be ready for ever, with nothing to accept.
+    pub fn close(&self) {
+        self.tcp.lock().iter().for_each(Listening::stop);
+    }
+
     /// Removes the Unix socket's file.
     pub fn clean_up(&self) {
         if let Some((_, path)) = &self.unix {

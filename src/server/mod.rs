@@ -12,6 +12,7 @@ mod jobs;
 mod limits;
 mod listener;
 mod metrics;
+mod migrate;
 mod outbox;
 mod rdb;
 mod replay;

@@ -107,11 +107,12 @@ pub(super) fn stop(server: &Server, how: Shutdown) -> bool {
     tracing::warn!("User requested shutdown...");
     if let Err(reason) = super::files::may_close(server) {
         tracing::warn!("{reason}, can't exit.");
-        if !how.force {
+        // What waits for a script to end may never be complete.
+        if !how.force && !server.engine.keyspace.gate().is_stuck() {
             return false;
         }
     }
-    server.stop_jobs();
+    let is_alone = server.stop_jobs();
     let engine = &server.engine;
     // Writes wait from now on, for ever, unless this fails and the server goes on.
     engine.pause(i64::MAX, true);
@@ -119,9 +120,13 @@ pub(super) fn stop(server: &Server, how: Shutdown) -> bool {
     let is_at_rest = engine.keyspace.gate().alone_unless_stuck().is_some();
     if !save_files(server, how, is_at_rest) && !how.force {
         engine.unpause();
-        engine.jobs.end();
+        if is_alone {
+            engine.jobs.end();
+        }
         return false;
     }
+    // Before anybody can see by the end of its connection that the server is about to go.
+    server.listeners.close();
     engine
         .mailboxes
         .iter()

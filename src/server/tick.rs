@@ -19,6 +19,8 @@ const PERIOD: Duration = Duration::from_millis(50);
 const ROUNDS_PER_SAMPLE: u64 = 2;
 /// Due keys looked at under one lock.
 const DUE_AT_ONCE: usize = 64;
+/// Time after which what may not change anything now is tried again.
+const NOT_NOW: Duration = Duration::from_millis(10);
 /// Shards swept before other tasks of the worker get their turn.
 const SHARDS_AT_ONCE: usize = 16;
 
@@ -68,10 +70,33 @@ fn note_turns(engine: &Engine, index: usize) {
     stats.busy_micros.follow(busy.as_micros() as u64);
 }
 
+/// Runs a client's waiting command again, as soon as it may change anything.
+pub(super) async fn look_again(server: Arc<Server>, index: usize, client: u64) {
+    let engine = &server.engine;
+    loop {
+        let client = engine.clients.get(client);
+        let number = client.map_or(0, |client| client.waits_as.load(Relaxed));
+        let Some(waiter) = engine.blocked.get(number) else {
+            return;
+        };
+        if may_change(engine)
+            && let Some(passage) = engine.keyspace.gate().pass_unless_stuck(index)
+        {
+            return serve(engine, passage, Vec::new(), &[waiter]);
+        }
+        tokio::time::sleep(NOT_NOW).await;
+    }
+}
+
+/// Whether those who wait may be served with what changes data.
+fn may_change(engine: &Engine) -> bool {
+    let keeps_from_writing = condition::LOADING | condition::DISK_ERROR;
+    !engine.is_paused(true) && engine.conditions() & keeps_from_writing == 0
+}
+
 /// Serves those who wait for entries of streams to be left alone for long enough.
 fn look_at_waiters(engine: &Engine) {
-    let keeps_from_writing = condition::LOADING | condition::DISK_ERROR;
-    if engine.is_paused(true) || engine.conditions() & keeps_from_writing != 0 {
+    if !may_change(engine) {
         return;
     }
     // Before anything is taken that would have to be put back.

@@ -73,6 +73,10 @@ pub(super) fn collect_mail(server: &Arc<Server>, index: usize) -> bool {
                     });
                 }
             }
+            Mail::LookAgain(id) => {
+                // By a task of its own: whoever collects mail may be about to run commands.
+                tokio::spawn(tick::look_again(server.clone(), index, id));
+            }
             Mail::Tracking(id, message) => {
                 if let Some(signals) = signals::get(id) {
                     let client = &signals.client;

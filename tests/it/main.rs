@@ -27,6 +27,7 @@ mod hyperloglogs;
 mod keys;
 mod keyspace;
 mod lists;
+mod migrate;
 mod monitor;
 mod order;
 mod protocol;

@@ -550,3 +550,17 @@ fn sizes_of_keys_are_told_to_those_who_ask() {
     assert_eq!(sizes, expected);
     assert!(!raw.ask("INFO everything").text().contains("distrib_"));
 }
+
+#[test]
+fn a_server_with_a_unix_socket_ends_when_it_is_told_to() {
+    for _ in 0..5 {
+        let path = tempfile::tempdir().expect("a folder");
+        let socket = path.path().join("socket");
+        let socket = socket.to_string_lossy();
+        let mut server = Server::start(&["--unixsocket", &socket, "--io-threads", "1"]);
+        server.signal(libc::SIGTERM);
+        assert!(server.wait().success());
+        let refused = std::net::TcpStream::connect(("127.0.0.1", server.port()));
+        assert!(refused.is_err());
+    }
+}

@@ -150,3 +150,22 @@ fn the_server_can_be_ended() {
     other.tell("SHUTDOWN NOSAVE");
     assert!(server.wait().success());
 }
+
+#[test]
+fn a_copy_of_the_data_that_waits_for_the_script_is_no_obstacle_to_the_end() {
+    let delay = [
+        "--busy-reply-threshold",
+        "20",
+        "--rdb-key-save-delay",
+        "10000",
+    ];
+    let mut server = Server::start(&delay);
+    let mut other = server.raw();
+    for n in 0..50 {
+        other.ask(&format!("SET {n} value"));
+    }
+    assert_eq!(other.ask("BGSAVE"), simple("Background saving started"));
+    let _slow = start(&server, "redis.call('SET', 'a', 1) while true do end");
+    other.tell("SHUTDOWN NOSAVE");
+    assert!(server.wait().success());
+}

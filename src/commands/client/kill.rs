@@ -1,9 +1,11 @@
 //! CLIENT KILL.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::filter::Filter;
-use crate::engine::{Call, CommandError, CommandResult, Mail};
+use crate::engine::{Call, Client, CommandError, CommandResult, Mail, flag};
 
 pub(super) fn kill(call: &mut Call) -> CommandResult {
     let is_old_form = call.args.len() == 3;
@@ -20,12 +22,30 @@ pub(super) fn kill(call: &mut Call) -> CommandResult {
             // From here on it runs nothing more; its own worker closes it.
             victim.is_killed.store(true, Relaxed);
             call.engine.mailboxes[victim.worker].post(Mail::Kill(victim.id));
+            call.engine.clients.remove(victim.id);
         }
     }
+    silence(call, &victims);
     match (is_old_form, victims.is_empty()) {
         (true, true) => return Err(CommandError::text("ERR No such client")),
         (true, false) => call.reply.ok(),
         (false, _) => call.reply.count(victims.len()),
     }
     Ok(())
+}
+
+/// Nothing that is published behind the reply reaches, or counts, those that have been killed.
+fn silence(call: &Call, victims: &[Arc<Client>]) {
+    for worker in 0..call.engine.mailboxes.len() {
+        let listens = |victim: &&Arc<Client>| {
+            let is_killed = victim.is_killed.load(Relaxed);
+            is_killed && victim.worker == worker && victim.has_flag(flag::PUBSUB)
+        };
+        let silenced: HashSet<u64> = (victims.iter().filter(listens))
+            .map(|victim| victim.id)
+            .collect();
+        if !silenced.is_empty() {
+            call.engine.pubsub.silence(worker, &silenced);
+        }
+    }
 }

@@ -90,9 +90,10 @@ fn describe(call: &Call, client: &Arc<Client>) -> String {
     let mut line = String::with_capacity(400);
     let written = writeln!(
         line,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} qbuf={} \
-         qbuf-free={} argv-mem={argv} multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={} events={} cmd={} \
-         user={} redir={} resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} tot-cmds={}",
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} \
+         qbuf={} qbuf-free={} argv-mem={argv} multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={} events={} cmd={} \
+         user={} redir={} resp={} lib-name={} lib-ver={} watch={} io-thread={} \
+         tot-net-in={} tot-net-out={} tot-cmds={}",
         client.id,
         client.address,
         client.local_address,
@@ -121,6 +122,9 @@ fn describe(call: &Call, client: &Arc<Client>) -> String {
         if client.is_resp3.load(Relaxed) { 3 } else { 2 },
         String::from_utf8_lossy(&names.lib_name),
         String::from_utf8_lossy(&names.lib_version),
+        // Where it does not stand between those that Redis 7.0 has, too.
+        client.watched.load(Relaxed),
+        client.worker,
         number(&client.bytes_in),
         number(&client.bytes_out),
         number(&client.commands),

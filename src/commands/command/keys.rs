@@ -58,7 +58,8 @@ fn known(spec: &Spec, args: Args<'_>, known_keys: KnownKeys) -> Keys {
     known_keys(args, &mut |at| places.push(at));
     let specs = spec.command.keys;
     let written = specs.iter().rfind(|key| key.flags.contains(&"OW"));
-    let flags = specs.first().into_iter().chain(written);
+    let first = specs.first().into_iter();
+    let flags = first.clone().chain(written).chain(first.cycle());
     let flags = flags.map(|key| key.flags);
     places.into_iter().zip(flags).collect()
 }

@@ -5,18 +5,32 @@ mod dump;
 mod expire;
 mod flush;
 mod look;
+mod migrate;
 mod object;
 mod rename;
 pub(super) mod scan;
 mod wait;
 
-use crate::engine::{Command, Group, KeySpec, all_keys, flags::*, one_key};
+use crate::engine::{Begin, Command, Find, Group, KeySpec, all_keys, flags::*, one_key};
 
 const RENAMED: KeySpec = one_key(1, &["RW", "access", "delete"]);
 const EXPIRING: &[KeySpec] = &[one_key(1, &["RW", "update"])];
 const ASKED: &[KeySpec] = &[one_key(1, &["RO", "access"])];
 const LOOKED_AT: &[KeySpec] = &[all_keys(1, &["RO"])];
 const DELETED: &[KeySpec] = &[all_keys(1, &["RM", "delete"])];
+
+const SENT: &[KeySpec] = &[
+    one_key(3, &["RW", "access", "delete"]),
+    KeySpec {
+        begin: Begin::Keyword("KEYS", -2),
+        find: Find::Range {
+            last: -1,
+            step: 1,
+            limit: 0,
+        },
+        flags: &["RW", "access", "delete", "incomplete"],
+    },
+];
 
 const SUM_OF_SHARDS: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
 const FLUSH_TIPS: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
@@ -128,6 +142,24 @@ pub const COMMANDS: &[Command] = &[
             "O(N) in the number of keys of the database",
             "Lists the keys whose names fit a pattern.",
         ),
+    Command::new(
+        "MIGRATE",
+        Group::Generic,
+        "host port <key | \"\"> destination-db timeout [COPY] [REPLACE] [AUTH password | AUTH2 username password] \
+         [KEYS key [key ...]]",
+        migrate::migrate,
+    )
+    .keys(SENT)
+    .known_keys(migrate::known_keys)
+    .secrets(migrate::secrets)
+    .arity(-6)
+    .flags(WRITE | DANGEROUS | MOVABLE_KEYS)
+    .tips(&["nondeterministic_output"])
+    .docs(
+        "2.6.0",
+        "O(N*M) in the number of keys and the size of their values",
+        "Moves keys to another server; they are kept until it has them.",
+    ),
     Command::new("MOVE", Group::Generic, "key db", rename::move_key)
         .keys(&[one_key(1, &["RW", "access", "update"])])
         .flags(WRITE | FAST)

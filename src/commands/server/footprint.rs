@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::{alloc, machine};
 use crate::engine::{Call, Engine};
+use crate::keyspace::Scope;
 use crate::scripting::{vm_eval, vm_functions};
 
 /// One database's figures.
@@ -22,7 +23,11 @@ impl Database {
     /// The databases that hold keys, walked over shard by shard.
     pub fn all(call: &mut Call) -> Vec<Self> {
         let now = call.db.now();
-        let scope = call.db.scope();
+        Self::all_in(call.db.scope(), now)
+    }
+
+    /// The same without a command.
+    pub fn all_in(scope: &mut Scope<'_>, now: i64) -> Vec<Self> {
         let filled = (0..scope.keyspace().databases())
             .filter(|&index| !scope.keyspace().is_empty(index))
             .collect::<Vec<_>>();

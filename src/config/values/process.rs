@@ -24,6 +24,9 @@ impl ShutdownFlags {
 impl Setting for ShutdownFlags {
     fn read(&mut self, words: &[&str], _: &Rule) -> Result<(), Reason> {
         let mut flags = ShutdownFlags::default();
+        if words.is_empty() {
+            return Err(not_among(Self::NAMES));
+        }
         for word in words {
             match word.to_ascii_lowercase().as_str() {
                 "default" => {}
@@ -108,6 +111,7 @@ mod tests {
         );
         assert_eq!(flags.shown(&Rule::Own), "nosave now force");
         assert!(flags.read(&["save", "nosave"], &Rule::Own).is_err());
+        assert!(flags.read(&[], &Rule::Own).is_err());
         let refusal = flags.read(&["later"], &Rule::Own).expect_err("a refusal");
         assert_eq!(
             refusal,

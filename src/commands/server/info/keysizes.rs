@@ -1,11 +1,13 @@
 //! INFO keysizes: how large the values of each type are, in powers of two.
 //!
 //! Redis keeps these counts up to date with every write. Here nothing is paid for them until somebody asks: then all keys
-//! are walked over, so the section is told only to those who name it.
+//! are walked over, some at a time with others' commands in between, so the section is told only to those who name it.
 
-use super::{Facts, Section, line};
-use crate::engine::Call;
-use crate::keyspace::{Cursor, EntryRef, ValueRef};
+use super::{Facts, Section, line, tell};
+use crate::base::clock::unix_ms;
+use crate::engine::{Engine, Parked, Progress, Session, Unblock};
+use crate::keyspace::{Cursor, EntryRef, Keyspace, Scope, ValueRef};
+use crate::resp::reply::Reply;
 use crate::structures::ObjectRef;
 use crate::structures::hash::Seen;
 
@@ -28,6 +30,8 @@ const NAMES: [&str; 5] = [
 const STEPS: usize = u64::BITS as usize + 1;
 /// Keys looked at under one lock.
 const AT_ONCE: usize = 256;
+/// Keys looked at before others' commands come in between.
+pub(super) const SLICE: usize = 4096;
 
 /// The sizes in one database.
 pub(super) struct Sizes {
@@ -36,32 +40,92 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// Those of all databases that hold keys.
-    pub fn all(call: &mut Call) -> Vec<Self> {
-        let databases = 0..call.engine.keyspace.databases();
-        let filled = databases.filter(|&index| !call.engine.keyspace.is_empty(index));
-        let filled: Vec<_> = filled.collect();
-        filled
-            .into_iter()
-            .map(|index| Self::of(call, index))
-            .collect()
+    fn none(database: usize) -> Self {
+        let counts = [[0; STEPS]; NAMES.len()];
+        Self { database, counts }
+    }
+}
+
+/// A walk over the keys of all databases under way, and which sections are told at its end.
+pub(super) struct Walk {
+    wanted: Vec<&'static Section>,
+    /// The databases, as far as it has come; the last one is not complete.
+    sizes: Vec<Sizes>,
+    /// Databases still to come, the next one last.
+    left: Vec<usize>,
+    cursor: Cursor,
+}
+
+impl Walk {
+    /// A walk over what there is now.
+    pub fn new(keyspace: &Keyspace, wanted: Vec<&'static Section>) -> Self {
+        let databases = (0..keyspace.databases()).rev();
+        Self {
+            wanted,
+            sizes: Vec::new(),
+            left: databases
+                .filter(|&index| !keyspace.is_empty(index))
+                .collect(),
+            cursor: Cursor::START,
+        }
     }
 
-    fn of(call: &mut Call, database: usize) -> Self {
-        let mut counts = [[0; STEPS]; NAMES.len()];
-        let now = call.db.now();
-        let mut next = Some(Cursor::START);
-        while let Some(cursor) = next {
-            next = call
-                .db
-                .scope()
-                .scan(database, cursor, AT_ONCE, now, |entry| {
-                    if let Some((kind, size)) = measure(entry) {
-                        counts[kind][step(size)] += 1;
-                    }
-                });
+    /// Goes on for about `limit` keys; true at the end.
+    pub fn advance(&mut self, scope: &mut Scope<'_>, now: i64, limit: usize) -> bool {
+        let mut looked_at = 0;
+        while let Some(&database) = self.left.last() {
+            if looked_at >= limit {
+                return false;
+            }
+            if self.cursor == Cursor::START {
+                self.sizes.push(Sizes::none(database));
+            }
+            let Some(Sizes { counts, .. }) = self.sizes.last_mut() else {
+                return true;
+            };
+            let next = scope.scan(database, self.cursor, AT_ONCE, now, |entry| {
+                if let Some((kind, size)) = measure(entry) {
+                    counts[kind][step(size)] += 1;
+                }
+            });
+            looked_at += AT_ONCE;
+            self.cursor = next.unwrap_or(Cursor::START);
+            if next.is_none() {
+                self.left.pop();
+            }
         }
-        Self { database, counts }
+        true
+    }
+
+    /// What it has found.
+    pub fn tell(&mut self, engine: &Engine, scope: &mut Scope<'_>, now: i64) -> String {
+        tell(
+            engine,
+            scope,
+            now,
+            &self.wanted,
+            std::mem::take(&mut self.sizes),
+        )
+    }
+}
+
+impl Parked for Walk {
+    fn resume(&mut self, engine: &Engine, _: &mut Session, reply: &mut Reply) -> Progress {
+        let (mut scope, now) = (engine.keyspace.nothing(), unix_ms());
+        if !self.advance(&mut scope, now, SLICE) {
+            return Progress::Busy;
+        }
+        reply.verbatim("txt", self.tell(engine, &mut scope, now).as_bytes());
+        Progress::Done
+    }
+
+    fn unblock(&mut self, engine: &Engine, _: &mut Session, _: Unblock, reply: &mut Reply) {
+        let mut scope = engine.keyspace.nothing();
+        reply.verbatim("txt", self.tell(engine, &mut scope, unix_ms()).as_bytes());
+    }
+
+    fn is_blocked(&self) -> bool {
+        false
     }
 }
 

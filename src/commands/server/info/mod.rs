@@ -18,6 +18,7 @@ use super::footprint::{Database, Footprint};
 use crate::base::clock::unix_ms;
 use crate::config::Config;
 use crate::engine::{Call, Client, Command, CommandResult, Engine, Group, flags::*};
+use crate::keyspace::Scope;
 
 /// What fields are told from.
 struct Facts<'e> {
@@ -149,22 +150,44 @@ fn info(call: &mut Call) -> CommandResult {
         .iter()
         .filter(|section| is_wanted(section, call))
         .collect();
-    let databases = if wanted.iter().any(|section| section.counts_keys) {
-        Database::all(call)
+    let (engine, now) = (call.engine, call.db.now());
+    let text = if wanted.iter().any(|section| section.walks_keys) {
+        let mut walk = keysizes::Walk::new(&engine.keyspace, wanted);
+        let limit = match call.is_nested {
+            true => usize::MAX,
+            false => keysizes::SLICE,
+        };
+        if !walk.advance(call.db.scope(), now, limit) {
+            call.park(walk);
+            return Ok(());
+        }
+        walk.tell(engine, call.db.scope(), now)
     } else {
-        Vec::new()
+        tell(engine, call.db.scope(), now, &wanted, Vec::new())
     };
-    let sizes = if wanted.iter().any(|section| section.walks_keys) {
-        keysizes::Sizes::all(call)
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+/// Some sections.
+fn tell(
+    engine: &Engine,
+    scope: &mut Scope<'_>,
+    now: i64,
+    wanted: &[&Section],
+    sizes: Vec<keysizes::Sizes>,
+) -> String {
+    let databases = if wanted.iter().any(|section| section.counts_keys) {
+        Database::all_in(scope, now)
     } else {
         Vec::new()
     };
     let facts = Facts {
-        engine: call.engine,
-        config: call.engine.config.snapshot(),
+        engine,
+        config: engine.config.snapshot(),
         now_ms: unix_ms(),
-        clients: call.engine.clients.all(),
-        footprint: Footprint::of(call.engine, &databases),
+        clients: engine.clients.all(),
+        footprint: Footprint::of(engine, &databases),
         databases,
         sizes,
     };
@@ -172,8 +195,7 @@ fn info(call: &mut Call) -> CommandResult {
     wanted
         .iter()
         .for_each(|section| section.tell(&facts, &mut text));
-    call.reply.verbatim("txt", text.as_bytes());
-    Ok(())
+    text
 }
 
 /// INFO.
