@@ -8,6 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Server;
+use crate::base::supervisor;
 use crate::engine::{Mail, Shutdown};
 
 /// Where the main thread waits for the end.
@@ -105,9 +106,11 @@ async fn follow_signal(server: Arc<Server>, name: &'static str) {
 /// completed and that is not to be ignored.
 pub(super) fn stop(server: &Server, how: Shutdown) -> bool {
     tracing::warn!("User requested shutdown...");
+    supervisor::notify("STOPPING=1\n");
     if let Err(reason) = super::files::may_close(server) {
         tracing::warn!("{reason}, can't exit.");
         if !how.force {
+            supervisor::notify(&format!("STATUS={reason}, can't exit.\n"));
             return false;
         }
     }
@@ -122,6 +125,8 @@ pub(super) fn stop(server: &Server, how: Shutdown) -> bool {
         engine.jobs.end();
         return false;
     }
+    // Before anybody can see by the end of its connection that the server is about to go.
+    server.listeners.close();
     engine
         .mailboxes
         .iter()
@@ -144,6 +149,7 @@ fn save_files(server: &Server, how: Shutdown, is_at_rest: bool) -> bool {
         return true;
     }
     tracing::warn!("Saving the final RDB snapshot before exiting.");
+    supervisor::notify("STATUS=Saving the final RDB snapshot\n");
     let saved = super::jobs::save(server, &|| true);
     if let Err(error) = &saved {
         let end = match how.force {
@@ -152,6 +158,7 @@ fn save_files(server: &Server, how: Shutdown, is_at_rest: bool) -> bool {
         };
         tracing::warn!("{error:#}");
         tracing::warn!("Error trying to save the DB, {end}.");
+        supervisor::notify(&format!("STATUS=Error trying to save the DB, {end}.\n"));
     }
     saved.is_ok()
 }
