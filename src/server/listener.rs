@@ -38,6 +38,8 @@ struct Listening {
 pub(super) struct Listeners {
     tcp: Mutex<Vec<Listening>>,
     unix: Option<(UnixListener, String)>,
+    /// The task that accepts from it.
+    unix_task: OnceLock<AbortHandle>,
     /// Where connections are accepted: the first worker's runtime.
     runtime: OnceLock<Handle>,
 }
@@ -88,6 +90,7 @@ impl Listeners {
         Ok(Self {
             tcp: Mutex::new(tcp),
             unix,
+            unix_task: OnceLock::new(),
             runtime: OnceLock::new(),
         })
     }
@@ -103,7 +106,11 @@ impl Listeners {
                 .try_clone()
                 .and_then(tokio::net::UnixListener::from_std)
             {
-                Ok(listener) => drop(tokio::spawn(accept_unix(server.clone(), listener))),
+                Ok(listener) => {
+                    let task = tokio::spawn(accept_unix(server.clone(), listener));
+                    // Accepting starts once.
+                    let _ = self.unix_task.set(task.abort_handle());
+                }
                 Err(error) => tracing::error!("Cannot accept connections: {error}"),
             }
         }
@@ -170,9 +177,11 @@ impl Listeners {
     /// Stops listening, for good: who connects from now on is refused.
     pub fn close(&self) {
         self.tcp.lock().iter().for_each(Listening::stop);
-        if let Some((listener, _)) = &self.unix {
-            // A socket that does not listen any more has nothing to be shut down.
-            let _ = SockRef::from(listener).shutdown(Shutdown::Both);
+        if let (Some((_, path)), Some(task)) = (&self.unix, self.unix_task.get()) {
+            // The socket itself is left alone: once it is shut down it is always ready and never has anybody to accept, over
+            // which the runtime loses patience with everything else.
+            task.abort();
+            let _ = std::fs::remove_file(path);
         }
     }
 

@@ -52,6 +52,8 @@ pub(super) async fn await_signals(server: Arc<Server>) {
     };
     // Beyond a limit on the size of files a write fails, which is dealt with; the signal itself is not to end the process.
     let _file_too_large = signal(SignalKind::from_raw(libc::SIGXFSZ));
+    // The end of the terminal that it was started from is not that of the server.
+    let _hang_up = signal(SignalKind::hangup());
     loop {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
