@@ -56,29 +56,26 @@ fn value(name: &str, program: &str, config: &Config) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Sources;
+
+    fn expanded(template: &str, directives: &str) -> String {
+        let sources = Sources {
+            command_line: directives.as_bytes().to_vec(),
+            ..Sources::default()
+        };
+        let config = Config::load(&sources).expect("a good configuration");
+        expand(template, "oxidis", &config)
+    }
 
     #[test]
     fn variables_are_filled_in() {
-        let config = Config {
-            port: 0,
-            tls_port: 7,
-            ..Config::default()
-        };
-        let text = expand(
-            "A {title} {listen-addr} {port}{tls-port} {config-file}{server-mode}",
-            "oxidis",
-            &config,
-        );
+        let template = "A {title} {listen-addr} {port}{tls-port} {config-file}{server-mode}";
+        let text = expanded(template, "port 0\ntls-port 7");
         assert_eq!(text, "A oxidis *:7 07 -");
-        let config = Config {
-            port: 0,
-            unixsocket: "/run/s".into(),
-            cluster_enabled: true,
-            ..Config::default()
-        };
-        assert_eq!(
-            expand("{listen-addr} {server-mode}", "", &config),
-            "unixsocket:/run/s [cluster]"
+        let text = expanded(
+            "{listen-addr} {server-mode}",
+            "port 0\nunixsocket /run/s\ncluster-enabled yes",
         );
+        assert_eq!(text, "unixsocket:/run/s [cluster]");
     }
 }
