@@ -5,9 +5,14 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
+use oxidis::base::supervisor::{self, Supervisor};
+use oxidis::base::title;
 use oxidis::cli::{self, Launch};
 use oxidis::config::Config;
+use oxidis::config::Supervision;
+use oxidis::observe::crash;
 use oxidis::observe::log::{self, Output};
+use oxidis::observe::syslog::{self, Syslog};
 use oxidis::server;
 use oxidis::tools;
 
@@ -36,14 +41,23 @@ fn start() -> anyhow::Result<i32> {
 }
 
 fn serve(config: Config) -> anyhow::Result<i32> {
-    // Before there is any other thread: only this one goes on in the background.
-    if config.daemonize {
+    let supervised = supervise(&config);
+    // Before there is any other thread: only this one goes on in the background. Who is supervised stays with its supervisor.
+    if config.daemonize && supervised != Ok(true) {
         nix::unistd::daemon(true, false).context("can't run in the background")?;
     }
     let directory = config.dir.path();
     std::env::set_current_dir(directory)
         .with_context(|| format!("can't enter the directory '{}'", directory.display()))?;
     open_log(&config)?;
+    make_room_for_title(&config);
+    match supervised {
+        Err(reason) => tracing::warn!("{reason}"),
+        Ok(true) => tracing::info!(
+            "Supervised. Please make sure you set appropriate values for TimeoutStartSec and TimeoutStopSec in your service unit."
+        ),
+        Ok(false) => {}
+    }
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -74,6 +88,42 @@ fn open_log(config: &Config) -> anyhow::Result<()> {
         "" => Output::Standard,
         file => Output::File(config.dir.file(file)),
     };
-    log::open(output, config.loglevel)
-        .with_context(|| format!("can't open the log file '{}'", config.logfile))
+    let syslog = config.syslog_enabled.then(|| {
+        Syslog::new(
+            &config.syslog_ident,
+            &config.syslog_facility,
+            syslog::SOCKET,
+        )
+    });
+    let file = match &output {
+        Output::Standard => None,
+        Output::File(path) => Some(path.clone()),
+    };
+    log::open(output, config.loglevel, syslog)
+        .with_context(|| format!("can't open the log file '{}'", config.logfile))?;
+    crash::set_enabled(config.crash_log_enabled);
+    crash::install(file.as_deref());
+    Ok(())
+}
+
+/// Begins to tell the supervisor, where there is one; an error says why it cannot be told.
+fn supervise(config: &Config) -> Result<bool, String> {
+    let supervisor = match config.supervised {
+        Supervision::No => None,
+        Supervision::Auto => supervisor::detect(),
+        Supervision::Upstart => Some(Supervisor::Upstart),
+        Supervision::Systemd => Some(Supervisor::Systemd),
+    };
+    supervisor.map_or(Ok(false), |supervisor| {
+        supervisor::begin(supervisor).map(|()| true)
+    })
+}
+
+fn make_room_for_title(config: &Config) {
+    if config.set_proc_title {
+        // SAFETY: no thread has been started yet, and the arguments have been copied by `main`.
+        if let Err(error) = unsafe { title::prepare() } {
+            tracing::debug!("The process's title stays as it is: {error}");
+        }
+    }
 }

@@ -76,6 +76,18 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "functions that raise errors as Lua's own do, at any depth: what the callbacks of `mlua` cannot",
     ),
     (
+        "src/base/title.rs",
+        "the process's title is shown where the kernel has put the arguments",
+    ),
+    (
+        "src/observe/crash.rs",
+        "handlers of fatal signals, which may do nothing but call the system",
+    ),
+    (
+        "src/main.rs",
+        "finding room for the process's title before there is a second thread",
+    ),
+    (
         "src/structures/bits.rs",
         "loops compiled for wide registers are called once the processor is known to have them",
     ),

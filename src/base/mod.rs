@@ -14,4 +14,6 @@ pub mod machine;
 pub mod numbers;
 pub mod random;
 pub mod severity;
+pub mod supervisor;
+pub mod title;
 pub mod version;

@@ -57,29 +57,6 @@ fn node_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-/// The variables that a title may name in braces.
-const TITLE_VARIABLES: [&str; 7] = [
-    "title",
-    "listen-addr",
-    "server-mode",
-    "port",
-    "tls-port",
-    "unixsocket",
-    "config-file",
-];
-
-fn title_template(template: &str) -> Result<(), &'static str> {
-    let named = |part: &str| {
-        part.split_once('}')
-            .is_some_and(|(name, _)| TITLE_VARIABLES.contains(&name))
-    };
-    if !template.trim().is_empty() && template.split('{').skip(1).all(named) {
-        Ok(())
-    } else {
-        Err("template format is invalid or contains unknown variables")
-    }
-}
-
 #[rustfmt::skip]
 const ROWS: &[Directive] = &[
     row("io-threads-do-reads", SWITCH, &["no"], "Worker threads always read, parse and execute.").at_start(),
@@ -106,9 +83,6 @@ const ROWS: &[Directive] = &[
     row("min-io-threads-avoid-copy-reply", number(0, INT), &["7"], "Large values are never copied into replies.").hidden(),
     row("lookahead", number(1, INT), &["16"], "How many commands are parsed ahead is fixed."),
     row("key-memory-histograms", SWITCH, &["no"], "Histograms of key sizes are not kept.").at_start().hidden(),
-    row("syslog-enabled", SWITCH, &["no"], "Messages go to logfile or standard output only.").at_start().warning("messages are not sent to syslog: use logfile or standard output"),
-    row("syslog-ident", text(anything), &["redis"], "See syslog-enabled.").at_start(),
-    row("syslog-facility", Rule::Choice(&["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"]), &["local0"], "See syslog-enabled.").at_start(),
     row("hide-user-data-from-log", SWITCH, &["no"], "User data is not written to the log."),
     row("log-format", Rule::Choice(&["legacy", "logfmt"]), &["legacy"], "Messages are written in the legacy format."),
     row("log-timestamp-format", Rule::Choice(&["legacy", "iso8601", "milliseconds"]), &["legacy"], "Times are written in the legacy format."),
@@ -116,7 +90,6 @@ const ROWS: &[Directive] = &[
     row("use-exit-on-panic", SWITCH, &["no"], "For tests of Redis.").hidden(),
     row("watchdog-period", number(0, INT), &["0"], "For tests of Redis.").hidden(),
     row("ignore-warnings", text(anything), &[""], "No warning stops the server at its start."),
-    row("proc-title-template", text(title_template), &["{title} {listen-addr} {server-mode}"], "The process title is fixed."),
     row("locale-collate", text(anything), &[""], "Text is sorted by its bytes."),
     row("enable-debug-assert", SWITCH, &["no"], "For tests of Valkey.").hidden().at_start(),
     row("client-default-resp", number(2, 3), &["2"], "For tests of Redis.").hidden().at_start(),
@@ -138,28 +111,14 @@ const ROWS: &[Directive] = &[
     row("rdb-version-check", Rule::Choice(&["strict", "relaxed"]), &["strict"], "Snapshots of a later version are refused."),
     row("loading-process-events-interval-bytes", number(1024, INT), &["2097152"], "For tests of Redis.").hidden(),
     row("propagation-error-behavior", Rule::Choice(&["ignore", "panic", "panic-on-replicas"]), &["ignore"], "Errors of replayed commands are logged."),
-    row("tls-port", number(0, 65535), &["0"], "TLS is not available.").warning("TLS is not available: no TLS port is opened"),
-    row("tls-cert-file", optional_text(anything), &[""], "See tls-port."),
-    row("tls-key-file", optional_text(anything), &[""], "See tls-port."),
-    row("tls-key-file-pass", optional_text(anything), &[""], "See tls-port.").sensitive(),
-    row("tls-client-cert-file", optional_text(anything), &[""], "See tls-port."),
-    row("tls-client-key-file", optional_text(anything), &[""], "See tls-port."),
-    row("tls-client-key-file-pass", optional_text(anything), &[""], "See tls-port.").sensitive(),
-    row("tls-dh-params-file", optional_text(anything), &[""], "See tls-port."),
-    row("tls-ca-cert-file", optional_text(anything), &[""], "See tls-port."),
-    row("tls-ca-cert-dir", optional_text(anything), &[""], "See tls-port."),
-    row("tls-auth-clients", Rule::Choice(&["no", "yes", "optional"]), &["yes"], "See tls-port."),
-    row("tls-auth-clients-user", Rule::Choice(&["off", "CN", "URI"]), &["off"], "See tls-port."),
-    row("tls-auto-reload-interval", number(0, INT), &["0"], "See tls-port."),
-    row("tls-replication", SWITCH, &["no"], "See tls-port."),
-    row("tls-cluster", SWITCH, &["no"], "See tls-port."),
-    row("tls-protocols", optional_text(anything), &[""], "See tls-port."),
-    row("tls-ciphers", optional_text(anything), &[""], "See tls-port."),
-    row("tls-ciphersuites", optional_text(anything), &[""], "See tls-port."),
-    row("tls-prefer-server-ciphers", SWITCH, &["no"], "See tls-port."),
-    row("tls-session-caching", SWITCH, &["yes"], "See tls-port."),
-    row("tls-session-cache-size", number(0, INT), &["20480"], "See tls-port."),
-    row("tls-session-cache-timeout", number(0, INT), &["300"], "See tls-port."),
+    row("tls-client-cert-file", optional_text(anything), &[""], "Certificate for connections to other servers."),
+    row("tls-client-key-file", optional_text(anything), &[""], "Its private key."),
+    row("tls-client-key-file-pass", optional_text(anything), &[""], "Password of that key.").sensitive(),
+    row("tls-dh-params-file", optional_text(anything), &[""], "Only key exchanges on elliptic curves are used."),
+    row("tls-auth-clients-user", Rule::Choice(&["off", "CN", "URI"]), &["off"], "A client's certificate does not say which user it is."),
+    row("tls-auto-reload-interval", number(0, INT), &["0"], "Certificates are read anew when CONFIG SET names their file."),
+    row("tls-replication", SWITCH, &["no"], "Use TLS with replicas."),
+    row("tls-cluster", SWITCH, &["no"], "Use TLS on the cluster bus."),
     row("masterauth", optional_text(anything), &[""], "Password for the server that is followed.").alias("primaryauth").sensitive(),
     row("masteruser", optional_text(anything), &[""], "User for the server that is followed.").alias("primaryuser").sensitive(),
     row("replica-serve-stale-data", SWITCH, &["yes"], "Answer clients while the link to the primary is down.").alias("slave-serve-stale-data"),

@@ -80,8 +80,9 @@ impl Config {
                 .assign(&mut config, value)
                 .map_err(|reason| refused(directive.spelled(name).as_bytes(), reason))?;
         }
-        let is_changed =
-            |directive: &&Directive| directive.written(self) != directive.written(&config);
+        let is_changed = |directive: &&Directive| {
+            directive.is_read_anew() || directive.written(self) != directive.written(&config)
+        };
         let changed = directives.into_iter().filter(is_changed).collect();
         Ok((config, changed))
     }

@@ -39,6 +39,12 @@ pub enum Apply {
     Logs,
     /// Forget keys that are remembered for client-side caching beyond the new number.
     Tracking,
+    /// Read certificates and keys, and shake hands by other rules.
+    Tls,
+    /// Bear another name in the list of processes.
+    Title,
+    /// Begin or cease to report crashes.
+    CrashLog,
     /// Listen for requests for metrics at another port.
     Metrics,
     /// Begin or cease to measure latency.
@@ -102,6 +108,7 @@ pub struct Directive {
     sensitive: bool,
     refused_while_loading: bool,
     always_written: bool,
+    read_anew: bool,
     warning: Option<&'static str>,
 }
 
@@ -128,6 +135,7 @@ impl Directive {
             sensitive: false,
             refused_while_loading: false,
             always_written: false,
+            read_anew: false,
             warning: None,
         }
     }
@@ -191,6 +199,12 @@ impl Directive {
         self
     }
 
+    /// Names a file that is read again whenever it is set, whether or not to another value.
+    pub(super) const fn read_anew(mut self) -> Directive {
+        self.read_anew = true;
+        self
+    }
+
     pub(super) const fn warning(mut self, warning: &'static str) -> Directive {
         self.warning = Some(warning);
         self
@@ -241,6 +255,11 @@ impl Directive {
     /// Whether a change must be refused while data is being loaded.
     pub fn is_refused_while_loading(&self) -> bool {
         self.refused_while_loading
+    }
+
+    /// Whether setting it counts as a change in any case.
+    pub(super) fn is_read_anew(&self) -> bool {
+        self.read_anew
     }
 
     /// Whether CONFIG REWRITE writes it although it has its default value.

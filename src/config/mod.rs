@@ -32,7 +32,7 @@ pub use store::{ConfigCache, ConfigStore};
 pub use values::{
     Amount, AppendFsync, ClientLimit, ClientLimits, Directory, KeyEvents, MaxmemoryPolicy,
     OomScoreAdj, OomScores, Percentiles, Permission, Primary, PubsubDefault, SanitizePayload,
-    SaveRule, ShutdownFlags, Supervision,
+    SaveRule, ShutdownFlags, Supervision, TlsAuth,
 };
 pub use words::{quote, split as split_words};
 
@@ -86,6 +86,36 @@ config! {
     /// How many clients may be connected at a time.
     maxclients: u32,
 
+    // TLS
+    /// TCP port to listen on for encrypted connections.
+    tls_port: u16,
+    /// File of the server's certificate and those that vouch for it.
+    tls_cert_file: String,
+    /// File of the private key.
+    tls_key_file: String,
+    /// Password of that file.
+    tls_key_file_pass: String,
+    /// File of the authorities that vouch for clients.
+    tls_ca_cert_file: String,
+    /// Directory of such files.
+    tls_ca_cert_dir: String,
+    /// Whether clients have to show a certificate.
+    tls_auth_clients: TlsAuth,
+    /// Protocols that may be spoken.
+    tls_protocols: String,
+    /// Cipher suites of TLS 1.2.
+    tls_ciphers: String,
+    /// Cipher suites of TLS 1.3.
+    tls_ciphersuites: String,
+    /// Choose the suite that the server likes best.
+    tls_prefer_server_ciphers: bool,
+    /// Let clients take up their sessions again.
+    tls_session_caching: bool,
+    /// How many sessions are kept.
+    tls_session_cache_size: u32,
+    /// Seconds for which they are kept.
+    tls_session_cache_timeout: u32,
+
     // General
     /// Run in the background.
     daemonize: bool,
@@ -107,6 +137,14 @@ config! {
     always_show_logo: bool,
     /// Show what the server does in the list of processes.
     set_proc_title: bool,
+    /// What is shown there.
+    proc_title_template: String,
+    /// Send log messages to the system's log, too.
+    syslog_enabled: bool,
+    /// The program's name there.
+    syslog_ident: String,
+    /// The facility there.
+    syslog_facility: String,
     /// Log a report when the server crashes.
     crash_log_enabled: bool,
     /// Seconds to wait at shutdown for replicas to catch up.

@@ -3,8 +3,9 @@
 //! To add one: a field in `Config`, a row here. Everything else follows from the row.
 
 use super::directive::Apply::{
-    AppendOnly, Directory as EnterDirectory, Encodings, Hz, KeyEvents, Latency, Listeners,
-    LogLevel, Logs, MaxClients, Memory, Metrics, OomScores, Password, Tracking,
+    AppendOnly, CrashLog, Directory as EnterDirectory, Encodings, Hz, KeyEvents, Latency,
+    Listeners, LogLevel, Logs, MaxClients, Memory, Metrics, OomScores, Password, Title, Tls,
+    Tracking,
 };
 use super::directive::Words::{Accumulated, Many};
 use super::directive::{Directive, Section, Slot};
@@ -12,7 +13,7 @@ use super::rule::Rule;
 use super::rule::Unit::{self, MemoryOrMachineShare, MemoryOrPercent};
 use super::values::{
     AppendFsync, Choice, MaxmemoryPolicy, OomScoreAdj, Permission, PubsubDefault, SanitizePayload,
-    Supervision,
+    Supervision, TlsAuth,
 };
 use crate::base::machine;
 use crate::base::severity::Severity;
@@ -85,6 +86,29 @@ fn no_path(name: &str, refusal: &'static str) -> Result<(), &'static str> {
     }
 }
 
+/// The variables that a title may name in braces.
+const TITLE_VARIABLES: [&str; 7] = [
+    "title",
+    "listen-addr",
+    "server-mode",
+    "port",
+    "tls-port",
+    "unixsocket",
+    "config-file",
+];
+
+fn title_template(template: &str) -> Result<(), &'static str> {
+    let named = |part: &str| {
+        part.split_once('}')
+            .is_some_and(|(name, _)| TITLE_VARIABLES.contains(&name))
+    };
+    if !template.trim().is_empty() && template.split('{').skip(1).all(named) {
+        Ok(())
+    } else {
+        Err("template format is invalid or contains unknown variables")
+    }
+}
+
 fn processors() -> String {
     machine::processors().min(128).to_string()
 }
@@ -115,6 +139,10 @@ pub(super) const SECTIONS: &[Section] = &[
     Section {
         title: "Network",
         directives: NETWORK,
+    },
+    Section {
+        title: "TLS",
+        directives: TLS,
     },
     Section {
         title: "General",
@@ -190,6 +218,51 @@ const NETWORK: &[Directive] = &[
         .applies(MaxClients),
 ];
 
+const TLS: &[Directive] = &[
+    row!("tls-port", tls_port, number(0, 65535), &["0"])
+        .doc("TCP port to listen on for encrypted connections, besides port or, if that is 0, instead; 0 for none.")
+        .applies(Listeners),
+    row!("tls-cert-file", tls_cert_file, optional_text(anything), &[""])
+        .doc("File (PEM) of the server's certificate, and behind it those that vouch for it. Set again at run time, it is read anew.")
+        .applies(Tls).read_anew(),
+    row!("tls-key-file", tls_key_file, optional_text(anything), &[""])
+        .doc("File (PEM) of the certificate's private key.")
+        .applies(Tls).read_anew(),
+    row!("tls-key-file-pass", tls_key_file_pass, optional_text(anything), &[""])
+        .doc("Password of the private key, if it is encrypted (PKCS #8).")
+        .applies(Tls).sensitive(),
+    row!("tls-ca-cert-file", tls_ca_cert_file, optional_text(anything), &[""])
+        .doc("File (PEM) of the authorities that clients' certificates must come from.")
+        .applies(Tls).read_anew(),
+    row!("tls-ca-cert-dir", tls_ca_cert_dir, optional_text(anything), &[""])
+        .doc("Directory of such files.")
+        .applies(Tls).read_anew(),
+    row!("tls-auth-clients", tls_auth_clients, choice::<TlsAuth>(), &["yes"])
+        .doc("Whether clients must show a certificate: yes, no, or optional, where one that is shown must be good.")
+        .applies(Tls),
+    row!("tls-protocols", tls_protocols, optional_text(anything), &[""])
+        .doc("Protocols that may be spoken: TLSv1.2, TLSv1.3 or, empty, both. Older ones are not supported.")
+        .applies(Tls),
+    row!("tls-ciphers", tls_ciphers, optional_text(anything), &[""])
+        .doc("Cipher suites of TLS 1.2 by OpenSSL's names, divided by colons; empty for all. Only ECDHE with AES-GCM or ChaCha20 is supported.")
+        .applies(Tls),
+    row!("tls-ciphersuites", tls_ciphersuites, optional_text(anything), &[""])
+        .doc("Cipher suites of TLS 1.3, divided by colons; empty for all.")
+        .applies(Tls),
+    row!("tls-prefer-server-ciphers", tls_prefer_server_ciphers, Rule::Switch, &["no"])
+        .doc("Choose among the suites that both sides have by the server's order and not by the client's.")
+        .applies(Tls),
+    row!("tls-session-caching", tls_session_caching, Rule::Switch, &["yes"])
+        .doc("Let clients that come again take up their session, which saves most of the handshake.")
+        .applies(Tls),
+    row!("tls-session-cache-size", tls_session_cache_size, number(0, INT), &["20480"])
+        .doc("How many sessions are kept; 0 for any number.")
+        .applies(Tls),
+    row!("tls-session-cache-timeout", tls_session_cache_timeout, number(0, INT), &["300"])
+        .doc("Seconds for which they are kept; 0 for any time.")
+        .applies(Tls),
+];
+
 const GENERAL: &[Directive] = &[
     row!("daemonize", daemonize, Rule::Switch, &["no"])
         .doc("Run in the background.")
@@ -219,10 +292,23 @@ const GENERAL: &[Directive] = &[
         .doc("Show the logo at the start even when the output is not a terminal.")
         .at_start(),
     row!("set-proc-title", set_proc_title, Rule::Switch, &["yes"])
-        .doc("Show what the server does in the list of processes.")
+        .doc("Show in the list of processes where the server listens.")
+        .at_start(),
+    row!("proc-title-template", proc_title_template, text(title_template), &["{title} {listen-addr} {server-mode}"])
+        .doc("What is shown there. In braces: title, listen-addr, server-mode, port, tls-port, unixsocket, config-file.")
+        .applies(Title),
+    row!("syslog-enabled", syslog_enabled, Rule::Switch, &["no"])
+        .doc("Send log messages to the system's log as well.")
+        .at_start(),
+    row!("syslog-ident", syslog_ident, text(anything), &["redis"])
+        .doc("The name that they bear there.")
+        .at_start(),
+    row!("syslog-facility", syslog_facility, Rule::Choice(&["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"]), &["local0"])
+        .doc("The facility that they belong to there.")
         .at_start(),
     row!("crash-log-enabled", crash_log_enabled, Rule::Switch, &["yes"])
-        .doc("Log a report when the server crashes."),
+        .doc("Log a report when a command fails unexpectedly, or the process is ended by a fault.")
+        .applies(CrashLog),
     row!("shutdown-timeout", shutdown_timeout, number(0, INT), &["10"])
         .doc("Seconds to wait at shutdown for replicas to catch up."),
     row!("shutdown-on-sigint", shutdown_on_sigint, Rule::Own, &["default"])

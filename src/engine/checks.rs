@@ -1,10 +1,13 @@
 //! What may keep a command from running: a list of small checks, in Redis's order.
 
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
 use super::Engine;
 use super::command::flags;
 use super::error::{CommandError, printable};
 use super::session::{Session, state};
 use super::table::Spec;
+use crate::base::clock::unix_ms;
 use crate::config::Config;
 use crate::resp::args::Args;
 
@@ -159,6 +162,32 @@ fn not_loading(candidate: &Candidate<'_>) -> Result<(), CommandError> {
         Ok(())
     } else {
         Err(CommandError::Loading)
+    }
+}
+
+/// Whether this is the beginning of an HTTP request, or the line that every one holds: a browser that was talked into sending
+/// commands to this machine.
+pub fn is_http(args: Args<'_>) -> bool {
+    let name = args.at(0);
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
+
+/// Logs that somebody sends HTTP requests, once a minute at most. Its connection is closed.
+pub fn note_attack(session: &Session) {
+    static LAST_MS: AtomicI64 = AtomicI64::new(0);
+    let now = unix_ms();
+    let last = LAST_MS.load(Relaxed);
+    let is_first = now - last > 60_000
+        && LAST_MS
+            .compare_exchange(last, now, Relaxed, Relaxed)
+            .is_ok();
+    if is_first {
+        tracing::warn!(
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is \
+             likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. \
+             Connection from {} aborted.",
+            session.client.address
+        );
     }
 }
 

@@ -271,6 +271,7 @@ impl Engine {
                 round.note_slow_run(session, input, &notable);
             }
             session.client.last_command.store(prepared.spec, Relaxed);
+            session.position = index;
             round.has_run = false;
             let replied = reply.len();
             let flow = round.run(session, request, spec, reply);
@@ -406,6 +407,10 @@ impl<'r, 'e> Round<'r, 'e> {
             return self.run_outside(session, request, spec, reply);
         }
         let Some(spec) = spec else {
+            if checks::is_http(request.args) {
+                checks::note_attack(session);
+                return Flow::Close;
+            }
             let error = checks::unknown_command(self.engine, request.args);
             return self.refuse(session, None, error, reply);
         };

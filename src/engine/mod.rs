@@ -269,7 +269,10 @@ impl Engine {
                     .map(|path| path.display().to_string())
                     .unwrap_or_default(),
                 workers,
-                tcp_port: AtomicU32::new(config.port as u32),
+                tcp_port: AtomicU32::new(match config.port {
+                    0 => config.tls_port.into(),
+                    port => port.into(),
+                }),
             },
             pause: pause::Pause::default(),
             conditions: AtomicU32::new(0),

@@ -87,6 +87,8 @@ pub struct Session {
     pub closes: bool,
     /// The number of the last journal record that this client caused.
     pub last_record: Option<u64>,
+    /// Which command of its batch is being run, in case it fails.
+    pub position: usize,
 }
 
 impl Session {
@@ -110,6 +112,7 @@ impl Session {
             remembers: false,
             closes: false,
             last_record: None,
+            position: 0,
         }
     }
 

@@ -18,6 +18,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::syslog::Syslog;
 use crate::base::severity::Severity;
 
 /// The target of events between debug and notice: `info!(target: VERBOSE, "...")`.
@@ -38,8 +39,8 @@ pub enum Output {
 /// The least severity that is written: the process has one log.
 static LEAST: AtomicU8 = AtomicU8::new(Severity::Notice as u8);
 
-/// Opens the log of the process. Fails if the file cannot be written or a log is open already.
-pub fn open(output: Output, least: Severity) -> io::Result<()> {
+/// Opens the log of the process; the system's log gets every message, too. Fails if the file cannot be written or a log is open already.
+pub fn open(output: Output, least: Severity, syslog: Option<Syslog>) -> io::Result<()> {
     if let Output::File(path) = &output {
         append_to(path)?;
     }
@@ -47,6 +48,7 @@ pub fn open(output: Output, least: Severity) -> io::Result<()> {
     let layer = LogLayer {
         output,
         process: std::process::id(),
+        syslog,
     };
     tracing_subscriber::registry()
         .with(layer)
@@ -67,6 +69,7 @@ fn append_to(path: &PathBuf) -> io::Result<File> {
 struct LogLayer {
     output: Output,
     process: u32,
+    syslog: Option<Syslog>,
 }
 
 fn is_written(severity: Severity) -> bool {
@@ -106,12 +109,8 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for LogLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut message = Message::default();
         event.record(&mut message);
-        let line = line(
-            self.process,
-            &Zoned::now(),
-            severity_of(event.metadata()),
-            &message,
-        );
+        let (time, severity) = (Zoned::now(), severity_of(event.metadata()));
+        let line = line(self.process, &time, severity, &message);
         // There is nowhere to tell that the log itself cannot be written.
         let _ = match &self.output {
             Output::Standard => io::stdout().lock().write_all(line.as_bytes()),
@@ -119,6 +118,10 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for LogLayer {
                 append_to(path).and_then(|mut file| file.write_all(line.as_bytes()))
             }
         };
+        if let Some(syslog) = &self.syslog {
+            let text = format!("{}{}", message.text, message.fields);
+            syslog.send(self.process, &time, severity, &text);
+        }
     }
 }
 
@@ -197,6 +200,7 @@ mod tests {
         let layer = LogLayer {
             output: Output::File(path.clone()),
             process: 1,
+            syslog: None,
         };
         let events = || {
             trace!("a");
@@ -242,6 +246,7 @@ mod tests {
         let refused = open(
             Output::File("/nonexistent/server.log".into()),
             Severity::Notice,
+            None,
         );
         assert!(refused.is_err());
     }

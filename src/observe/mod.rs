@@ -3,8 +3,10 @@
 
 pub mod command_log;
 pub mod counter;
+pub mod crash;
 pub mod graph;
 pub mod histogram;
 pub mod latency;
 pub mod log;
 pub mod rates;
+pub mod syslog;

@@ -1,6 +1,5 @@
 //! Accepting: what a new connection must pass, and which worker gets it.
 
-use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,15 +10,16 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::stream::Accepted;
 use super::{Server, worker};
+use crate::config::Config;
 use crate::engine::Mail;
 
 /// Accepts TCP connections until the task is aborted.
-pub(super) async fn accept_tcp(server: Arc<Server>, listener: TcpListener) {
+pub(super) async fn accept_tcp(server: Arc<Server>, listener: TcpListener, is_tls: bool) {
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => {
                 if let Ok(socket) = socket.into_std() {
-                    welcome_tcp(&server, socket, peer);
+                    welcome_tcp(&server, socket, peer, is_tls);
                 }
             }
             Err(error) => pause_after(error).await,
@@ -47,15 +47,16 @@ async fn pause_after(error: std::io::Error) {
     tokio::time::sleep(Duration::from_millis(50)).await;
 }
 
-fn welcome_tcp(server: &Arc<Server>, socket: std::net::TcpStream, peer: SocketAddr) {
+fn welcome_tcp(server: &Arc<Server>, socket: std::net::TcpStream, peer: SocketAddr, is_tls: bool) {
     let config = server.engine.config.load();
-    if config.protected_mode && config.requirepass.is_empty() && !is_loopback(peer.ip()) {
+    // Whoever comes to the TLS port is told so after the handshake.
+    if !is_tls && is_denied(&config, Some(peer.ip())) {
         server
             .engine
             .stats
             .rejected_connections
             .fetch_add(1, Relaxed);
-        return turn_away(Accepted::Tcp(socket), PROTECTED);
+        return Accepted::Tcp(socket).turn_away(PROTECTED);
     }
     // Options that cannot be set cost latency, not correctness.
     let _ = socket.set_nodelay(true);
@@ -67,7 +68,18 @@ fn welcome_tcp(server: &Arc<Server>, socket: std::net::TcpStream, peer: SocketAd
             .with_retries(3);
         let _ = socket2::SockRef::from(&socket).set_tcp_keepalive(&keepalive);
     }
-    welcome(server, Accepted::Tcp(socket));
+    welcome(
+        server,
+        match is_tls {
+            true => Accepted::Tls(socket),
+            false => Accepted::Tcp(socket),
+        },
+    );
+}
+
+/// Whether protected mode keeps a client away.
+pub(super) fn is_denied(config: &Config, peer: Option<IpAddr>) -> bool {
+    config.protected_mode && config.requirepass.is_empty() && !peer.is_some_and(is_loopback)
 }
 
 pub(super) fn is_loopback(ip: IpAddr) -> bool {
@@ -84,7 +96,7 @@ fn welcome(server: &Arc<Server>, socket: Accepted) {
         .sum();
     if connected >= engine.config.load().maxclients as usize {
         engine.stats.rejected_connections.fetch_add(1, Relaxed);
-        return turn_away(socket, "-ERR max number of clients reached\r\n");
+        return socket.turn_away("-ERR max number of clients reached\r\n");
     }
     engine.stats.connections.fetch_add(1, Relaxed);
     let index = server.quietest_worker();
@@ -96,15 +108,8 @@ fn welcome(server: &Arc<Server>, socket: Accepted) {
     }
 }
 
-fn turn_away(socket: Accepted, line: &str) {
-    // The socket does not block; whoever cannot take one line is gone.
-    let _ = match socket {
-        Accepted::Tcp(mut socket) => socket.write_all(line.as_bytes()),
-        Accepted::Unix(mut socket) => socket.write_all(line.as_bytes()),
-    };
-}
-
-const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set \
+/// What is told to those whom protected mode keeps away.
+pub(super) const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set \
 for the default user. In this mode connections are only accepted from the loopback interface. To connect from other \
 computers, choose one: 1) send 'CONFIG SET protected-mode no' from this machine, after making sure that the server cannot be \
 reached from the internet; add CONFIG REWRITE to keep the change. 2) write 'protected-mode no' into the configuration file \

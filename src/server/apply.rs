@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Server, files, limits};
+use super::{Server, files, limits, title};
 use crate::base::machine::error_text;
 use crate::config::{Apply, Config};
-use crate::observe::log;
+use crate::observe::{crash, log};
 
 /// Acts on what has changed between two configurations; an error is the end of CONFIG SET's reply. Called with the old and
 /// the new configuration exchanged, it takes back what it did.
@@ -17,6 +17,15 @@ pub(super) fn apply(
 ) -> Result<(), String> {
     changed.iter().try_for_each(|action| match action {
         Apply::Listeners => listen(server, old, new),
+        Apply::Tls => read_tls(server, new),
+        Apply::Title => {
+            title::show(new);
+            Ok(())
+        }
+        Apply::CrashLog => {
+            crash::set_enabled(new.crash_log_enabled);
+            Ok(())
+        }
         Apply::Directory => {
             std::env::set_current_dir(new.dir.path()).map_err(|error| error_text(&error))
         }
@@ -47,18 +56,34 @@ pub(super) fn apply(
     })
 }
 
+fn read_tls(server: &Server, new: &Config) -> Result<(), String> {
+    server.tls.configure(new).map_err(|error| {
+        tracing::warn!("{error:#}");
+        "Unable to update TLS configuration. Check server logs.".to_owned()
+    })
+}
+
 fn listen(server: &Arc<Server>, old: &Config, new: &Config) -> Result<(), String> {
+    if old.tls_port == 0 && new.tls_port != 0 {
+        read_tls(server, new)?;
+    }
     let done = server.listeners.rebind(server, new);
     done.map_err(|error| {
         tracing::warn!("{error:#}");
-        if old.port == new.port {
+        if (old.port, old.tls_port) == (new.port, new.tls_port) {
             "Failed to bind to specified addresses.".into()
         } else {
             "Unable to listen on this port. Check server logs.".to_owned()
         }
     })?;
     let port = &server.engine.identity.tcp_port;
-    port.store(new.port.into(), std::sync::atomic::Ordering::Relaxed);
+    let shown = if new.port != 0 {
+        new.port
+    } else {
+        new.tls_port
+    };
+    port.store(shown.into(), std::sync::atomic::Ordering::Relaxed);
+    title::show(new);
     Ok(())
 }
 

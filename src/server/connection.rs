@@ -111,6 +111,8 @@ pub(super) struct Connection {
     held_until: u64,
     /// The peer has closed its side, or the connection is to end when everything is sent.
     is_ending: bool,
+    /// The server ends.
+    is_over: bool,
 }
 
 enum Turn {
@@ -139,6 +141,7 @@ impl Connection {
             is_postponed: false,
             held_until: 0,
             is_ending: false,
+            is_over: false,
         }
     }
 
@@ -201,6 +204,9 @@ impl Connection {
             self.note_sizes();
             // What was promised is still sent, but not for ever: a reader that has gone is noticed by the socket.
             if self.is_ending && self.outbox.is_empty() {
+                if self.is_over {
+                    self.discard_input(context);
+                }
                 return Poll::Ready(Ok(()));
             }
             if !self.wait_for_disk() {
@@ -487,11 +493,10 @@ impl Connection {
         result: std::thread::Result<BatchEnd>,
     ) -> usize {
         let Ok(batch_end) = result else {
-            tracing::error!(
-                client = self.session.client.id,
-                "A command failed unexpectedly; its client is closed"
-            );
             lane.recover();
+            let failed = batch.commands.get(self.session.position);
+            let args = failed.map(|command| batch.args(input, command));
+            super::failure::report(&self.server.engine, &self.session.client, args);
             reply.clear();
             reply.error(b"ERR internal error, see the server's log");
             self.is_ending = true;
@@ -667,8 +672,11 @@ impl Connection {
             unblock,
             served,
             before_served,
+            is_over,
             ..
         } = self.signals.take();
+        self.is_over |= is_over;
+        self.is_ending |= is_over;
         let mut pushes = pushes.into_iter();
         if let Some(served) = served {
             let before = pushes.by_ref().take(before_served);
@@ -699,6 +707,19 @@ impl Connection {
         let mut reply = Reply::new();
         served.reply.iter().for_each(|piece| reply.raw(piece));
         self.end_waiting(&mut reply);
+    }
+
+    /// Takes what the client has sent and nobody will run from the socket: if that is closed with something in it, the
+    /// kernel takes back replies that are still on their way.
+    fn discard_input(&mut self, context: &mut Context<'_>) {
+        const MOST_READS: usize = 64;
+        let mut bytes = [0; 16 * 1024];
+        for _ in 0..MOST_READS {
+            match self.stream.poll_read(context, &mut bytes) {
+                Poll::Ready(Ok(1..)) => {}
+                _ => break,
+            }
+        }
     }
 
     /// Sends a reply, or what the socket takes of it; the rest waits in the outbox.

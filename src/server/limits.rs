@@ -52,6 +52,19 @@ pub(super) fn fit_clients(config: &mut Config) {
     }
 }
 
+/// Tells when the system lets fewer connections wait than is configured.
+pub(super) fn check_backlog(wanted: u32) {
+    const MOST: &str = "/proc/sys/net/core/somaxconn";
+    let most = fs::read_to_string(MOST)
+        .ok()
+        .and_then(|text| text.trim().parse::<u32>().ok());
+    if let Some(most) = most.filter(|most| (1..wanted).contains(most)) {
+        tracing::warn!(
+            "WARNING: The TCP backlog setting of {wanted} cannot be enforced because {MOST} is set to the lower value of {most}."
+        );
+    }
+}
+
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
 /// The out-of-memory score that was in force before the server set it.

@@ -19,9 +19,16 @@ use super::Server;
 use super::accept::{accept_tcp, accept_unix};
 use crate::config::Config;
 
+/// Where to listen, and for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    address: SocketAddr,
+    is_tls: bool,
+}
+
 /// A TCP socket that listens.
 struct Listening {
-    address: SocketAddr,
+    place: Place,
     socket: std::net::TcpListener,
     /// The task that accepts from it.
     task: Option<AbortHandle>,
@@ -31,20 +38,27 @@ struct Listening {
 pub(super) struct Listeners {
     tcp: Mutex<Vec<Listening>>,
     unix: Option<(UnixListener, String)>,
+    /// The task that accepts from it.
+    unix_task: OnceLock<AbortHandle>,
     /// Where connections are accepted: the first worker's runtime.
     runtime: OnceLock<Handle>,
 }
 
 /// The addresses that a configuration asks for, for people.
 pub(super) fn addresses(config: &Config) -> Vec<String> {
-    let mut all: Vec<String> = names(config)
-        .map(|name| match name.trim_start_matches('-') {
-            "*" => format!("0.0.0.0:{}", config.port),
-            "::*" => format!("[::]:{}", config.port),
-            name if name.contains(':') => format!("[{name}]:{}", config.port),
-            name => format!("{name}:{}", config.port),
-        })
-        .collect();
+    let mut all = Vec::new();
+    for (port, is_tls) in ports(config) {
+        let kind = if is_tls { " (TLS)" } else { "" };
+        all.extend(names(config).map(|name| {
+            let host = match name.trim_start_matches('-') {
+                "*" => "0.0.0.0".to_owned(),
+                "::*" => "[::]".to_owned(),
+                name if name.contains(':') => format!("[{name}]"),
+                name => name.to_owned(),
+            };
+            format!("{host}:{port}{kind}")
+        }));
+    }
     if !config.unixsocket.is_empty() {
         all.push(config.unixsocket.clone());
     }
@@ -54,7 +68,7 @@ pub(super) fn addresses(config: &Config) -> Vec<String> {
 /// Binds another port at the same addresses.
 pub(super) fn bind_port(config: &Config, port: u16) -> Result<Vec<std::net::TcpListener>> {
     let mut config = config.clone();
-    config.port = port;
+    (config.port, config.tls_port) = (port, 0);
     let bound = bind_all(&config, &[])?;
     Ok(bound
         .into_iter()
@@ -80,6 +94,7 @@ impl Listeners {
         Ok(Self {
             tcp: Mutex::new(tcp),
             unix,
+            unix_task: OnceLock::new(),
             runtime: OnceLock::new(),
         })
     }
@@ -95,7 +110,11 @@ impl Listeners {
                 .try_clone()
                 .and_then(tokio::net::UnixListener::from_std)
             {
-                Ok(listener) => drop(tokio::spawn(accept_unix(server.clone(), listener))),
+                Ok(listener) => {
+                    let task = tokio::spawn(accept_unix(server.clone(), listener));
+                    // Accepting starts once.
+                    let _ = self.unix_task.set(task.abort_handle());
+                }
                 Err(error) => tracing::error!("Cannot accept connections: {error}"),
             }
         }
@@ -113,12 +132,9 @@ impl Listeners {
             Err(error) if is_in_use(&error) => self.bind_in_place_of(&mut tcp, server, config)?,
             added => added?,
         };
-        let wanted: Vec<SocketAddr> = addresses_of(config)?
-            .into_iter()
-            .map(|target| target.address)
-            .collect();
+        let wanted = places(config)?;
         tcp.retain(|listening| {
-            let stays = wanted.contains(&listening.address);
+            let stays = wanted.contains(&listening.place);
             if !stays {
                 listening.stop();
             }
@@ -138,21 +154,20 @@ impl Listeners {
         server: &Arc<Server>,
         config: &Config,
     ) -> Result<Vec<Listening>> {
-        let wanted: Vec<SocketAddr> = addresses_of(config)?
-            .into_iter()
-            .map(|target| target.address)
-            .collect();
+        let wanted = places(config)?;
         let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(tcp)
             .into_iter()
-            .partition(|listening| wanted.contains(&listening.address));
+            .partition(|listening| wanted.contains(&listening.place));
         gone.iter().for_each(Listening::stop);
         *tcp = kept;
         let added = bind_all(config, tcp);
         if added.is_err() {
-            for Listening { address, .. } in gone {
-                match bind_tcp(address, config.tcp_backlog) {
-                    Ok(socket) => tcp.push(Listening::new(address, socket)),
-                    Err(error) => tracing::error!("Cannot listen on {address} again: {error}"),
+            for Listening { place, .. } in gone {
+                match bind_tcp(place.address, config.tcp_backlog) {
+                    Ok(socket) => tcp.push(Listening::new(place, socket)),
+                    Err(error) => {
+                        tracing::error!("Cannot listen on {} again: {error}", place.address);
+                    }
                 }
             }
             if let Some(runtime) = self.runtime.get() {
@@ -163,10 +178,15 @@ impl Listeners {
         added
     }
 
-    /// Stops listening at TCP ports, for good: who connects from now on is refused. The Unix socket stays until the end: shut
-    /// down, it would be ready for ever, with nothing to accept.
+    /// Stops listening, for good: who connects from now on is refused.
     pub fn close(&self) {
         self.tcp.lock().iter().for_each(Listening::stop);
+        if let (Some((_, path)), Some(task)) = (&self.unix, self.unix_task.get()) {
+            // The socket itself is left alone: once it is shut down it is always ready and never has anybody to accept, over
+            // which the runtime loses patience with everything else.
+            task.abort();
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     /// Removes the Unix socket's file.
@@ -179,9 +199,9 @@ impl Listeners {
 }
 
 impl Listening {
-    fn new(address: SocketAddr, socket: std::net::TcpListener) -> Self {
+    fn new(place: Place, socket: std::net::TcpListener) -> Self {
         Self {
-            address,
+            place,
             socket,
             task: None,
         }
@@ -195,7 +215,7 @@ impl Listening {
             .and_then(tokio::net::TcpListener::from_std)
         {
             Ok(listener) => {
-                let task = runtime.spawn(accept_tcp(server.clone(), listener));
+                let task = runtime.spawn(accept_tcp(server.clone(), listener, self.place.is_tls));
                 self.task = Some(task.abort_handle());
             }
             Err(error) => tracing::error!("Cannot accept connections: {error}"),
@@ -214,62 +234,72 @@ impl Listening {
 
 /// An address to listen on.
 struct Target {
-    address: SocketAddr,
+    place: Place,
     /// Whether it may be missing on this machine.
     is_optional: bool,
 }
 
-/// The names to listen at; none with port 0, and none with an empty `bind`.
-fn names(config: &Config) -> impl Iterator<Item = &String> {
-    let names = config.bind.iter();
-    names.filter(|name| config.port != 0 && !name.is_empty())
+/// The ports to listen on, and whether TLS is spoken there.
+fn ports(config: &Config) -> impl Iterator<Item = (u16, bool)> {
+    let ports = [(config.port, false), (config.tls_port, true)];
+    ports.into_iter().filter(|(port, _)| *port != 0)
 }
 
-fn addresses_of(config: &Config) -> Result<Vec<Target>> {
-    names(config)
-        .map(|name| {
+/// The names to listen at; none with an empty `bind`.
+fn names(config: &Config) -> impl Iterator<Item = &String> {
+    config.bind.iter().filter(|name| !name.is_empty())
+}
+
+fn places(config: &Config) -> Result<Vec<Place>> {
+    let targets = targets(config)?;
+    Ok(targets.into_iter().map(|target| target.place).collect())
+}
+
+fn targets(config: &Config) -> Result<Vec<Target>> {
+    let mut all = Vec::new();
+    for (port, is_tls) in ports(config) {
+        for name in names(config) {
             let (plain, is_optional) = match name.strip_prefix('-') {
                 Some(plain) => (plain, true),
                 None => (name.as_str(), false),
             };
-            let ip = resolve(plain).with_context(|| failure(config, plain))?;
-            let address = SocketAddr::new(ip, config.port);
-            Ok(Target {
-                address,
-                is_optional,
-            })
-        })
-        .collect()
+            let ip = resolve(plain).with_context(|| failure(port, plain))?;
+            let address = SocketAddr::new(ip, port);
+            let place = Place { address, is_tls };
+            all.push(Target { place, is_optional });
+        }
+    }
+    Ok(all)
 }
 
-fn failure(config: &Config, address: impl std::fmt::Display) -> String {
-    format!(
-        "Failed listening on port {} ({address}), aborting",
-        config.port
-    )
+fn failure(port: u16, address: impl std::fmt::Display) -> String {
+    format!("Failed listening on port {port} ({address}), aborting")
 }
 
 /// Binds what the configuration asks for and what does not listen yet.
 fn bind_all(config: &Config, present: &[Listening]) -> Result<Vec<Listening>> {
     let mut added = Vec::new();
-    let mut is_heard = names(config).next().is_none();
-    for target in addresses_of(config)? {
-        let address = target.address;
-        if present.iter().any(|known| known.address == address) {
-            is_heard = true;
+    let mut heard = Vec::new();
+    for Target { place, is_optional } in targets(config)? {
+        let port = place.address.port();
+        if present.iter().any(|known| known.place == place) {
+            heard.push(port);
             continue;
         }
-        match bind_tcp(address, config.tcp_backlog) {
+        match bind_tcp(place.address, config.tcp_backlog) {
             Ok(socket) => {
-                is_heard = true;
-                added.push(Listening::new(address, socket));
+                heard.push(port);
+                added.push(Listening::new(place, socket));
             }
-            Err(error) if target.is_optional && is_missing(&error) => {}
-            Err(error) => return Err(error).with_context(|| failure(config, address.ip())),
+            Err(error) if is_optional && is_missing(&error) => {}
+            Err(error) => return Err(error).with_context(|| failure(port, place.address.ip())),
         }
     }
-    if !is_heard {
-        bail!(failure(config, "no address of `bind` is there"));
+    let unheard = ports(config).find(|(port, _)| !heard.contains(port));
+    if let Some((port, _)) = unheard
+        && names(config).next().is_some()
+    {
+        bail!(failure(port, "no address of `bind` is there"));
     }
     Ok(added)
 }

@@ -5,6 +5,7 @@
 mod accept;
 mod apply;
 mod connection;
+mod failure;
 mod files;
 mod holders;
 mod hooks;
@@ -21,6 +22,8 @@ mod shutdown;
 mod signals;
 mod stream;
 mod tick;
+mod title;
+mod tls;
 mod worker;
 
 use std::sync::Arc;
@@ -28,6 +31,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use anyhow::{Context, Result};
 
+use crate::base::supervisor;
 use crate::config::Config;
 use crate::engine::Engine;
 use files::Files;
@@ -42,6 +46,7 @@ pub struct Server {
     /// Connections per worker.
     connections: Box<[AtomicUsize]>,
     listeners: Listeners,
+    tls: tls::Tls,
     /// Where metrics are asked for.
     metrics: metrics::Endpoint,
     /// Per worker how many clients wait for the disk.
@@ -67,6 +72,8 @@ pub fn run(mut config: Config) -> Result<i32> {
     if let Err(error) = limits::set_oom_score(&config) {
         tracing::warn!("Unable to write oom_score_adj: {error}");
     }
+    let tls = tls::Tls::default();
+    tls.configure(&config).context("Failed to configure TLS")?;
     let listeners = Listeners::bind(&config)?;
     let metrics = metrics::Endpoint::bind(&config)?;
     let renamed = std::mem::take(&mut config.renamed_commands);
@@ -80,6 +87,7 @@ pub fn run(mut config: Config) -> Result<i32> {
         engine,
         connections: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
         listeners,
+        tls,
         metrics,
         holders: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
         files: Files::default(),
@@ -89,6 +97,7 @@ pub fn run(mut config: Config) -> Result<i32> {
     hooks::install(&server);
     files::prepare(&server);
     announce(&server);
+    title::show(&server.engine.config.load());
     let threads: Vec<_> = (0..workers)
         .map(|index| {
             let server = server.clone();
@@ -105,6 +114,7 @@ pub fn run(mut config: Config) -> Result<i32> {
         return Ok(1);
     }
     tracing::info!("Ready to accept connections");
+    supervisor::notify("STATUS=Ready to accept connections\nREADY=1\n");
     let status = server.exit.wait();
     for thread in threads {
         // A worker that panicked has been logged by then; the others still end cleanly.
@@ -126,6 +136,7 @@ fn announce(server: &Server) {
         identity.workers,
         identity.pid
     );
+    limits::check_backlog(config.tcp_backlog);
     for address in listener::addresses(&config) {
         tracing::info!("Listening on {address}");
     }

@@ -8,6 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Server;
+use crate::base::supervisor;
 use crate::engine::{Mail, Shutdown};
 
 /// Where the main thread waits for the end.
@@ -51,6 +52,8 @@ pub(super) async fn await_signals(server: Arc<Server>) {
     };
     // Beyond a limit on the size of files a write fails, which is dealt with; the signal itself is not to end the process.
     let _file_too_large = signal(SignalKind::from_raw(libc::SIGXFSZ));
+    // The end of the terminal that it was started from is not that of the server.
+    let _hang_up = signal(SignalKind::hangup());
     loop {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
@@ -105,10 +108,12 @@ async fn follow_signal(server: Arc<Server>, name: &'static str) {
 /// completed and that is not to be ignored.
 pub(super) fn stop(server: &Server, how: Shutdown) -> bool {
     tracing::warn!("User requested shutdown...");
+    supervisor::notify("STOPPING=1\n");
     if let Err(reason) = super::files::may_close(server) {
         tracing::warn!("{reason}, can't exit.");
         // What waits for a script to end may never be complete.
         if !how.force && !server.engine.keyspace.gate().is_stuck() {
+            supervisor::notify(&format!("STATUS={reason}, can't exit.\n"));
             return false;
         }
     }
@@ -149,6 +154,7 @@ fn save_files(server: &Server, how: Shutdown, is_at_rest: bool) -> bool {
         return true;
     }
     tracing::warn!("Saving the final RDB snapshot before exiting.");
+    supervisor::notify("STATUS=Saving the final RDB snapshot\n");
     let saved = super::jobs::save(server, &|| true);
     if let Err(error) = &saved {
         let end = match how.force {
@@ -157,6 +163,7 @@ fn save_files(server: &Server, how: Shutdown, is_at_rest: bool) -> bool {
         };
         tracing::warn!("{error:#}");
         tracing::warn!("Error trying to save the DB, {end}.");
+        supervisor::notify(&format!("STATUS=Error trying to save the DB, {end}.\n"));
     }
     saved.is_ok()
 }

@@ -29,6 +29,8 @@ pub(super) struct Inbox {
     pub served: Option<Box<Served>>,
     /// How many of the pushes came before that.
     pub before_served: usize,
+    /// The server ends: what is owed is sent, and nothing more is read.
+    pub is_over: bool,
     waker: Option<Waker>,
 }
 
@@ -55,6 +57,7 @@ impl Signals {
             unblock: inbox.unblock.take(),
             served: inbox.served.take(),
             before_served: std::mem::take(&mut inbox.before_served),
+            is_over: inbox.is_over,
             waker: None,
         }
     }

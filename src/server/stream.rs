@@ -1,6 +1,6 @@
-//! A client's socket, TCP or Unix.
+//! A client's socket, TCP or Unix, plain or encrypted.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,19 +10,25 @@ use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::{AsyncWrite, Interest};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::tls::TlsStream;
+
 /// A connected socket that belongs to no runtime yet.
 pub(super) enum Accepted {
     Tcp(std::net::TcpStream),
+    /// Before its handshake.
+    Tls(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
 }
 
 impl Accepted {
-    /// Hands the socket to the current runtime.
-    pub fn adopt(self) -> io::Result<Stream> {
-        Ok(match self {
-            Self::Tcp(socket) => Stream::Tcp(TcpStream::from_std(socket)?),
-            Self::Unix(socket) => Stream::Unix(UnixStream::from_std(socket)?),
-        })
+    /// Tells a client that there is no place for it, as far as that can be told without a handshake.
+    pub fn turn_away(self, line: &str) {
+        // The socket does not block; whoever cannot take one line is gone.
+        let _ = match self {
+            Self::Tcp(mut socket) => socket.write_all(line.as_bytes()),
+            Self::Tls(_) => Ok(()),
+            Self::Unix(mut socket) => socket.write_all(line.as_bytes()),
+        };
     }
 }
 
@@ -30,20 +36,33 @@ impl Accepted {
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<TlsStream>),
+}
+
+impl From<TcpStream> for Stream {
+    fn from(socket: TcpStream) -> Self {
+        Self::Tcp(socket)
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(socket: UnixStream) -> Self {
+        Self::Unix(socket)
+    }
 }
 
 impl Stream {
     /// The client's address and the server's, as CLIENT LIST shows them.
     pub fn addresses(&self, unix_path: &str) -> (String, String) {
-        match self {
-            Self::Tcp(socket) => {
-                let text = |address: io::Result<std::net::SocketAddr>| {
-                    address.map(|a| a.to_string()).unwrap_or_default()
-                };
-                (text(socket.peer_addr()), text(socket.local_addr()))
-            }
-            Self::Unix(_) => (format!("{unix_path}:0"), format!("{unix_path}:0")),
-        }
+        let socket = match self {
+            Self::Tcp(socket) => socket,
+            Self::Tls(stream) => stream.socket(),
+            Self::Unix(_) => return (format!("{unix_path}:0"), format!("{unix_path}:0")),
+        };
+        let text = |address: io::Result<std::net::SocketAddr>| {
+            address.map(|a| a.to_string()).unwrap_or_default()
+        };
+        (text(socket.peer_addr()), text(socket.local_addr()))
     }
 
     pub fn is_unix(&self) -> bool {
@@ -53,6 +72,7 @@ impl Stream {
     pub fn fd(&self) -> i32 {
         match self {
             Self::Tcp(socket) => socket.as_raw_fd(),
+            Self::Tls(stream) => stream.socket().as_raw_fd(),
             Self::Unix(socket) => socket.as_raw_fd(),
         }
     }
@@ -65,6 +85,9 @@ impl Stream {
         context: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        if let Self::Tls(stream) = self {
+            return stream.poll_read(context, buffer);
+        }
         loop {
             ready!(self.poll_read_ready(context))?;
             let mut drained = None;
@@ -90,6 +113,7 @@ impl Stream {
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(socket) => socket.poll_read_ready(context),
+            Self::Tls(stream) => stream.socket().poll_read_ready(context),
             Self::Unix(socket) => socket.poll_read_ready(context),
         }
     }
@@ -97,6 +121,7 @@ impl Stream {
     fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(socket) => socket.poll_write_ready(context),
+            Self::Tls(stream) => stream.socket().poll_write_ready(context),
             Self::Unix(socket) => socket.poll_write_ready(context),
         }
     }
@@ -111,6 +136,10 @@ impl Stream {
     ) -> io::Result<R> {
         match self {
             Self::Tcp(socket) => socket.try_io(interest, || call(socket.as_fd())),
+            Self::Tls(stream) => {
+                let socket = stream.socket();
+                socket.try_io(interest, || call(socket.as_fd()))
+            }
             Self::Unix(socket) => socket.try_io(interest, || call(socket.as_fd())),
         }
     }
@@ -122,8 +151,12 @@ impl Stream {
         buffer: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.poll_read_ready(context))?;
+            ready!(match self {
+                Self::Tls(stream) => return stream.poll_read_more(context, buffer),
+                ref plain => plain.poll_read_ready(context),
+            })?;
             let result = match self {
+                Self::Tls(_) => Ok(0),
                 Self::Tcp(socket) => socket.try_read_buf(buffer),
                 Self::Unix(socket) => socket.try_read_buf(buffer),
             };
@@ -140,6 +173,9 @@ impl Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Self::Tls(stream) = self {
+            return stream.poll_write(context, bytes);
+        }
         loop {
             let result = self.try_io(Interest::WRITABLE, |socket| {
                 Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
@@ -160,6 +196,7 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(socket) => Pin::new(socket).poll_write_vectored(context, pieces),
+            Self::Tls(stream) => stream.poll_write_pieces(context, pieces),
             Self::Unix(socket) => Pin::new(socket).poll_write_vectored(context, pieces),
         }
     }

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::connection::{self, Connection};
 use super::stream::{Accepted, Stream};
-use super::{Server, holders, signals, tick};
+use super::{Server, holders, signals, tick, tls};
 use crate::engine::{Client, Mail, Session, flag};
 use crate::pubsub::{Kind, Publication};
 use crate::resp::reply::Reply;
+
+/// Time at the end for clients to read their replies.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Runs worker `index` until it is told to stop.
 pub(super) fn run(server: Arc<Server>, index: usize) {
@@ -34,8 +38,20 @@ pub(super) fn run(server: Arc<Server>, index: usize) {
         }
         tokio::spawn(tick::run(server.clone(), index));
         read_mail(&server, index).await;
+        say_goodbye().await;
     });
     // Dropping the runtime drops the connections' tasks, which closes their sockets.
+}
+
+/// Lets connections send the replies that they owe, for as long as their clients read them.
+async fn say_goodbye() {
+    for signals in signals::all() {
+        signals.post(|inbox| inbox.is_over = true);
+    }
+    let begun = Instant::now();
+    while !signals::all().is_empty() && begun.elapsed() < GOODBYE {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 /// Handles the mailbox until told to stop.
@@ -108,13 +124,24 @@ pub(super) fn collect_mail(server: &Arc<Server>, index: usize) -> bool {
 
 /// Starts serving an accepted socket on this worker.
 pub(super) fn adopt(server: &Arc<Server>, index: usize, socket: Accepted) {
-    let stream = match socket.adopt() {
-        Ok(stream) => stream,
-        Err(error) => {
-            server.connections[index].fetch_sub(1, Relaxed);
-            return tracing::debug!("A new connection was lost: {error}");
+    let stream = match socket {
+        Accepted::Tcp(socket) => tokio::net::TcpStream::from_std(socket).map(Stream::from),
+        Accepted::Unix(socket) => tokio::net::UnixStream::from_std(socket).map(Stream::from),
+        Accepted::Tls(socket) => {
+            return drop(tokio::spawn(tls::welcome(server.clone(), index, socket)));
         }
     };
+    match stream {
+        Ok(stream) => serve(server, index, stream),
+        Err(error) => {
+            server.connections[index].fetch_sub(1, Relaxed);
+            tracing::debug!("A new connection was lost: {error}");
+        }
+    }
+}
+
+/// Starts serving a client on this worker.
+pub(super) fn serve(server: &Arc<Server>, index: usize, stream: Stream) {
     let session = new_session(server, index, &stream);
     tokio::spawn(Connection::new(server.clone(), stream, session).serve());
 }

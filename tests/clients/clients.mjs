@@ -3,6 +3,7 @@
 //
 // Rows are commands written [name, ...args], the name being the command's in lower case ('object encoding').
 
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
@@ -11,6 +12,11 @@ const require = createRequire(import.meta.url);
 export const variants = ['redis4', 'redis5', 'redis5@3', 'redis6', 'redis6@2', 'ioredis5', 'ioredis6', 'ioredis6@2'];
 
 const DEFAULT_PROTOCOL = { redis4: 2, redis5: 2, redis6: 3, ioredis5: 2, ioredis6: 3 };
+
+/// Where the environment names a folder with certificates, connections are encrypted.
+const folder = process.env.TLS_FOLDER;
+const read = (name) => readFileSync(`${folder}/${name}`);
+const tls = folder && { ca: read('ca.crt'), cert: read('client.crt'), key: read('client.key') };
 
 /// Options: password, username, db, name (of the connection), lazy (return before it is connected).
 export async function connect(variant, port, options = {}) {
@@ -50,7 +56,8 @@ class NodeRedis extends Client {
     super(identity);
     this.lib = require(this.library);
     this.native = this.lib.createClient({
-      socket: { host: '127.0.0.1', port: this.port, reconnectStrategy: options.reconnect === false ? false : 20 },
+      url: `${tls ? 'rediss' : 'redis'}://127.0.0.1:${this.port}`,
+      socket: { ...tls, reconnectStrategy: options.reconnect === false ? false : 20 },
       ...(this.chosen && { RESP: this.chosen }),
       ...(options.password !== undefined && { password: options.password }),
       ...(options.username !== undefined && { username: options.username }),
@@ -210,6 +217,7 @@ class IoRedis extends Client {
       host: '127.0.0.1',
       port: this.port,
       lazyConnect: true,
+      ...(tls && { tls }),
       retryStrategy: options.reconnect === false ? () => null : () => 20,
       ...(this.chosen && { protocol: this.chosen }),
       ...(options.password !== undefined && { password: options.password }),

@@ -140,12 +140,12 @@ fn node(least: usize, arguments: impl FnOnce(u16) -> Vec<String>) {
     assert!(passed.count() >= least, "all flows have run");
 }
 
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }
 
 /// Installs the libraries once, unless they are there since the lock file was written.
-fn install() {
+pub fn install() {
     static INSTALLED: OnceLock<()> = OnceLock::new();
     INSTALLED.get_or_init(|| {
         let changed = |name: &str| {

@@ -136,6 +136,20 @@ pub enum Supervision {
 
 choices!(Supervision: "upstart" => Upstart, "systemd" => Systemd, "auto" => Auto, "no" => No);
 
+/// Whether clients have to show a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsAuth {
+    /// They are not asked for one.
+    No,
+    /// Whoever has none that is good is refused.
+    #[default]
+    Yes,
+    /// They need not have one, but one that is shown must be good.
+    Optional,
+}
+
+choices!(TlsAuth: "no" => No, "yes" => Yes, "optional" => Optional);
+
 /// Whose serialised values are checked in full when they are loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SanitizePayload {

@@ -1,7 +1,8 @@
 //! DEBUG: for tests of servers. Runs alone, so that it may look at every key and so that SLEEP stops everybody.
 //!
-//! Nothing here can end the process: the subcommands that crash Redis are refused.
+//! ASSERT, OOM, PANIC and SEGFAULT end the process, as they are meant to.
 
+mod crash;
 mod data;
 mod digest;
 mod object;
@@ -51,9 +52,9 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row(
         "ASSERT",
         (2, MANY),
-        refuse,
+        crash::assert,
         "",
-        "Refused: it would end the server.",
+        "Crashes by a failed assertion.",
     ),
     row(
         "CHANGE-REPL-ID",
@@ -103,6 +104,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         probe::error,
         "<string>",
         "Replies with <string> as an error.",
+    ),
+    row(
+        "FAULT",
+        (2, 2),
+        crash::fail,
+        "",
+        "Fails as a fault in the code of a command would: only its client is closed.",
     ),
     row("HELP", (2, 2), help, "", "Shows this text."),
     row(
@@ -157,16 +165,16 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row(
         "OOM",
         (2, MANY),
-        refuse,
+        crash::run_out_of_memory,
         "",
-        "Refused: it would end the server.",
+        "Crashes as if memory had run out.",
     ),
     row(
         "PANIC",
         (2, MANY),
-        refuse,
+        crash::panic,
         "",
-        "Refused: it would end the server.",
+        "Crashes as if it had found itself in an impossible state.",
     ),
     row(
         "PAUSE-CRON",
@@ -227,9 +235,9 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row(
         "SEGFAULT",
         (2, MANY),
-        refuse,
+        crash::segfault,
         "",
-        "Refused: it would end the server.",
+        "Crashes with SIGSEGV.",
     ),
     row(
         "SET-ACTIVE-EXPIRE",

@@ -7,8 +7,9 @@ use nix::sys::time::TimeVal;
 use nix::sys::utsname::uname;
 
 use super::{Facts, Section, line};
+use crate::base::supervisor::{self, Supervisor};
 use crate::base::version::{OXIDIS_VERSION, REDIS_VERSION};
-use crate::config::{Config, Supervision};
+use crate::config::Config;
 
 const SECONDS_PER_DAY: i64 = 24 * 3600;
 
@@ -31,8 +32,8 @@ pub(super) const SERVER: Section = Section::new(
         ("atomicvar_api", |_| "rust-core".into()),
         ("gcc_version", |_| "0.0.0".into()),
         ("process_id", |facts| facts.engine.identity.pid.to_string()),
-        ("process_supervised", |facts| {
-            supervisor(&facts.config).into()
+        ("process_supervised", |_| {
+            supervisor(supervisor::present()).into()
         }),
         ("run_id", |facts| facts.engine.identity.run_id.clone()),
         ("tcp_port", |facts| {
@@ -86,11 +87,11 @@ fn system() -> String {
     }
 }
 
-fn supervisor(config: &Config) -> &'static str {
-    match config.supervised {
-        Supervision::Systemd => "systemd",
-        Supervision::Upstart => "upstart",
-        _ => "no",
+fn supervisor(present: Option<Supervisor>) -> &'static str {
+    match present {
+        Some(Supervisor::Systemd) => "systemd",
+        Some(Supervisor::Upstart) => "upstart",
+        None => "no",
     }
 }
 
@@ -98,17 +99,17 @@ fn uptime(facts: &Facts<'_>) -> i64 {
     (facts.now_ms - facts.engine.identity.started_ms) / 1000
 }
 
-/// Where the server listens: one line for TCP, one for the Unix socket.
+/// Where the server listens: a line for TCP, one for TLS, one for the Unix socket.
 fn listeners(facts: &Facts<'_>, out: &mut String) {
     let config = &facts.config;
     let mut all = Vec::new();
+    let names = config.bind.iter();
+    let addresses: String = names.map(|name| format!("bind={name},")).collect();
     if config.port != 0 {
-        let addresses: String = config
-            .bind
-            .iter()
-            .map(|name| format!("bind={name},"))
-            .collect();
         all.push(format!("name=tcp,{addresses}port={}", config.port));
+    }
+    if config.tls_port != 0 {
+        all.push(format!("name=tls,{addresses}port={}", config.tls_port));
     }
     if !config.unixsocket.is_empty() {
         all.push(format!("name=unix,bind={}", config.unixsocket));
