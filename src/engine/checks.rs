@@ -38,6 +38,7 @@ struct Candidate<'c> {
     config: &'c Config,
     session: &'c Session,
     spec: &'c Spec,
+    args: Args<'c>,
     flags: u32,
     conditions: u32,
 }
@@ -58,6 +59,7 @@ type Check = fn(&Candidate<'_>) -> Result<(), CommandError>;
 const CHECKS: &[Check] = &[
     authenticated,
     allowed_in_transaction,
+    allowed_to_user,
     disk_accepts_writes,
     allowed_to_subscribers,
     not_loading,
@@ -77,6 +79,7 @@ pub fn run(
         config,
         session,
         spec,
+        args,
         flags: spec.flags_of(engine, args),
         conditions: engine.conditions(),
     };
@@ -108,6 +111,14 @@ fn allowed_in_transaction(candidate: &Candidate<'_>) -> Result<(), CommandError>
         Ok(())
     } else {
         Err(CommandError::NotInTransaction)
+    }
+}
+
+fn allowed_to_user(candidate: &Candidate<'_>) -> Result<(), CommandError> {
+    let Candidate { session, spec, .. } = candidate;
+    match session.is(state::RESTRICTED) {
+        true => (candidate.engine).refuse_access(session, spec, candidate.args),
+        false => Ok(()),
     }
 }
 

@@ -228,6 +228,17 @@ pub type Secrets = fn(Args<'_>, &mut dyn FnMut(usize));
 /// Whether a call with some arguments may change data, where the arguments tell: those of a script that says it does not.
 pub type MayWrite = fn(&Engine, Args<'_>) -> bool;
 
+/// Which arguments of a command are channels.
+#[derive(Debug, Clone, Copy)]
+pub struct Channels {
+    /// The first.
+    pub first: usize,
+    /// Whether all that follow are channels, too.
+    pub are_many: bool,
+    /// Whether they are patterns.
+    pub are_patterns: bool,
+}
+
 /// The words of [`KeySpec::flags`], in the order in which COMMAND INFO names them.
 pub const KEY_FLAGS: &[&str] = &[
     "RO",
@@ -305,6 +316,8 @@ pub struct Command {
     pub key_flags: Option<KeyFlagsOf>,
     /// Its keys, where specifications cannot tell them but some calls can.
     pub known_keys: Option<KnownKeys>,
+    /// The channels that it sends to, or listens to from now on.
+    pub channels: Option<Channels>,
     /// Its arguments that logs and MONITOR must not show, where it has any.
     pub secrets: Option<Secrets>,
     /// See [`flags`].
@@ -343,6 +356,7 @@ impl Command {
             keys: &[],
             key_flags: None,
             known_keys: None,
+            channels: None,
             secrets: None,
             flags: 0,
             may_write: None,
@@ -396,6 +410,12 @@ impl Command {
     /// Declares how to tell the keys of those calls that know them.
     pub const fn known_keys(mut self, known_keys: KnownKeys) -> Self {
         self.known_keys = Some(known_keys);
+        self
+    }
+
+    /// Declares channels.
+    pub const fn channels(mut self, channels: Channels) -> Self {
+        self.channels = Some(channels);
         self
     }
 

@@ -186,6 +186,13 @@ impl Engine {
         round.watches = self.watches();
         round.effects.listens = self.listens(config);
         reply.set_resp3(session.is_resp3);
+        if !self.knows_user(session) && !self.renew_login(session) {
+            drop(round.passage.take());
+            (lane.effects, lane.notes) = (round.effects, round.notes);
+            let done = input.batch.commands.len();
+            let flow = Flow::Close;
+            return BatchEnd { done, flow };
+        }
         let stats = &self.stats.lanes[lane.index];
         let timer = Timer::start(stats, &lane.stopwatch, round.wishes, start);
         let end = self.run_prepared(&mut round, (lane, timer), session, input, first, reply);
@@ -377,7 +384,14 @@ impl<'r, 'e> Round<'r, 'e> {
             if conditions & checks::condition::REMEMBERS_TOO_MUCH != 0 && self.passage.is_some() {
                 self.engine.forget_some();
             }
-            match checks::run(self.engine, self.config, session, spec, request.args) {
+            let verdict = match session.state | conditions {
+                // Most commands of users with few rights need no more.
+                state::RESTRICTED => (self.engine)
+                    .refuse_access(session, spec, request.args)
+                    .map(|()| checks::Verdict::Run),
+                _ => checks::run(self.engine, self.config, session, spec, request.args),
+            };
+            match verdict {
                 Err(error) => return self.refuse(session, Some(spec), error, reply),
                 Ok(checks::Verdict::Postpone) => return Flow::Postponed,
                 Ok(checks::Verdict::Queue) => {
@@ -470,6 +484,16 @@ impl<'r, 'e> Round<'r, 'e> {
         self.end(session, spec, reply, mark)
     }
 
+    /// A command that its user may not call any longer.
+    #[cold]
+    fn refuse_queued(&self, spec: &Spec, error: &CommandError, reply: &mut Reply) {
+        self.engine.stats.count_error(&error.to_string());
+        self.engine.stats.lanes[self.lane].commands[spec.id]
+            .rejected
+            .add(1);
+        reply.error(&error.line());
+    }
+
     #[cold]
     fn count_failure(&self, spec: &Spec, error: &CommandError) {
         self.engine.stats.count_error(&error.to_string());
@@ -548,7 +572,7 @@ impl<'r, 'e> Round<'r, 'e> {
                 drop(scope);
                 drop(alone);
                 self.passage = keyspace.gate().pass_unless_stuck(self.lane);
-                self.note_changes();
+                self.note_changes(session);
                 return result;
             }
             _ => keyspace.lock_some(hashes()),
@@ -559,14 +583,16 @@ impl<'r, 'e> Round<'r, 'e> {
     }
 
     /// Notes whether what the round began with is no longer so.
-    fn note_changes(&mut self) {
+    fn note_changes(&mut self, session: &Session) {
         let config = self.engine.config.load();
         let has_new_config = !std::ptr::eq(self.config, &**config);
         if has_new_config {
             // The command itself is logged by what it has set.
             self.wishes = Wishes::of(&config);
         }
-        self.is_outdated = has_new_config || self.watches != self.engine.watches();
+        self.is_outdated = has_new_config
+            || self.watches != self.engine.watches()
+            || !self.engine.knows_user(session);
         if self.engine.conditions() & checks::condition::REMEMBERS_TOO_MUCH != 0 {
             self.engine.forget_some();
         }

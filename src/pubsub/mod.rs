@@ -3,7 +3,7 @@
 //! The registry counts listeners per worker, so that a message makes one hop per worker; each worker knows which of its own
 //! clients listen. A client's subscriptions are changed by its own worker alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -210,6 +210,22 @@ impl PubSub {
         self.registry(kind).get(channel).map_or(0, |counts| {
             counts.iter().map(|(_, count)| *count as usize).sum()
         })
+    }
+
+    /// Clients that listen to a channel or pattern of which this holds.
+    pub fn listeners_where(&self, holds: impl Fn(&[u8], bool) -> bool) -> HashSet<u64> {
+        let mut found = HashSet::new();
+        for local in &self.locals {
+            let local = local.lock();
+            let channels = local.channels.iter().chain(&local.shard_channels);
+            let names = channels.map(|(name, clients)| (name, clients, false));
+            let patterns = local.patterns.iter();
+            let names = names.chain(patterns.map(|(name, clients)| (name, clients, true)));
+            for (_, clients, _) in names.filter(|(name, _, is_pattern)| holds(name, *is_pattern)) {
+                found.extend(clients);
+            }
+        }
+        found
     }
 
     /// Patterns with listeners.

@@ -49,7 +49,8 @@ async fn pause_after(error: std::io::Error) {
 
 fn welcome_tcp(server: &Arc<Server>, socket: std::net::TcpStream, peer: SocketAddr) {
     let config = server.engine.config.load();
-    if config.protected_mode && config.requirepass.is_empty() && !is_loopback(peer.ip()) {
+    let is_open = server.engine.acl.default_user().has_no_password();
+    if config.protected_mode && is_open && !is_loopback(peer.ip()) {
         server
             .engine
             .stats

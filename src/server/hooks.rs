@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use super::{Server, apply, files, jobs, rdb, shutdown};
 use crate::config::{Apply, Config};
-use crate::engine::{Engine, Hooks, Reload, Shutdown};
+use crate::engine::{Client, Engine, Hooks, Reload, Shutdown};
 use crate::persistence::Job;
 
 struct ServerHooks(Weak<Server>);
@@ -21,6 +21,10 @@ impl Hooks for ServerHooks {
             Some(server) => apply::apply(&server, old, new, changed),
             None => Ok(()),
         }
+    }
+
+    fn describe(&self, engine: &Engine, client: &Arc<Client>) -> String {
+        crate::commands::describe_client(engine, client)
     }
 
     fn shut_down(&self, _engine: &Engine, how: Shutdown) {

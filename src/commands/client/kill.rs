@@ -1,9 +1,7 @@
 //! CLIENT KILL.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::filter::Filter;
-use crate::engine::{Call, CommandError, CommandResult, Mail};
+use crate::engine::{Call, CommandError, CommandResult};
 
 pub(super) fn kill(call: &mut Call) -> CommandResult {
     let is_old_form = call.args.len() == 3;
@@ -17,9 +15,7 @@ pub(super) fn kill(call: &mut Call) -> CommandResult {
             // Whoever kills itself is answered first.
             call.session.close_after_reply();
         } else {
-            // From here on it runs nothing more; its own worker closes it.
-            victim.is_killed.store(true, Relaxed);
-            call.engine.mailboxes[victim.worker].post(Mail::Kill(victim.id));
+            call.engine.kill(victim);
         }
     }
     match (is_old_form, victims.is_empty()) {
