@@ -2,6 +2,51 @@
 
 use std::collections::HashMap;
 
+/// Commands of Redis that this server may not have. Rules may name them all the same: users come from the files of servers that
+/// have them.
+const FOREIGN: &[&str] = &[
+    "asking",
+    "cluster",
+    "cluster|addslots",
+    "cluster|addslotsrange",
+    "cluster|bumpepoch",
+    "cluster|count-failure-reports",
+    "cluster|countkeysinslot",
+    "cluster|delslots",
+    "cluster|delslotsrange",
+    "cluster|failover",
+    "cluster|flushslots",
+    "cluster|forget",
+    "cluster|getkeysinslot",
+    "cluster|help",
+    "cluster|info",
+    "cluster|keyslot",
+    "cluster|links",
+    "cluster|meet",
+    "cluster|myid",
+    "cluster|myshardid",
+    "cluster|nodes",
+    "cluster|replicas",
+    "cluster|replicate",
+    "cluster|reset",
+    "cluster|saveconfig",
+    "cluster|set-config-epoch",
+    "cluster|setslot",
+    "cluster|shards",
+    "cluster|slaves",
+    "cluster|slots",
+    "failover",
+    "migrate",
+    "psync",
+    "readonly",
+    "readwrite",
+    "replconf",
+    "replicaof",
+    "restore-asking",
+    "slaveof",
+    "sync",
+];
+
 /// A command as rules know it. Its place in the catalog is its number.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -27,11 +72,32 @@ impl Catalog {
     /// A catalog of these commands; the names of categories are in the order of their bits.
     pub fn new(categories: &'static [&'static str], entries: Vec<Entry>) -> Self {
         let names = entries.iter().map(|entry| entry.name.clone());
-        Self {
+        let mut catalog = Self {
             by_name: names.zip(0..).collect(),
             entries,
             categories,
+        };
+        FOREIGN.iter().for_each(|name| catalog.add_foreign(name));
+        catalog
+    }
+
+    fn add_foreign(&mut self, name: &str) {
+        if self.by_name.contains_key(name) {
+            return;
         }
+        let id = self.entries.len();
+        let container = name.split_once('|').map(|(container, _)| container);
+        let parent = container.and_then(|container| self.find(container.as_bytes()));
+        if let Some(parent) = parent {
+            self.entries[parent].subcommands.push(id);
+        }
+        self.by_name.insert(name.into(), id);
+        self.entries.push(Entry {
+            name: name.into(),
+            categories: 0,
+            parent,
+            subcommands: Vec::new(),
+        });
     }
 
     /// How many commands there are.

@@ -322,6 +322,8 @@ pub struct Command {
     pub secrets: Option<Secrets>,
     /// See [`flags`].
     pub flags: u32,
+    /// ACL categories besides those that follow from flags and family.
+    pub categories: &'static [&'static str],
     /// Whether a call may change data after all, where its arguments tell.
     pub may_write: Option<MayWrite>,
     /// Where the syntax does not say it: exact number of words if positive, least if negative.
@@ -359,6 +361,7 @@ impl Command {
             channels: None,
             secrets: None,
             flags: 0,
+            categories: &[],
             may_write: None,
             arity: None,
             since: "1.0.0",
@@ -428,6 +431,12 @@ impl Command {
     /// Declares flags.
     pub const fn flags(mut self, flags: u32) -> Self {
         self.flags = flags;
+        self
+    }
+
+    /// Declares ACL categories besides those that follow from flags and family.
+    pub const fn categories(mut self, categories: &'static [&'static str]) -> Self {
+        self.categories = categories;
         self
     }
 
