@@ -307,6 +307,25 @@ impl Engine {
         })
     }
 
+    /// The error of a call that a session was let make, where users have changed since and it may not any longer.
+    pub(super) fn check_again(
+        &self,
+        session: &mut Session,
+        spec: &Spec,
+        args: Args<'_>,
+    ) -> Result<(), CommandError> {
+        if self.knows_user(session) {
+            return Ok(());
+        }
+        if !self.renew_login(session) {
+            return Err(CommandError::NoAuth);
+        }
+        match session.is(state::RESTRICTED) {
+            true => self.refuse_access(session, spec, args),
+            false => Ok(()),
+        }
+    }
+
     /// The error of a queued command that a session may not call, or not any longer.
     pub(super) fn check_queued(
         &self,

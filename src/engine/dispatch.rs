@@ -566,10 +566,14 @@ impl<'r, 'e> Round<'r, 'e> {
                 let Some(alone) = keyspace.gate().alone_unless_stuck() else {
                     return Err(self.busy_error());
                 };
-                let mut scope = keyspace.everything(&alone);
-                let result = self.work(&mut scope, session, request, spec, reply, false);
-                self.commit(&mut scope);
-                drop(scope);
+                // Others were let pass before, who may have changed users.
+                let may = self.engine.check_again(session, spec, request.args);
+                let result = may.and_then(|()| {
+                    let mut scope = keyspace.everything(&alone);
+                    let result = self.work(&mut scope, session, request, spec, reply, false);
+                    self.commit(&mut scope);
+                    result
+                });
                 drop(alone);
                 self.passage = keyspace.gate().pass_unless_stuck(self.lane);
                 self.note_changes(session);

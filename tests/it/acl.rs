@@ -88,7 +88,7 @@ fn commands_keys_and_channels() {
         ],
     );
     let info = admin.ask("INFO stats").text();
-    for (name, count) in [("auth", 0), ("cmd", 2), ("key", 12), ("channel", 5)] {
+    for (name, count) in [("auth", 0), ("cmd", 2), ("key", 11), ("channel", 5)] {
         let line = format!("acl_access_denied_{name}:{count}\r\n");
         assert!(info.contains(&line), "{line} {info}");
     }
@@ -96,7 +96,7 @@ fn commands_keys_and_channels() {
         admin
             .ask("INFO errorstats")
             .text()
-            .contains("errorstat_NOPERM:count=19")
+            .contains("errorstat_NOPERM:count=18")
     );
 }
 

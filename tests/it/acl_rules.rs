@@ -2,9 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use proptest::prelude::RngCore;
-use proptest::test_runner::{RngAlgorithm, TestRng};
-
 use crate::common::{Raw, Reply, Server, bulk, check, error, ok, simple};
 
 /// Rounds of a few rules each.
@@ -113,7 +110,8 @@ const CALLS: &[&str] = &[
 struct Pair {
     ours: Raw,
     theirs: Raw,
-    rng: TestRng,
+    /// Of the generator of rules (Knuth's MMIX).
+    state: u64,
     /// Commands and categories that both know.
     names: Vec<String>,
     categories: Vec<String>,
@@ -130,7 +128,9 @@ fn field(user: &[Reply], name: &str) -> Reply {
 
 impl Pair {
     fn below(&mut self, bound: usize) -> usize {
-        self.rng.next_u32() as usize % bound
+        let next = self.state.wrapping_mul(6_364_136_223_846_793_005);
+        self.state = next.wrapping_add(1_442_695_040_888_963_407);
+        (self.state >> 33) as usize % bound
     }
 
     fn rule(&mut self, is_nested: bool) -> String {
@@ -226,11 +226,10 @@ fn rules_mean_what_they_mean_to_redis() {
     }
     names.sort();
     names.dedup();
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut pair = Pair {
         ours,
         theirs,
-        rng,
+        state: 7,
         names,
         categories,
     };

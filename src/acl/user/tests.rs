@@ -1,3 +1,5 @@
+//! Rules and what they amount to, rights and what they let through.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

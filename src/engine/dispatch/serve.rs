@@ -7,9 +7,6 @@ use crate::base::clock::unix_ms;
 use crate::engine::Engine;
 use crate::engine::blocking::Waiter;
 use crate::engine::effects::Effects;
-use crate::engine::error::CommandError;
-use crate::engine::session::{Session, state};
-use crate::engine::table::Spec;
 use crate::engine::timing::Wishes;
 use crate::keyspace::{Db, Key, Moment, Notes, Passage};
 use crate::resp::reply::Reply;
@@ -93,22 +90,6 @@ impl Round<'_, '_> {
         }
     }
 
-    /// Whether a waiter's user may still call its command.
-    fn check_waiter(
-        &self,
-        session: &mut Session,
-        spec: &Spec,
-        request: Request<'_>,
-    ) -> Result<(), CommandError> {
-        if !self.engine.knows_user(session) && !self.engine.renew_login(session) {
-            return Err(CommandError::NoAuth);
-        }
-        match session.is(state::RESTRICTED) {
-            true => self.engine.refuse_access(session, spec, request.args),
-            false => Ok(()),
-        }
-    }
-
     /// Runs a waiter's command again, if the key now holds what it waits for. False when there is nothing left for others.
     fn serve(&mut self, waiter: &Waiter, key: Key<'_>) -> bool {
         let engine = self.engine;
@@ -135,7 +116,7 @@ impl Round<'_, '_> {
         let mark = reply.mark();
         let start = self.stopwatch.ticks();
         let mut session = waiter.session();
-        if let Err(error) = self.check_waiter(&mut session, spec, request) {
+        if let Err(error) = engine.check_again(&mut session, spec, request.args) {
             self.refuse_queued(spec, &error, &mut reply);
             waiter.leave(&mut scope);
             engine.blocked.remove(waiter);
