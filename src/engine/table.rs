@@ -117,11 +117,12 @@ impl Spec {
                 }
             });
         };
-        // Keys that the specifications leave unknown belong to the last of them that is about changing, since what is read
-        // besides is named by patterns.
+        // The second key belongs to the last specification that is about changing, since what is read besides is named by
+        // patterns; all others, and all of a command that has no such one, belong to the first.
         let specs = self.command.keys;
         let written = specs.iter().rfind(|key| key.flags.contains(&"OW"));
-        let mut flags = specs.first().into_iter().chain(written);
+        let first = specs.first().into_iter();
+        let mut flags = first.clone().chain(written).chain(first.cycle());
         known_keys(args, &mut |at| {
             if let Some(spec) = flags.next() {
                 show(at, spec.flags);
