@@ -4,6 +4,7 @@
 //! in `commands` does the work on `keyspace`, the engine's commit hands the effects to `journal` and tells who listens.
 //! Modules import downward only; `tests/tidy.rs` holds the table.
 
+pub mod acl;
 pub mod base;
 pub mod cli;
 pub mod commands;

@@ -1,4 +1,4 @@
-//! Pseudo-random numbers for sampling and identifiers; not for secrets.
+//! Pseudo-random numbers for sampling and identifiers; secrets have a function of their own.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
@@ -21,6 +21,20 @@ pub fn next() -> u64 {
 /// A number below `bound`; 0 when `bound` is 0.
 pub fn below(bound: u64) -> u64 {
     ((u128::from(next()) * u128::from(bound)) >> 64) as u64
+}
+
+/// Lower-case hexadecimal digits that nobody can guess; `None` when the system has no chance to give.
+pub fn secret_hex(digits: usize) -> Option<String> {
+    let mut bytes = vec![0; digits.div_ceil(2)];
+    let mut rest = &mut bytes[..];
+    while !rest.is_empty() {
+        let count = rustix::rand::getrandom(&mut *rest, rustix::rand::GetRandomFlags::empty());
+        let count = count.ok().filter(|&count| count > 0)?;
+        rest = rest.split_at_mut(count).1;
+    }
+    let mut text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    text.truncate(digits);
+    Some(text)
 }
 
 /// Lower-case hexadecimal digits, as run and replication ids have them.

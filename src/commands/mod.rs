@@ -2,6 +2,7 @@
 //!
 //! Handlers see arguments, keys and a reply; no sockets, no locks, no files.
 
+mod acl;
 mod bitmap;
 mod client;
 mod command;
@@ -23,10 +24,13 @@ mod stream;
 mod string;
 mod transactions;
 
+pub use client::describe_client;
+
 use crate::engine::Command;
 
 /// Every family's commands.
 pub const FAMILIES: &[&[Command]] = &[
+    acl::COMMANDS,
     bitmap::COMMANDS,
     client::COMMANDS,
     command::COMMANDS,

@@ -2,7 +2,7 @@
 
 use super::help::help;
 use crate::engine::{
-    Call, Command, CommandError, CommandResult, Group, all_keys, flags::*, one_key,
+    Call, Channels, Command, CommandError, CommandResult, Group, all_keys, flags::*, one_key,
 };
 use crate::pubsub::Kind;
 
@@ -139,6 +139,19 @@ fn numpat(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
+const ALL_CHANNELS: Channels = Channels {
+    first: 1,
+    are_many: true,
+    are_patterns: false,
+};
+const PATTERNS: Channels = Channels {
+    are_patterns: true,
+    ..ALL_CHANNELS
+};
+const ONE_CHANNEL: Channels = Channels {
+    are_many: false,
+    ..ALL_CHANNELS
+};
 const LISTENING: u32 = PUBSUB | NOSCRIPT | LOADING | STALE | SUBSCRIBER;
 const SENDING: u32 = PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE;
 const ABOUT: u32 = PUBSUB | LOADING | STALE;
@@ -195,6 +208,7 @@ pub const COMMANDS: &[Command] = &[
         "channel [channel ...]",
         subscribe,
     )
+    .channels(ALL_CHANNELS)
     .flags(LISTENING)
     .docs("2.0.0", PER_NAME, "Listens to channels."),
     Command::new(
@@ -211,6 +225,7 @@ pub const COMMANDS: &[Command] = &[
         "pattern [pattern ...]",
         psubscribe,
     )
+    .channels(PATTERNS)
     .flags(LISTENING)
     .docs(
         "2.0.0",
@@ -226,6 +241,7 @@ pub const COMMANDS: &[Command] = &[
     .flags(LISTENING)
     .docs("2.0.0", PER_NAME, "Stops listening by patterns, or by all."),
     Command::new("PUBLISH", Group::PubSub, "channel message", publish)
+        .channels(ONE_CHANNEL)
         .flags(SENDING)
         .docs(
             "2.0.0",
@@ -238,6 +254,7 @@ pub const COMMANDS: &[Command] = &[
         "shardchannel [shardchannel ...]",
         ssubscribe,
     )
+    .channels(ALL_CHANNELS)
     .keys(&[all_keys(1, &["not_key"])])
     .flags(LISTENING)
     .docs("7.0.0", PER_NAME, "Listens to shard channels."),
@@ -255,6 +272,7 @@ pub const COMMANDS: &[Command] = &[
         "Stops listening to shard channels, or to all.",
     ),
     Command::new("SPUBLISH", Group::PubSub, "shardchannel message", spublish)
+        .channels(ONE_CHANNEL)
         .keys(&[one_key(1, &["not_key"])])
         .flags(SENDING)
         .docs(

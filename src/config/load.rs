@@ -145,6 +145,13 @@ impl Loader {
     /// Takes a line; the path of the file to go on with if it is an `include`.
     fn line(&mut self, line: &[u8]) -> Result<Option<String>, Reason> {
         let words = words::split(line).map_err(|error| error.to_string())?;
+        if let [name, user @ ..] = &words[..]
+            && name.eq_ignore_ascii_case(b"user")
+            && !user.is_empty()
+        {
+            self.config.users.push(user.to_vec());
+            return Ok(None);
+        }
         let words: Result<Vec<String>, _> = words.into_iter().map(String::from_utf8).collect();
         let words = words.map_err(|_| NOT_UTF8)?;
         let Some((name, values)) = words.split_first() else {
@@ -159,7 +166,6 @@ impl Loader {
                 .config
                 .renamed_commands
                 .push((from.clone(), to.clone())),
-            ("user", [_, ..]) => self.config.users.push(values.to_vec()),
             ("loadmodule", [module, ..]) => self.warn(format!(
                 "module '{module}' is not loaded: modules are not supported"
             )),
@@ -271,11 +277,6 @@ impl Loader {
             config
                 .warnings
                 .push("cluster mode has one database: databases is set to 1".to_owned());
-        }
-        if !config.users.is_empty() {
-            let warning =
-                "user: there are no users but the default one: nobody is restricted by it";
-            config.warnings.push(warning.to_owned());
         }
         for directive in all() {
             let Some(warning) = directive.warning_when_set() else {
@@ -488,7 +489,8 @@ mod tests {
             "rename-command CONFIG \"\"\nrename-command KEYS k\nuser ann on\nuser bob off >x",
         );
         assert_eq!(config.renamed_commands.len(), 2);
-        assert_eq!(config.users, [vec!["ann", "on"], vec!["bob", "off", ">x"]]);
+        let users = [vec![&b"ann"[..], b"on"], vec![b"bob", b"off", b">x"]];
+        assert_eq!(config.users, users);
     }
 
     #[test]

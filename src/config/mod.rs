@@ -323,7 +323,7 @@ config! {
     file: Option<PathBuf>,
     /// Users defined in the file: the words after `user`. CONFIG REWRITE writes them; the access
     /// control list keeps them true.
-    users: Vec<Vec<String>>,
+    users: Vec<Vec<Vec<u8>>>,
     /// Commands to call otherwise: the name and the new name, empty to remove the command.
     renamed_commands: Vec<(String, String)>,
     /// What the operator should be told once the log is open.

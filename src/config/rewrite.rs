@@ -51,7 +51,8 @@ impl Config {
         }
         if self.aclfile.is_empty() {
             for user in &self.users {
-                file.put("user", format!("user {}", user.join(" ")), true);
+                let words: Vec<String> = user.iter().map(words::quote_if_needed).collect();
+                file.put("user", format!("user {}", words.join(" ")), true);
             }
         }
         file.processed.insert("user");

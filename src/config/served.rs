@@ -331,7 +331,6 @@ const SECURITY: &[Directive] = &[
         .sensitive()
         .applies(Password),
     row!("aclfile", aclfile, text(anything), &[""])
-        .warning("there are no users but the default one: the file is not read")
         .doc("File that defines users. Users can then not be defined in this file.")
         .at_start(),
     row!("acllog-max-len", acllog_max_len, number(0, LONG), &["128"])

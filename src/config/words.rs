@@ -106,6 +106,16 @@ fn unescape(byte: u8) -> u8 {
     }
 }
 
+/// A word as a line may hold it: in quotes if it would be read as something else without.
+pub fn quote_if_needed(word: impl AsRef<[u8]>) -> String {
+    let word = word.as_ref();
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
+    match std::str::from_utf8(word) {
+        Ok(text) if !text.is_empty() && word.iter().all(is_plain) => text.to_owned(),
+        _ => quote(word),
+    }
+}
+
 /// The bytes in double quotes, so that [`split`] gives them back. What cannot be shown becomes
 /// escapes.
 pub fn quote(text: impl AsRef<[u8]>) -> String {

@@ -44,6 +44,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use dashmap::DashMap;
 use parking_lot::Mutex;
 
+use super::access::Login;
 use super::call::{Call, KeyRef};
 use super::client::Client;
 use super::error::CommandError;
@@ -138,6 +139,7 @@ const SERVED: u64 = u64::MAX;
 pub struct Waiter {
     number: u64,
     pub(super) client: Arc<Client>,
+    login: Login,
     no_touch: bool,
     remembers: bool,
     /// How many of the keys it waits for.
@@ -159,7 +161,7 @@ impl Waiter {
 
     /// A session to run it in: its client's, as far as a blocking command can tell.
     pub(super) fn session(&self) -> Session {
-        let mut session = Session::new(self.client.clone(), false);
+        let mut session = Session::new(self.client.clone(), self.login.clone());
         session.database = self.database;
         session.is_resp3 = self.is_resp3;
         session.no_touch = self.no_touch;
@@ -390,6 +392,7 @@ impl Call<'_, '_> {
         let waiter = Arc::new(Waiter {
             number,
             client: self.session.client.clone(),
+            login: self.session.login.clone(),
             no_touch: self.session.no_touch,
             remembers: self.session.remembers,
             waits_for: wait.keys,

@@ -47,6 +47,7 @@ impl Spec {
         let is_admin = self.has(flags::ADMIN);
         let has = |category: &str| match category {
             _ if group == Some(category) => true,
+            _ if self.command.categories.contains(&category) => true,
             "write" => self.has(flags::WRITE),
             "read" => self.has(flags::READONLY) && group != Some("scripting"),
             "admin" => is_admin || self.has(flags::ADMIN_CATEGORY),

@@ -41,6 +41,7 @@ struct Candidate<'c> {
     config: &'c Config,
     session: &'c Session,
     spec: &'c Spec,
+    args: Args<'c>,
     flags: u32,
     conditions: u32,
 }
@@ -61,6 +62,7 @@ type Check = fn(&Candidate<'_>) -> Result<(), CommandError>;
 const CHECKS: &[Check] = &[
     authenticated,
     allowed_in_transaction,
+    allowed_to_user,
     disk_accepts_writes,
     allowed_to_subscribers,
     not_loading,
@@ -80,6 +82,7 @@ pub fn run(
         config,
         session,
         spec,
+        args,
         flags: spec.flags_of(engine, args),
         conditions: engine.conditions(),
     };
@@ -111,6 +114,14 @@ fn allowed_in_transaction(candidate: &Candidate<'_>) -> Result<(), CommandError>
         Ok(())
     } else {
         Err(CommandError::NotInTransaction)
+    }
+}
+
+fn allowed_to_user(candidate: &Candidate<'_>) -> Result<(), CommandError> {
+    let Candidate { session, spec, .. } = candidate;
+    match session.is(state::RESTRICTED) {
+        true => (candidate.engine).refuse_access(session, spec, candidate.args),
+        false => Ok(()),
     }
 }
 

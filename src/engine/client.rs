@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::error::CommandError;
 use super::session::Session;
+use crate::acl::DEFAULT_USER;
 use crate::base::clock::unix_ms;
 use crate::keyspace::WatchFlag;
 
@@ -21,15 +22,10 @@ pub struct Names {
     /// CLIENT SETINFO lib-ver.
     pub lib_version: Vec<u8>,
     /// The ACL user.
-    pub user: String,
+    pub user: Vec<u8>,
 }
 
 impl Names {
-    /// The user of a client that has not said who it is.
-    pub fn default_user() -> String {
-        "default".into()
-    }
-
     /// Whether a text may stand in CLIENT LIST: it must not look like the end of a field or line.
     pub fn is_printable(text: &[u8]) -> bool {
         text.iter().all(u8::is_ascii_graphic)
@@ -125,7 +121,7 @@ impl Client {
             fd,
             created_ms: now,
             names: Mutex::new(Names {
-                user: Names::default_user(),
+                user: DEFAULT_USER.into(),
                 ..Names::default()
             }),
             flags: AtomicU32::new(0),

@@ -229,6 +229,17 @@ pub type Secrets = fn(Args<'_>, &mut dyn FnMut(usize));
 /// Whether a call with some arguments may change data, where the arguments tell: those of a script that says it does not.
 pub type MayWrite = fn(&Engine, Args<'_>) -> bool;
 
+/// Which arguments of a command are channels.
+#[derive(Debug, Clone, Copy)]
+pub struct Channels {
+    /// The first.
+    pub first: usize,
+    /// Whether all that follow are channels, too.
+    pub are_many: bool,
+    /// Whether they are patterns.
+    pub are_patterns: bool,
+}
+
 /// The words of [`KeySpec::flags`], in the order in which COMMAND INFO names them.
 pub const KEY_FLAGS: &[&str] = &[
     "RO",
@@ -308,10 +319,14 @@ pub struct Command {
     pub known_keys: Option<KnownKeys>,
     /// Where it names elements of its key's value, if it does and there may be many.
     pub elements: Option<Elements>,
+    /// The channels that it sends to, or listens to from now on.
+    pub channels: Option<Channels>,
     /// Its arguments that logs and MONITOR must not show, where it has any.
     pub secrets: Option<Secrets>,
     /// See [`flags`].
     pub flags: u32,
+    /// ACL categories besides those that follow from flags and family.
+    pub categories: &'static [&'static str],
     /// Whether a call may change data after all, where its arguments tell.
     pub may_write: Option<MayWrite>,
     /// Where the syntax does not say it: exact number of words if positive, least if negative.
@@ -349,8 +364,10 @@ impl Command {
             key_flags: None,
             known_keys: None,
             elements: None,
+            channels: None,
             secrets: None,
             flags: 0,
+            categories: &[],
             may_write: None,
             arity: None,
             since: "1.0.0",
@@ -412,6 +429,12 @@ impl Command {
         self
     }
 
+    /// Declares channels.
+    pub const fn channels(mut self, channels: Channels) -> Self {
+        self.channels = Some(channels);
+        self
+    }
+
     /// Declares arguments that logs and MONITOR must not show.
     pub const fn secrets(mut self, secrets: Secrets) -> Self {
         self.secrets = Some(secrets);
@@ -421,6 +444,12 @@ impl Command {
     /// Declares flags.
     pub const fn flags(mut self, flags: u32) -> Self {
         self.flags = flags;
+        self
+    }
+
+    /// Declares ACL categories besides those that follow from flags and family.
+    pub const fn categories(mut self, categories: &'static [&'static str]) -> Self {
+        self.categories = categories;
         self
     }
 

@@ -118,6 +118,7 @@ struct Input<'r> {
 }
 
 /// The commands of a batch from one on, with what is known of them.
+#[derive(Clone, Copy)]
 struct Commands<'r> {
     input: Input<'r>,
     prepared: &'r [Prepared],
@@ -211,6 +212,12 @@ impl Engine {
         round.watches = self.watches();
         round.effects.listens = self.listens(config);
         reply.set_resp3(session.is_resp3);
+        if !self.knows_user(session) && !self.renew_login(session) {
+            drop(round.passage.take());
+            let done = input.batch.commands.len();
+            let flow = Flow::Close;
+            return BatchEnd { done, flow };
+        }
         let stats = &self.stats.lanes[lane.index];
         let timer = Timer::start(stats, stopwatch, round.wishes, start);
         let commands = Commands {
@@ -237,16 +244,20 @@ impl Engine {
         commands: Commands<'_>,
         reply: &mut Reply,
     ) -> BatchEnd {
-        let Commands { input, keys, .. } = commands;
+        let Commands {
+            input,
+            prepared,
+            keys,
+            first,
+        } = commands;
         let Input { buffer, batch } = input;
-        let first = commands.first;
-        let commands = batch.commands.iter().zip(commands.prepared).enumerate();
+        let numbered = batch.commands.iter().zip(prepared).enumerate();
         let mut end = BatchEnd {
             done: batch.commands.len(),
             flow: Flow::Continue,
         };
         let mut ahead = first;
-        for (index, (command, prepared)) in commands.skip(first) {
+        for (index, (command, prepared)) in numbered.skip(first) {
             let request = Request {
                 args: batch.args(buffer, command),
                 keys: &keys[prepared.first_key as usize..][..prepared.keys as usize],
@@ -265,7 +276,7 @@ impl Engine {
                 && round.passage.is_some()
             {
                 let named = (spec, elements);
-                ahead = self.look_ahead(lane, session.database, input, index, named);
+                ahead = self.look_ahead(commands, session.database, index, named);
             }
             if let Some(notable) = timer.begins(spec, index) {
                 round.note_slow_run(session, input, &notable);
@@ -422,7 +433,14 @@ impl<'r, 'e> Round<'r, 'e> {
             if conditions & checks::condition::REMEMBERS_TOO_MUCH != 0 && self.passage.is_some() {
                 self.engine.forget_some();
             }
-            match checks::run(self.engine, self.config, session, spec, request.args) {
+            let verdict = match session.state | conditions {
+                // Most commands of users with few rights need no more.
+                state::RESTRICTED => (self.engine)
+                    .refuse_access(session, spec, request.args)
+                    .map(|()| checks::Verdict::Run),
+                _ => checks::run(self.engine, self.config, session, spec, request.args),
+            };
+            match verdict {
                 Err(error) => return self.refuse(session, Some(spec), error, reply),
                 Ok(checks::Verdict::Postpone) => return Flow::Postponed,
                 Ok(checks::Verdict::Queue) => {
@@ -515,6 +533,16 @@ impl<'r, 'e> Round<'r, 'e> {
         self.end(session, spec, reply, mark)
     }
 
+    /// A command that its user may not call any longer.
+    #[cold]
+    fn refuse_queued(&self, spec: &Spec, error: &CommandError, reply: &mut Reply) {
+        self.engine.stats.count_error(&error.to_string());
+        self.engine.stats.lanes[self.lane].commands[spec.id]
+            .rejected
+            .add(1);
+        reply.error(&error.line());
+    }
+
     #[cold]
     fn count_failure(&self, spec: &Spec, error: &CommandError) {
         self.engine.stats.count_error(&error.to_string());
@@ -587,13 +615,17 @@ impl<'r, 'e> Round<'r, 'e> {
                 let Some(alone) = keyspace.gate().alone_unless_stuck() else {
                     return Err(self.busy_error());
                 };
-                let mut scope = keyspace.everything(&alone);
-                let result = self.work(&mut scope, session, request, spec, reply, false);
-                self.commit(&mut scope);
-                drop(scope);
+                // Others were let pass before, who may have changed users.
+                let may = self.engine.check_again(session, spec, request.args);
+                let result = may.and_then(|()| {
+                    let mut scope = keyspace.everything(&alone);
+                    let result = self.work(&mut scope, session, request, spec, reply, false);
+                    self.commit(&mut scope);
+                    result
+                });
                 drop(alone);
                 self.passage = keyspace.gate().pass_unless_stuck(self.lane);
-                self.note_changes();
+                self.note_changes(session);
                 return result;
             }
             _ => keyspace.lock_some(hashes()),
@@ -604,14 +636,16 @@ impl<'r, 'e> Round<'r, 'e> {
     }
 
     /// Notes whether what the round began with is no longer so.
-    fn note_changes(&mut self) {
+    fn note_changes(&mut self, session: &Session) {
         let config = self.engine.config.load();
         let has_new_config = !std::ptr::eq(self.config, &**config);
         if has_new_config {
             // The command itself is logged by what it has set.
             self.wishes = Wishes::of(&config);
         }
-        self.is_outdated = has_new_config || self.watches != self.engine.watches();
+        self.is_outdated = has_new_config
+            || self.watches != self.engine.watches()
+            || !self.engine.knows_user(session);
         if self.engine.conditions() & checks::condition::REMEMBERS_TOO_MUCH != 0 {
             self.engine.forget_some();
         }

@@ -2,6 +2,7 @@
 //!
 //! Knows no command by name, no socket and no file.
 
+mod access;
 pub mod blocking;
 mod busy;
 mod call;
@@ -36,6 +37,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::R
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+pub use access::{Login, defaults};
 pub use blocking::{Nothing, Wait, Wants};
 pub use busy::{Busy, Running};
 pub use call::{Call, KeyRef};
@@ -55,6 +57,7 @@ pub use stats::{CommandCounts, LaneStats, Stats};
 pub use subscriptions::Subscriptions;
 pub use table::{CommandTable, Locks, Spec};
 
+use crate::acl::Acl;
 use crate::base::{clock::unix_ms, random};
 use crate::config::{Config, ConfigStore, KeyEvents};
 use crate::journal::Journal;
@@ -77,6 +80,8 @@ pub struct Engine {
     pub journal: Journal,
     /// Channels.
     pub pubsub: PubSub,
+    /// Users.
+    pub acl: Acl,
     /// Connections.
     pub clients: Clients,
     /// Counters.
@@ -159,6 +164,8 @@ pub trait Hooks: Send + Sync {
         new: &Config,
         changed: &[crate::config::Apply],
     ) -> Result<(), String>;
+    /// Describes a client as CLIENT INFO does.
+    fn describe(&self, engine: &Engine, client: &std::sync::Arc<Client>) -> String;
     /// Begins to end the server; when it turns out that it must not end, calls [`Engine::end_shutdown`].
     fn shut_down(&self, engine: &Engine, how: Shutdown);
     /// Does something on a thread of its own, which has not passed the gate.
@@ -241,6 +248,7 @@ impl Engine {
         Self {
             reclaimer: keyspace.reclaimer().clone(),
             keyspace,
+            acl: Acl::new(access::catalog(&commands), defaults(&config)),
             stats: Stats::new(lanes, commands.all().len()),
             commands,
             command_logs: CommandLogs::default(),

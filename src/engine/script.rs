@@ -7,8 +7,9 @@ use super::checks::condition;
 use super::command::flags;
 use super::dispatch::collect_keys;
 use super::error::CommandError;
-use super::session::Session;
+use super::session::{Session, state};
 use super::table::Spec;
+use crate::acl;
 use crate::base::aside;
 use crate::journal::write_command;
 use crate::resp::args::{Args, OwnedArgs};
@@ -76,7 +77,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
                 ));
             }
         }
-        let mut session = Session::new(call.session.client.clone(), false);
+        let mut session = Session::new(call.session.client.clone(), call.session.login.clone());
         session.database = call.session.database;
         session.no_touch = call.session.no_touch;
         session.remembers = call.session.remembers;
@@ -129,6 +130,20 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
         self.is_slow = true;
     }
 
+    /// What may keep a script's user from calling a command.
+    fn check_access(&self, spec: &Spec, args: Args<'_>) -> Result<(), CommandError> {
+        if !self.session.is(state::RESTRICTED) {
+            return Ok(());
+        }
+        let checked = (self.call.engine).check_access(&self.session, spec, args, acl::Context::Lua);
+        checked.map_err(|(denial, user)| {
+            let text = spec.denial(&user, args, denial, false);
+            CommandError::Quoting(Box::new(
+                [b"NOPERM ACL failure in script: ", &text[..]].concat(),
+            ))
+        })
+    }
+
     /// What may keep a script from calling a command.
     fn check(&self, spec: &Spec, args: Args<'_>) -> Result<(), CommandError> {
         if !spec.accepts(args.len()) {
@@ -143,6 +158,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
                 "ERR This Redis command is not allowed from script",
             ));
         }
+        self.check_access(spec, args)?;
         let writes = spec.has(flags::WRITE);
         if self.is_read_only && (writes || spec.has(flags::MAY_REPLICATE)) {
             return Err(CommandError::text(
@@ -289,8 +305,8 @@ impl Host for Caller<'_, '_, '_> {
     }
 
     fn may_call(&mut self, args: Args<'_>) -> Option<bool> {
-        // Everybody may call everything.
-        self.call.engine.commands.resolve(args).map(|_| true)
+        let spec = self.call.engine.commands.resolve(args)?;
+        Some(self.session.may_call(spec, args))
     }
 
     fn set_journaled(&mut self, on: bool) {

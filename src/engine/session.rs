@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::access::Login;
 use super::client::{Client, flag};
 use super::subscriptions::Subscriptions;
 use super::transaction::Transaction;
@@ -26,6 +27,8 @@ pub mod state {
     pub const REPLY_SKIP_NEXT: u32 = 1 << 5;
     /// CLIENT CACHING: for the next command it is the other way round.
     pub const CACHING: u32 = 1 << 12;
+    /// The user may not do everything.
+    pub const RESTRICTED: u32 = 1 << 6;
     /// All that concerns replies.
     pub const REPLY: u32 = REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT;
 }
@@ -63,6 +66,8 @@ impl Watch {
 pub struct Session {
     /// What others may see.
     pub client: Arc<Client>,
+    /// Whom it acts for.
+    pub(super) login: Login,
     /// SELECT.
     pub database: usize,
     /// HELLO 3.
@@ -93,16 +98,13 @@ pub struct Session {
 
 impl Session {
     /// A fresh connection's session.
-    pub fn new(client: Arc<Client>, needs_auth: bool) -> Self {
-        Self {
+    pub fn new(client: Arc<Client>, login: Login) -> Self {
+        let mut session = Self {
             client,
+            login: Login::default(),
             database: 0,
             is_resp3: false,
-            state: if needs_auth {
-                state::UNAUTHENTICATED
-            } else {
-                0
-            },
+            state: 0,
             no_touch: false,
             is_script: false,
             transaction: None,
@@ -113,7 +115,9 @@ impl Session {
             closes: false,
             last_record: None,
             position: 0,
-        }
+        };
+        session.set_login(login, true);
+        session
     }
 
     /// Whether all these state bits are set.

@@ -86,6 +86,9 @@ pub struct Stats {
     /// Bytes in use when the server was about to load its data.
     pub startup_memory: AtomicU64,
     pub auth_failures: AtomicU64,
+    pub denied_commands: AtomicU64,
+    pub denied_keys: AtomicU64,
+    pub denied_channels: AtomicU64,
     /// Changes in the last moments, for the instantaneous fields of INFO.
     pub rates: Rates,
 }
@@ -110,6 +113,9 @@ impl Stats {
             peak_memory: AtomicU64::new(0),
             startup_memory: AtomicU64::new(0),
             auth_failures: AtomicU64::new(0),
+            denied_commands: AtomicU64::new(0),
+            denied_keys: AtomicU64::new(0),
+            denied_channels: AtomicU64::new(0),
             rates: Rates::default(),
         }
     }
@@ -194,7 +200,16 @@ impl Stats {
             &self.query_limit_disconnections,
             &self.auth_failures,
         ];
-        let totals = errors.into_iter().chain(connections).chain(limits);
+        let denials = [
+            &self.denied_commands,
+            &self.denied_keys,
+            &self.denied_channels,
+        ];
+        let totals = errors
+            .into_iter()
+            .chain(connections)
+            .chain(limits)
+            .chain(denials);
         totals.for_each(|count| count.store(0, Relaxed));
     }
 }

@@ -98,6 +98,37 @@ impl Spec {
     }
 }
 
+impl Spec {
+    /// Shows the arguments that a call uses as keys, each with the words that say what it does with it; those that are only
+    /// routed like keys are left out. False when the arguments make no sense.
+    pub fn for_each_key_used(
+        &self,
+        args: Args<'_>,
+        mut show: impl FnMut(usize, &'static [&'static str]),
+    ) -> bool {
+        let Some(known_keys) = self.command.known_keys else {
+            let varying = self.command.key_flags;
+            return self.for_each_key(args, |at, key| {
+                if key.is_key() {
+                    show(at, varying.map_or(key.flags, |flags_of| flags_of(args)));
+                }
+            });
+        };
+        // The second key belongs to the last specification that is about changing, since what is read besides is named by
+        // patterns; all others, and all of a command that has no such one, belong to the first.
+        let specs = self.command.keys;
+        let written = specs.iter().rfind(|key| key.flags.contains(&"OW"));
+        let first = specs.first().into_iter();
+        let mut flags = first.clone().chain(written).chain(first.cycle());
+        known_keys(args, &mut |at| {
+            if let Some(spec) = flags.next() {
+                show(at, spec.flags);
+            }
+        });
+        true
+    }
+}
+
 fn for_each_key_of(spec: &KeySpec, args: Args<'_>, mut show: impl FnMut(usize)) -> bool {
     let begin = match spec.begin {
         Begin::Index(at) => at,

@@ -288,6 +288,7 @@ impl Engine {
             self.command_logs
                 .shorten(reason, log_length(config, reason));
         }
+        self.acl.log.lock().shorten(config.acllog_max_len);
     }
 }
 

@@ -237,6 +237,22 @@ impl PubSub {
         })
     }
 
+    /// Clients that listen to a channel or pattern of which this holds.
+    pub fn listeners_where(&self, holds: impl Fn(&[u8], bool) -> bool) -> HashSet<u64> {
+        let mut found = HashSet::new();
+        for local in &self.locals {
+            let local = local.lock();
+            let channels = local.channels.iter().chain(&local.shard_channels);
+            let names = channels.map(|(name, clients)| (name, clients, false));
+            let patterns = local.patterns.iter();
+            let names = names.chain(patterns.map(|(name, clients)| (name, clients, true)));
+            for (_, clients, _) in names.filter(|(name, _, is_pattern)| holds(name, *is_pattern)) {
+                found.extend(clients);
+            }
+        }
+        found
+    }
+
     /// Patterns with listeners.
     pub fn pattern_count(&self) -> usize {
         self.patterns.read().len()

@@ -10,8 +10,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::stream::Accepted;
 use super::{Server, worker};
-use crate::config::Config;
-use crate::engine::Mail;
+use crate::engine::{Engine, Mail};
 
 /// Accepts TCP connections until the task is aborted.
 pub(super) async fn accept_tcp(server: Arc<Server>, listener: TcpListener, is_tls: bool) {
@@ -50,7 +49,7 @@ async fn pause_after(error: std::io::Error) {
 fn welcome_tcp(server: &Arc<Server>, socket: std::net::TcpStream, peer: SocketAddr, is_tls: bool) {
     let config = server.engine.config.load();
     // Whoever comes to the TLS port is told so after the handshake.
-    if !is_tls && is_denied(&config, Some(peer.ip())) {
+    if !is_tls && is_denied(&server.engine, Some(peer.ip())) {
         server
             .engine
             .stats
@@ -78,8 +77,10 @@ fn welcome_tcp(server: &Arc<Server>, socket: std::net::TcpStream, peer: SocketAd
 }
 
 /// Whether protected mode keeps a client away.
-pub(super) fn is_denied(config: &Config, peer: Option<IpAddr>) -> bool {
-    config.protected_mode && config.requirepass.is_empty() && !peer.is_some_and(is_loopback)
+pub(super) fn is_denied(engine: &Engine, peer: Option<IpAddr>) -> bool {
+    engine.config.load().protected_mode
+        && engine.acl.default_user().has_no_password()
+        && !peer.is_some_and(is_loopback)
 }
 
 pub(super) fn is_loopback(ip: IpAddr) -> bool {

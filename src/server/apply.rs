@@ -46,6 +46,11 @@ pub(super) fn apply(
             server.engine.check_remembered(new);
             Ok(())
         }
+        Apply::Password => {
+            let defaults = crate::engine::defaults(new);
+            server.engine.acl.set_password(&new.requirepass, defaults);
+            Ok(())
+        }
         Apply::MaxClients => make_room(server, new.maxclients),
         Apply::OomScores => limits::set_oom_score(new).map_err(|error| {
             tracing::warn!("Unable to write oom_score_adj: {error}");

@@ -32,6 +32,7 @@ pub(super) fn report(engine: &Engine, client: &Client, args: Option<Args<'_>>) {
     };
     let count = args.map_or(0, |args| args.len());
     let user = client.names.lock().user.clone();
+    let user = String::from_utf8_lossy(&user);
     tracing::error!(
         "A command failed unexpectedly; its client is closed. Command: {name}, arguments: {count}, their bytes: [{}]. \
          Client: id={} addr={} laddr={} db={} user={user}",

@@ -24,6 +24,10 @@ impl Hooks for ServerHooks {
         }
     }
 
+    fn describe(&self, engine: &Engine, client: &Arc<Client>) -> String {
+        crate::commands::describe_client(engine, client)
+    }
+
     fn shut_down(&self, _engine: &Engine, how: Shutdown) {
         if let Some(server) = self.0.upgrade() {
             std::thread::spawn(move || {

@@ -16,7 +16,7 @@ use super::connection::with_lane;
 use super::{Server, listener};
 use crate::config::Config;
 use crate::console::metrics::{Answers, render};
-use crate::engine::{Client, Session};
+use crate::engine::{Client, Login, Session};
 use crate::observe::command_log::Reason;
 use crate::resp::parser::{Batch, Limits, Parser};
 use crate::resp::reply::Reply;
@@ -84,7 +84,8 @@ async fn answer_all(server: Arc<Server>, listener: TcpListener) {
             continue;
         };
         let config = server.engine.config.load();
-        let is_protected = config.protected_mode && config.requirepass.is_empty();
+        let is_protected =
+            config.protected_mode && server.engine.acl.default_user().has_no_password();
         if !is_protected || is_loopback(peer.ip()) {
             let server = server.clone();
             tokio::spawn(async move {
@@ -136,7 +137,7 @@ fn ask(server: &Server, command: &[u8]) -> String {
     let engine = &server.engine;
     let address = String::from("metrics");
     let client = Client::new(0, 0, address.clone(), address, -1);
-    let mut session = Session::new(Arc::new(client), false);
+    let mut session = Session::new(Arc::new(client), Login::of_server());
     let (mut input, mut batch, mut reply) = (command.to_vec(), Batch::default(), Reply::new());
     let limits = Limits {
         max_bulk: i64::MAX,

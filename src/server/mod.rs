@@ -82,6 +82,10 @@ pub fn run(mut config: Config) -> Result<i32> {
         let done = engine.commands.rename(old, new);
         done.map_err(|reason| anyhow::anyhow!("{reason}: 'rename-command {old} \"{new}\"'"))?;
     }
+    engine.make_users().map_err(|reason| {
+        tracing::error!("Critical error while loading ACLs. Exiting. {reason}");
+        anyhow::anyhow!("{reason}")
+    })?;
     let workers = engine.mailboxes.len();
     let server = Arc::new(Server {
         engine,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::{Server, rdb};
-use crate::engine::{Client, Lane, Session};
+use crate::engine::{Client, Lane, Login, Session};
 use crate::persistence::rdb::load as load_snapshot;
 use crate::persistence::{BadSnapshot, Input, Player, Refusal};
 use crate::resp::args::Args;
@@ -34,7 +34,7 @@ impl<'s> Replay<'s> {
         Self {
             server,
             lane: Lane::new(lane),
-            session: Session::new(Arc::new(client), false),
+            session: Session::new(Arc::new(client), Login::of_server()),
             reply: Reply::new(),
             errors: 0,
             reported: Instant::now(),

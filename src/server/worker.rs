@@ -159,7 +159,7 @@ fn new_session(server: &Arc<Server>, index: usize, stream: &Stream) -> Session {
     ));
     client.set_flag(crate::engine::flag::UNIX_SOCKET, stream.is_unix());
     engine.clients.add(client.clone());
-    Session::new(client, !config.requirepass.is_empty())
+    Session::new(client, engine.new_login())
 }
 
 /// Gives a published message to this worker's listeners, encoded once per protocol.

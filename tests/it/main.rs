@@ -5,6 +5,9 @@
 
 mod common;
 
+mod acl;
+mod acl_races;
+mod acl_rules;
 mod aof;
 mod bitmaps;
 mod blocking;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::list::{capabilities, letters};
 use crate::base::numbers::parse_i64;
-use crate::engine::{Call, Client, CommandError, Names, flag};
+use crate::engine::{Call, Client, CommandError, flag};
 
 pub(super) const LIST_SYNTAX: &str = "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]] \
     [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME <YES | NO>] [MAXAGE maxage] [NAME name] [IDLE idle] \
@@ -176,7 +176,7 @@ fn condition<'r>(
             type_named(value)
                 .ok_or_else(|| CommandError::quoting("ERR Unknown client type '", value, "'"))?,
         ),
-        b"USER" if value != Names::default_user().as_bytes() => {
+        b"USER" if call.engine.acl.get(value).is_none() => {
             return Err(CommandError::quoting("ERR No such user '", value, "'"));
         }
         b"USER" => Condition::User(value),
@@ -237,7 +237,7 @@ impl Condition<'_> {
                 true => *wanted == Type::PubSub,
                 false => *wanted == Type::Normal,
             },
-            Self::User(user) => names().user.as_bytes() == *user,
+            Self::User(user) => names().user == *user,
             Self::Address(address) => client.address.as_bytes() == *address,
             Self::LocalAddress(address) => client.local_address.as_bytes() == *address,
             Self::Ip(ip) => ip_of(&client.address).as_bytes() == *ip,

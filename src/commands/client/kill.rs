@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::filter::Filter;
-use crate::engine::{Call, Client, CommandError, CommandResult, Mail, flag};
+use crate::engine::{Call, Client, CommandError, CommandResult, flag};
 
 pub(super) fn kill(call: &mut Call) -> CommandResult {
     let is_old_form = call.args.len() == 3;
@@ -19,9 +19,7 @@ pub(super) fn kill(call: &mut Call) -> CommandResult {
             // Whoever kills itself is answered first.
             call.session.close_after_reply();
         } else {
-            // From here on it runs nothing more; its own worker closes it.
-            victim.is_killed.store(true, Relaxed);
-            call.engine.mailboxes[victim.worker].post(Mail::Kill(victim.id));
+            call.engine.kill(victim);
             call.engine.clients.remove(victim.id);
         }
     }

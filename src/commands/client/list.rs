@@ -1,12 +1,11 @@
 //! CLIENT LIST and CLIENT INFO: one line per client, its fields in Redis's order.
 
 use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::filter::Filter;
 use crate::engine::tracking::mode;
-use crate::engine::{Call, Client, CommandResult, flag};
+use crate::engine::{Call, Client, CommandResult, Engine, flag};
 
 /// Letters of the `flags` field, in its order.
 const LETTERS: &[(u32, char)] = &[
@@ -25,7 +24,7 @@ const MORE_LETTERS: &[(u32, char)] = &[
 
 pub(super) fn info(call: &mut Call) -> CommandResult {
     let client = call.session.client.clone();
-    let line = describe(call, &client);
+    let line = describe_own(call, &client);
     call.reply.verbatim("txt", line.as_bytes());
     Ok(())
 }
@@ -34,7 +33,10 @@ pub(super) fn list(call: &mut Call) -> CommandResult {
     let filter = Filter::of_list(call)?;
     let mut lines = String::new();
     for client in filter.choose(call) {
-        lines += &describe(call, &client);
+        lines += &match client.id == call.session.client.id {
+            true => describe_own(call, &client),
+            false => describe(call.engine, &client, call.db.now(), 0),
+        };
     }
     call.reply.verbatim("txt", lines.as_bytes());
     Ok(())
@@ -77,15 +79,17 @@ fn tracking_letters(client: &Client) -> impl Iterator<Item = char> {
     shown.map(|(_, letter)| letter)
 }
 
-fn describe(call: &Call, client: &Arc<Client>) -> String {
-    let now = call.db.now();
+fn describe_own(call: &Call, client: &Client) -> String {
+    describe(call.engine, client, call.db.now(), call.args.bytes() as u64)
+}
+
+/// A client's line; its command's arguments take `argv` bytes.
+pub(super) fn describe(engine: &Engine, client: &Client, now: i64, argv: u64) -> String {
     let seconds_since = |at: i64| (now - at).max(0) / 1000;
     let number = |count: &std::sync::atomic::AtomicU64| count.load(Relaxed);
     let names = client.names.lock();
-    let commands = call.engine.commands.all();
+    let commands = engine.commands.all();
     let command = commands.get(client.last_command.load(Relaxed) as usize);
-    let is_own = client.id == call.session.client.id;
-    let argv = if is_own { call.args.bytes() as u64 } else { 0 };
     let output = number(&client.output_bytes);
     let mut line = String::with_capacity(400);
     let written = writeln!(
@@ -114,7 +118,7 @@ fn describe(call: &Call, client: &Arc<Client>) -> String {
         client.allocated() + argv,
         if output > 0 { "rw" } else { "r" },
         command.map_or("NULL", |spec| &spec.name),
-        names.user,
+        String::from_utf8_lossy(&names.user),
         match client.tracking.load(Relaxed) & mode::ON {
             0 => -1,
             _ => client.redirect.load(Relaxed) as i64,

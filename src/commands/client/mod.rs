@@ -7,9 +7,17 @@ mod list;
 mod tracking;
 
 use super::help::help;
+use crate::base::clock::unix_ms;
 use crate::engine::{
-    Call, Command, CommandError, CommandResult, Group, Mail, Names, Unblock, flag, flags::*, state,
+    Call, Client, Command, CommandError, CommandResult, Engine, Group, Mail, Names, Unblock, flag,
+    flags::*, state,
 };
+
+/// A client's line in CLIENT LIST, for logs: without its end.
+pub fn describe_client(engine: &Engine, client: &Client) -> String {
+    let line = list::describe(engine, client, unix_ms(), 0);
+    line.trim_end().to_owned()
+}
 
 fn id(call: &mut Call) -> CommandResult {
     call.reply.integer(call.session.client.id as i64);

@@ -1,7 +1,7 @@
 //! COMMAND GETKEYS and COMMAND GETKEYSANDFLAGS.
 
 use super::info::key_flags;
-use crate::engine::{Call, CommandError, CommandResult, KnownKeys, Spec, flags};
+use crate::engine::{Call, CommandError, CommandResult, Spec, flags};
 use crate::resp::args::{Args, OwnedArgs};
 
 pub(super) fn getkeys(call: &mut Call) -> CommandResult {
@@ -51,32 +51,9 @@ fn keys_of(call: &Call, args: Args<'_>) -> Result<Keys, CommandError> {
     Ok(keys)
 }
 
-/// Keys that the specifications leave unknown belong to the last of them that is about changing, since what is read besides is
-/// named by patterns.
-fn known(spec: &Spec, args: Args<'_>, known_keys: KnownKeys) -> Keys {
-    let mut places = Vec::new();
-    known_keys(args, &mut |at| places.push(at));
-    let specs = spec.command.keys;
-    let written = specs.iter().rfind(|key| key.flags.contains(&"OW"));
-    let first = specs.first().into_iter();
-    let flags = first.clone().chain(written).chain(first.cycle());
-    let flags = flags.map(|key| key.flags);
-    places.into_iter().zip(flags).collect()
-}
-
 fn found(spec: &Spec, args: Args<'_>) -> Keys {
-    if let Some(known_keys) = spec.command.known_keys {
-        return known(spec, args, known_keys);
-    }
     let mut keys = Keys::new();
-    let makes_sense = spec.for_each_key(args, |at, key| {
-        if key.is_key() {
-            let varying = spec.command.key_flags;
-            let flags = varying.map_or(key.flags, |flags_of| flags_of(args));
-            keys.push((at, flags));
-        }
-    });
-    if !makes_sense {
+    if !spec.for_each_key_used(args, |at, flags| keys.push((at, flags))) {
         keys.clear();
     }
     keys

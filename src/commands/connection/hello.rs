@@ -1,6 +1,5 @@
 //! HELLO: protocol, login and name in one step.
 
-use super::auth;
 use crate::base::numbers::parse_i64;
 use crate::base::version::REDIS_VERSION;
 use crate::engine::{Call, CommandError, CommandResult, Names, state};
@@ -19,7 +18,8 @@ struct Wish<'r> {
 pub(super) fn hello(call: &mut Call) -> CommandResult {
     let wish = parse(call)?;
     if let Some((user, password)) = wish.login {
-        auth::log_in(call, user, password)?;
+        let engine = call.engine;
+        engine.log_in(call.session, (user, password), call.args.at(0))?;
     }
     if call.session.is(state::UNAUTHENTICATED) {
         return Err(CommandError::text(NOT_LOGGED_IN));

@@ -3,9 +3,7 @@
 mod auth;
 mod hello;
 
-use crate::engine::{
-    Call, Command, CommandError, CommandResult, Group, Names, flag, flags::*, state,
-};
+use crate::engine::{Call, Command, CommandError, CommandResult, Group, flag, flags::*, state};
 
 fn ping(call: &mut Call) -> CommandResult {
     let text = call.args.get(1);
@@ -69,15 +67,12 @@ fn reset(call: &mut Call) -> CommandResult {
     session.set_resp3(false);
     session.no_touch = false;
     // Who speaks through the connection is forgotten; which library does is not.
-    let names = &mut *session.client.names.lock();
-    (names.name, names.user) = (Vec::new(), Names::default_user());
+    session.client.names.lock().name = Vec::new();
     session
         .client
         .set_flag(flag::NO_EVICT | flag::NO_TOUCH | flag::CAPA_REDIRECT, false);
     session.state = 0;
-    if !call.config.requirepass.is_empty() {
-        session.state = state::UNAUTHENTICATED;
-    }
+    engine.log_out(session);
     call.reply.set_resp3(false);
     call.reply.simple("RESET");
     Ok(())

@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::engine::Client;
+    use crate::engine::{Client, Login};
 
     /// What WAITAOF says to a client whose last record has this number, when all records below `synced` are on disk.
     fn look(needs_replicas: bool, last_record: Option<u64>, synced: u64) -> (Progress, Vec<u8>) {
@@ -151,7 +151,7 @@ mod tests {
         let engine = Engine::new(config, &[]);
         engine.synced.store(synced, SeqCst);
         let client = Client::new(1, 0, String::new(), String::new(), 0);
-        let mut session = Session::new(Arc::new(client), false);
+        let mut session = Session::new(Arc::new(client), Login::of_server());
         session.last_record = last_record;
         let (mut reply, mut wait) = (
             Reply::new(),

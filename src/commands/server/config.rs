@@ -109,7 +109,10 @@ pub(super) fn write_file(call: &mut Call, extent: Extent) -> CommandResult {
             "ERR The server is running without a config file",
         ));
     };
-    if let Err(error) = config.rewrite_file(file, extent) {
+    let users = call.engine.acl.users();
+    let mut with_users = Config::clone(&config);
+    with_users.users = users.values().map(|user| user.words()).collect();
+    if let Err(error) = with_users.rewrite_file(file, extent) {
         let reason = error_text(&error);
         tracing::warn!("CONFIG REWRITE failed: {reason}");
         return Err(CommandError::message(format!(

@@ -31,17 +31,22 @@ const ANY_WRITTEN: KeySpec = KeySpec {
     ..ANY_READ
 };
 
+/// The categories of what it sorts.
+const SORTED: &[&str] = &["set", "sortedset", "list"];
+
 /// The family.
 pub const COMMANDS: &[Command] = &[
     Command::new("SORT", Group::Generic, "key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC | DESC] [ALPHA] [STORE destination]", sort)
         .keys(&[READ, ANY_READ, ANY_WRITTEN])
         .known_keys(options::known_keys)
-        .flags(WRITE | DENYOOM | MOVABLE_KEYS | DANGEROUS)
+        .flags(WRITE | DENYOOM | MOVABLE_KEYS | DANGEROUS | NO_GROUP_CATEGORY)
+        .categories(SORTED)
         .docs("1.0.0", "O(N+M*log(M)) in the number of elements and of those given", "Gives the elements of a list, set or sorted set in order, or stores them."),
     Command::new("SORT_RO", Group::Generic, "key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC | DESC] [ALPHA]", sort_read_only)
         .keys(&[READ, ANY_READ])
         .known_keys(options::known_keys)
-        .flags(READONLY | MOVABLE_KEYS | DANGEROUS)
+        .flags(READONLY | MOVABLE_KEYS | DANGEROUS | NO_GROUP_CATEGORY)
+        .categories(SORTED)
         .docs("7.0.0", "O(N+M*log(M)) in the number of elements and of those given", "Gives the elements of a list, set or sorted set in order."),
 ];
 

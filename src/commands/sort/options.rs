@@ -82,10 +82,10 @@ impl<'r> Options<'r> {
                 options.store = Some(args.at(at + 1));
                 2
             } else if args.is(at, "BY") && left >= 1 {
-                options.set_by(args.at(at + 1));
+                options.set_by(call, args.at(at + 1))?;
                 2
             } else if args.is(at, "GET") && left >= 1 {
-                options.gets.push(Pattern::new(args.at(at + 1)));
+                options.add_get(call, args.at(at + 1))?;
                 2
             } else {
                 return Err(CommandError::Syntax);
@@ -94,12 +94,29 @@ impl<'r> Options<'r> {
         Ok(options)
     }
 
-    fn set_by(&mut self, pattern: &'r [u8]) {
-        if pattern.contains(&b'*') {
-            self.by = Some(Pattern::new(pattern));
-        } else {
+    fn set_by(&mut self, call: &Call<'r, '_>, pattern: &'r [u8]) -> Result<(), CommandError> {
+        if !pattern.contains(&b'*') {
             self.keeps_order = true;
+            return Ok(());
         }
+        // Which keys it leads to is known too late to look at each.
+        if !call.may_read_all() {
+            return Err(CommandError::text(
+                "ERR BY option of SORT denied due to insufficient ACL permissions.",
+            ));
+        }
+        self.by = Some(Pattern::new(pattern));
+        Ok(())
+    }
+
+    fn add_get(&mut self, call: &Call<'r, '_>, pattern: &'r [u8]) -> Result<(), CommandError> {
+        if !call.may_read_all() {
+            return Err(CommandError::text(
+                "ERR GET option of SORT denied due to insufficient ACL permissions.",
+            ));
+        }
+        self.gets.push(Pattern::new(pattern));
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::COMMANDS;
 use crate::base::clock::unix_ms;
 use crate::config::Config;
-use crate::engine::{Client, Engine, Lane, Session};
+use crate::engine::{Client, Engine, Lane, Login, Session};
 use crate::journal::{Merger, write_command};
 use crate::resp::parser::{Batch, Limits, Parser};
 use crate::resp::reply::Reply;
@@ -30,7 +30,7 @@ impl Bench {
         Self {
             engine,
             lane: Lane::new(0),
-            session: Session::new(Arc::new(client), false),
+            session: Session::new(Arc::new(client), Login::of_server()),
             merger: Merger::new(0),
         }
     }

@@ -1,7 +1,7 @@
 //! Commands that follow each other on one key: what they name in its value is brought into the cache before the first runs.
 //! The keys themselves have been brought when the batch was prepared.
 
-use super::{Input, Lane};
+use super::{Commands, Input};
 use crate::engine::Engine;
 use crate::engine::command::Command;
 use crate::engine::table::Spec;
@@ -15,17 +15,16 @@ impl Engine {
     /// the cache. Gives the first command that has not been looked at.
     pub(super) fn look_ahead(
         &self,
-        lane: &Lane,
+        commands: Commands<'_>,
         database: usize,
-        input: Input<'_>,
         first: usize,
         (spec, elements): (&Spec, Elements),
     ) -> usize {
-        let Input { buffer, batch } = input;
+        let Input { buffer, batch } = commands.input;
         let hash_at = |index: usize| {
-            let prepared = &lane.prepared[index];
+            let prepared = &commands.prepared[index];
             (prepared.spec as usize == spec.id && prepared.keys == 1)
-                .then(|| lane.keys[prepared.first_key as usize])
+                .then(|| commands.keys[prepared.first_key as usize])
         };
         let Some(key) = hash_at(first) else {
             return first + 1;

@@ -20,6 +20,9 @@ impl<'e> Round<'_, 'e> {
         reply: &mut Reply,
     ) -> Flow {
         self.passage = self.engine.keyspace.gate().pass_unless_stuck(self.lane);
+        if !self.engine.knows_user(session) && !self.engine.renew_login(session) {
+            return Flow::Close;
+        }
         if self.passage.is_some() {
             return self.run(session, request, spec, reply);
         }

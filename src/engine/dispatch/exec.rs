@@ -44,7 +44,7 @@ impl<'e> Round<'_, 'e> {
             self.engine.unwatch_all(session);
             drop(alone);
             self.passage = keyspace.gate().pass_unless_stuck(self.lane);
-            self.note_changes();
+            self.note_changes(session);
         } else {
             let mut scope = keyspace.lock_some(transaction.hashes().chain(watched));
             self.exec(&mut scope, session, &transaction, reply);
@@ -76,11 +76,11 @@ impl<'e> Round<'_, 'e> {
             if let Some(notable) = timer.begins(Some(spec), index) {
                 self.note_slow_queued(session, transaction, &notable);
             }
-            let (mark, replied) = (reply.mark(), reply.len());
-            if let Err(error) = self.work(scope, session, request, spec, reply, true) {
-                self.count_failure(spec, &error);
-                reply.cut_back(mark);
-                reply.error(&error.line());
+            let replied = reply.len();
+            // Rights may have changed since the command was queued.
+            match self.engine.check_queued(session, spec, request.args) {
+                Ok(()) => self.run_queued(scope, session, request, spec, reply),
+                Err(error) => self.refuse_queued(spec, &error, reply),
             }
             reply.set_resp3(session.is_resp3);
             timer.ends(true);
@@ -93,6 +93,22 @@ impl<'e> Round<'_, 'e> {
             self.note_slow_queued(session, transaction, &notable);
         }
         self.commit(scope);
+    }
+
+    fn run_queued(
+        &mut self,
+        scope: &mut Scope<'e>,
+        session: &mut Session,
+        request: Request<'_>,
+        spec: &'e Spec,
+        reply: &mut Reply,
+    ) {
+        let mark = reply.mark();
+        if let Err(error) = self.work(scope, session, request, spec, reply, true) {
+            self.count_failure(spec, &error);
+            reply.cut_back(mark);
+            reply.error(&error.line());
+        }
     }
 
     /// Remembers a run of commands of a transaction that took long, by the one that came with most.

@@ -116,9 +116,17 @@ impl Round<'_, '_> {
         reply.set_resp3(waiter.is_resp3);
         let mark = reply.mark();
         let start = self.stopwatch.ticks();
+        let mut session = waiter.session();
+        if let Err(error) = engine.check_again(&mut session, spec, request.args) {
+            self.refuse_queued(spec, &error, &mut reply);
+            waiter.leave(&mut scope);
+            engine.blocked.remove(waiter);
+            drop(scope);
+            waiter.send(engine, self.lane, &mut reply);
+            return true;
+        }
         self.is_retry = true;
         self.effects.withheld_from = waiter.client.id;
-        let mut session = waiter.session();
         let result = self.work(&mut scope, &mut session, request, spec, &mut reply, false);
         self.is_retry = false;
         self.effects.withheld_from = 0;

@@ -62,7 +62,7 @@ pub(super) async fn welcome(server: Arc<Server>, index: usize, socket: std::net:
     let peer = socket.peer_addr().ok();
     match tokio::time::timeout(PATIENCE, shake_hands(&server, socket)).await {
         Ok(Ok(mut stream)) => {
-            if is_denied(&server.engine.config.load(), peer.map(|peer| peer.ip())) {
+            if is_denied(&server.engine, peer.map(|peer| peer.ip())) {
                 server
                     .engine
                     .stats

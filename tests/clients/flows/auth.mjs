@@ -50,6 +50,24 @@ export const flows = {
     assert.equal(await newcomer.call('get', 'key'), 'x');
   }),
 
+  'a user with few rights': async ({ client, open }) => {
+    await client.raw('ACL', 'SETUSER', 'ann', 'reset', 'on', `>${PASSWORD}`, '~own:*', '+@all', '-@dangerous', '&news');
+    try {
+      const ann = await open({ username: 'ann', password: PASSWORD });
+      assert.equal(await ann.raw('ACL', 'WHOAMI'), 'ann');
+      assert.equal(await ann.set('own:key', 'x'), 'OK');
+      const refused = (...words) => ann.raw(...words).then(() => 'allowed', (error) => error.message);
+      assert.match(await refused('GET', 'key'), /^NOPERM No permissions to access a key/);
+      assert.match(await refused('FLUSHALL'), /^NOPERM User ann has no permissions to run the 'flushall' command/);
+      assert.match(await refused('PUBLISH', 'other', 'x'), /^NOPERM No permissions to access a channel/);
+      assert.equal(await client.raw('ACL', 'SETUSER', 'ann', 'allkeys'), 'OK');
+      assert.equal(await refused('GET', 'key'), 'allowed');
+      assert.match(await complaint(open, { username: 'ann', password: 'guess' }), /WRONGPASS/);
+    } finally {
+      await client.raw('ACL', 'DELUSER', 'ann');
+    }
+  },
+
   'a password nobody asked for': async ({ client }) => {
     await assert.rejects(client.raw('AUTH', 'x'), /ERR AUTH <password> called without any password configured/);
     assert.equal(await client.raw('AUTH', 'default', 'x').catch((error) => error.message), 'OK');

@@ -139,9 +139,15 @@ pub(super) const STATS: Section = Section::new(
         ("acl_access_denied_auth", |facts| {
             total(&facts.engine.stats.auth_failures)
         }),
-        ("acl_access_denied_cmd", |_| "0".into()),
-        ("acl_access_denied_key", |_| "0".into()),
-        ("acl_access_denied_channel", |_| "0".into()),
+        ("acl_access_denied_cmd", |facts| {
+            total(&facts.engine.stats.denied_commands)
+        }),
+        ("acl_access_denied_key", |facts| {
+            total(&facts.engine.stats.denied_keys)
+        }),
+        ("acl_access_denied_channel", |facts| {
+            total(&facts.engine.stats.denied_channels)
+        }),
     ],
 );
 
