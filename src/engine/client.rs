@@ -98,6 +98,10 @@ pub struct Client {
     pub query_buffer_free: AtomicU64,
     pub output_bytes: AtomicU64,
     pub output_pieces: AtomicU64,
+    /// What is counted of it where memory for clients is limited.
+    pub accounted: AtomicU64,
+    /// Bytes of the prefixes that it tracks.
+    pub prefix_bytes: AtomicU64,
     pub bytes_in: AtomicU64,
     pub bytes_out: AtomicU64,
     pub commands: AtomicU64,
@@ -142,6 +146,8 @@ impl Client {
             query_buffer_free: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             output_pieces: AtomicU64::new(0),
+            accounted: AtomicU64::new(0),
+            prefix_bytes: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             commands: AtomicU64::new(0),
@@ -178,6 +184,7 @@ impl Client {
             &self.query_buffer_free,
             &self.output_bytes,
             &self.queued_bytes,
+            &self.prefix_bytes,
         ];
         let buffered: u64 = buffers.iter().map(|bytes| bytes.load(Relaxed)).sum();
         (size_of::<Self>() + size_of::<Session>()) as u64 + u64::from(names) * PER_NAME + buffered
@@ -227,6 +234,13 @@ impl Clients {
     /// Whether nobody is connected.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
+    }
+
+    /// What each client counts for where memory for clients is limited, with its number.
+    pub fn sizes(&self) -> Vec<(u64, u64)> {
+        let all = self.by_id.iter();
+        all.map(|item| (item.accounted.load(Relaxed), item.id))
+            .collect()
     }
 
     /// All clients, by age.

@@ -15,6 +15,7 @@ mod error;
 pub mod event;
 mod field_expiry;
 mod mailbox;
+pub mod memory;
 mod monitor;
 mod parked;
 mod pause;
@@ -91,6 +92,8 @@ pub struct Engine {
     pub tracking: tracking::Tracking,
     /// See [`watch`].
     watches: AtomicU32,
+    /// Limits on memory.
+    pub memory: memory::Memory,
     /// Clients that wait for keys.
     pub blocked: blocking::Blocked,
     /// Scripts that EVALSHA finds.
@@ -245,6 +248,7 @@ impl Engine {
             monitors: monitor::Monitors::default(),
             tracking: tracking::Tracking::default(),
             watches: AtomicU32::new(0),
+            memory: memory::Memory::new(workers),
             blocked: blocking::Blocked::default(),
             scripts: Scripts::default(),
             functions: Functions::default(),

@@ -26,6 +26,8 @@ pub mod state {
     pub const REPLY_SKIP_NEXT: u32 = 1 << 5;
     /// CLIENT CACHING: for the next command it is the other way round.
     pub const CACHING: u32 = 1 << 12;
+    /// When its last command began, more memory was in use than allowed, and nothing could go.
+    pub const SHORT_OF_MEMORY: u32 = 1 << 13;
     /// All that concerns replies.
     pub const REPLY: u32 = REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT;
 }

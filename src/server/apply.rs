@@ -37,6 +37,10 @@ pub(super) fn apply(
             server.engine.check_remembered(new);
             Ok(())
         }
+        Apply::Memory => {
+            server.engine.set_memory_limits(new);
+            Ok(())
+        }
         Apply::MaxClients => make_room(server, new.maxclients),
         Apply::OomScores => limits::set_oom_score(new).map_err(|error| {
             tracing::warn!("Unable to write oom_score_adj: {error}");

@@ -26,7 +26,7 @@ use super::stream::Stream;
 use super::worker::collect_mail;
 use super::{Server, holders, signals};
 use crate::base::clock::unix_ms;
-use crate::config::{AppendFsync, Config, ConfigCache};
+use crate::config::{AppendFsync, ClientLimit, Config, ConfigCache};
 use crate::engine::{
     BatchEnd, Ended, Engine, Flow, Lane, Mail, Parked, Progress, Served, Session, Unblock, flag,
     state,
@@ -46,6 +46,10 @@ const NOT_NOW: Duration = Duration::from_millis(10);
 const READS_PER_TURN: usize = 4;
 /// A client that has not authenticated may keep this much waiting. A power of two, as its buffer's sizes are.
 const UNAUTHENTICATED_BUFFER: usize = 64 * 1024;
+/// And this much may wait to be sent to it.
+const UNAUTHENTICATED_OUTPUT: usize = 1024;
+/// Replies up to this length are within any limit, as they are in Redis, where each client has a buffer of that size.
+const UNCOUNTED_REPLY: usize = 16 * 1024;
 
 /// Memory that the connections of a worker take turns with.
 struct Workbench {
@@ -332,6 +336,7 @@ impl Connection {
             }
             Poll::Ready(Ok(count)) => {
                 with_lane(|lane| self.note_read(lane, count));
+                self.note_sizes();
                 self.check_query_limit(&config)?;
                 Ok(Turn::Again)
             }
@@ -704,6 +709,8 @@ impl Connection {
             return Ok(());
         }
         let mut sent = 0;
+        let config = self.server.engine.config.load();
+        self.check_reply(reply, &config)?;
         if self.outbox.is_empty() && !self.is_held() {
             if let Some(bytes) = reply.plain() {
                 sent = match self.stream.poll_write(context, bytes) {
@@ -721,8 +728,8 @@ impl Connection {
         }
         if sent < reply.len() {
             self.outbox.take_over(reply, sent);
-            let config = self.server.engine.config.load();
             self.check_output_limit(&config)?;
+            self.note_sizes();
         }
         reply.clear();
         Ok(())
@@ -748,17 +755,39 @@ impl Connection {
         self.check_output_limit(&config)
     }
 
+    fn output_limit<'c>(&self, config: &'c Config) -> &'c ClientLimit {
+        let limits = &config.client_output_buffer_limit;
+        match self.session.subscriptions.is_some() {
+            true => &limits.pubsub,
+            false => &limits.normal,
+        }
+    }
+
+    /// Cuts off a client whose replies alone are too much: then none of them is sent.
+    #[inline]
+    fn check_reply(&self, reply: &Reply, config: &Config) -> io::Result<()> {
+        let hard = self.output_limit(config).hard_bytes as usize;
+        let more = reply.len().saturating_sub(UNCOUNTED_REPLY);
+        match hard > 0 && more > 0 && self.outbox.allocated() + more >= hard {
+            true => self.overcome(self.outbox.allocated() + more),
+            false => Ok(()),
+        }
+    }
+
     /// Cuts off a client that lets too much pile up.
     fn check_output_limit(&mut self, config: &Config) -> io::Result<()> {
-        let limits = &config.client_output_buffer_limit;
-        let limit = if self.session.subscriptions.is_some() {
-            &limits.pubsub
-        } else {
-            &limits.normal
-        };
-        if self.outbox.is_empty() || !self.outbox.exceeds(limit, Instant::now()) {
-            return Ok(());
+        let limit = self.output_limit(config);
+        let is_strange = self.session.is(state::UNAUTHENTICATED);
+        let is_too_much = self.outbox.exceeds(limit, Instant::now())
+            || is_strange && self.outbox.bytes() > UNAUTHENTICATED_OUTPUT;
+        match is_too_much && !self.outbox.is_empty() {
+            true => self.overcome(self.outbox.allocated()),
+            false => Ok(()),
         }
+    }
+
+    #[cold]
+    fn overcome(&self, bytes: usize) -> io::Result<()> {
         self.server
             .engine
             .stats
@@ -768,7 +797,7 @@ impl Connection {
             "Client id={} addr={} closed for overcoming of output buffer limits ({} bytes).",
             self.session.client.id,
             self.session.client.address,
-            self.outbox.bytes()
+            bytes
         );
         Err(io::ErrorKind::OutOfMemory.into())
     }
@@ -798,10 +827,11 @@ impl Connection {
         let client = &self.session.client;
         client
             .output_bytes
-            .store(self.outbox.bytes() as u64, Relaxed);
+            .store(self.outbox.allocated() as u64, Relaxed);
         client
             .output_pieces
             .store(self.outbox.pieces() as u64, Relaxed);
+        self.server.engine.account(client);
     }
 }
 
@@ -821,6 +851,7 @@ impl Engine {
             self.clients.blocked.fetch_sub(1, Relaxed);
         }
         self.clients.remove(session.client.id);
+        self.forget_account(&session.client);
         true
     }
 }

@@ -44,6 +44,7 @@ impl Engine {
             notes: Notes::default(),
             parked: None,
             watches: self.watches(),
+            memory_budget: isize::MIN,
             is_outdated: false,
             has_run: false,
             is_retry: false,

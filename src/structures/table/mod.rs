@@ -331,6 +331,27 @@ impl<E: Element> Table<E> {
     }
 }
 
+impl<E: Element> Table<E> {
+    /// Shows `count` elements from a place chosen at random on, or all there are; only those with an expiry if wanted. Says
+    /// how many are missing.
+    pub fn sample<'a>(
+        &'a self,
+        mut count: usize,
+        only_volatile: bool,
+        mut show: impl FnMut(E::Ref<'a>),
+    ) -> usize {
+        let (segments, random) = (self.segments.len(), crate::base::random::next());
+        let (first, _) = self.locate(crate::base::random::next());
+        for segment in (0..segments).map(|turn| (first + turn) % segments) {
+            if count == 0 {
+                break;
+            }
+            self.segments[segment].sample_some(random, only_volatile, &mut count, &mut show);
+        }
+        count
+    }
+}
+
 /// Goes through a table's elements.
 pub struct Iter<'a, E: Element> {
     segments: std::slice::Iter<'a, Segment<E>>,

@@ -567,6 +567,43 @@ impl<E: Element> Segment<E> {
         let word = self.buckets[bucket].word(random as usize % SLOTS);
         (word != 0).then(|| self.view(word))
     }
+
+    /// Shows elements from a bucket on, around the end if need be, until `count` of them have been shown and lowers it by as
+    /// many; only those with a deadline of their own if wanted. What is shown has been asked for before it is looked at, so
+    /// that the waits for memory overlap.
+    pub(super) fn sample_some<'a>(
+        &'a self,
+        random: u64,
+        only_volatile: bool,
+        count: &mut usize,
+        mut show: impl FnMut(E::Ref<'a>),
+    ) {
+        if only_volatile && self.expiring == 0 {
+            return;
+        }
+        let mut bucket = ((random >> 32) as usize * self.buckets.len()) >> 32;
+        for _ in 0..self.buckets.len() {
+            if *count == 0 {
+                return;
+            }
+            let line = &self.buckets[bucket];
+            let is_wanted = |word: u64| word != 0 && (!only_volatile || word & VOLATILE != 0);
+            for slot in 0..SLOTS {
+                if is_wanted(line.word(slot)) {
+                    prefetch(pointer_of(line.word(slot)).as_ptr());
+                }
+            }
+            // From any slot on: nobody is to be shown more often than others.
+            for turn in 0..SLOTS {
+                let word = line.word((random as usize + turn) % SLOTS);
+                if is_wanted(word) && *count > 0 {
+                    show(self.view(word));
+                    *count -= 1;
+                }
+            }
+            bucket = self.next(bucket);
+        }
+    }
 }
 
 /// Asks for a cache line; whatever the address, nothing is read.
