@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::client::{Client, flag};
 use super::subscriptions::Subscriptions;
 use super::transaction::Transaction;
+use crate::config::{ClientLimit, Config};
 use crate::keyspace::WatchFlag;
 use crate::pubsub::Kind;
 
@@ -152,6 +153,15 @@ impl Session {
     #[inline]
     pub fn hears_itself(&self) -> bool {
         self.subscriptions.is_some() || self.tracking.is_some()
+    }
+
+    /// How much may wait to be sent to this client.
+    pub fn output_limit<'c>(&self, config: &'c Config) -> &'c ClientLimit {
+        let limits = &config.client_output_buffer_limit;
+        match self.subscriptions.is_some() {
+            true => &limits.pubsub,
+            false => &limits.normal,
+        }
     }
 
     /// Whether a watched key has changed.

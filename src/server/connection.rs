@@ -26,7 +26,7 @@ use super::stream::Stream;
 use super::worker::collect_mail;
 use super::{Server, holders, signals};
 use crate::base::clock::unix_ms;
-use crate::config::{AppendFsync, ClientLimit, Config, ConfigCache};
+use crate::config::{AppendFsync, Config, ConfigCache};
 use crate::engine::{
     BatchEnd, Ended, Engine, Flow, Lane, Mail, Parked, Progress, Served, Session, Unblock, flag,
     state,
@@ -48,6 +48,8 @@ const READS_PER_TURN: usize = 4;
 const UNAUTHENTICATED_BUFFER: usize = 64 * 1024;
 /// And this much may wait to be sent to it.
 const UNAUTHENTICATED_OUTPUT: usize = 1024;
+/// Room made for an argument of which less has come so far.
+const BELIEVED: usize = 64 * 1024;
 /// Replies up to this length are within any limit, as they are in Redis, where each client has a buffer of that size.
 const UNCOUNTED_REPLY: usize = 16 * 1024;
 
@@ -303,7 +305,8 @@ impl Connection {
             pending.advance(used);
             pending.extend_from_slice(&std::mem::take(&mut self.unread));
             if !pending.is_empty() {
-                pending.reserve(self.parser.wanted().saturating_sub(pending.len()));
+                let believed = pending.len() + pending.len().max(BELIEVED);
+                grow(&mut pending, self.parser.wanted().min(believed));
                 self.pending = pending;
             }
             Ok(())
@@ -327,8 +330,13 @@ impl Connection {
             }
         }
         self.check_query_limit(&config)?;
-        let missing = self.parser.wanted().saturating_sub(self.pending.len());
-        self.make_room(missing.max(16 * 1024));
+        let len = self.pending.len();
+        // As much as is missing, where that is known: for a large argument nothing more is kept. But a length is believed
+        // only as far as so many bytes have come.
+        match self.parser.wanted().saturating_sub(len) {
+            0 => self.make_room((len / 4).max(16 * 1024)),
+            missing => self.make_room(missing.min(len.max(BELIEVED))),
+        }
         match self.stream.poll_read_more(context, &mut self.pending) {
             Poll::Ready(Ok(0)) => {
                 self.is_ending = true;
@@ -353,7 +361,7 @@ impl Connection {
         } else {
             len + more
         };
-        self.pending.reserve(room.saturating_sub(len));
+        grow(&mut self.pending, room);
     }
 
     fn check_query_limit(&self, config: &Config) -> io::Result<()> {
@@ -710,7 +718,10 @@ impl Connection {
         }
         let mut sent = 0;
         let config = self.server.engine.config.load();
-        self.check_reply(reply, &config)?;
+        if let Err(error) = self.check_reply(reply, &config) {
+            *reply = Reply::new();
+            return Err(error);
+        }
         if self.outbox.is_empty() && !self.is_held() {
             if let Some(bytes) = reply.plain() {
                 sent = match self.stream.poll_write(context, bytes) {
@@ -755,18 +766,10 @@ impl Connection {
         self.check_output_limit(&config)
     }
 
-    fn output_limit<'c>(&self, config: &'c Config) -> &'c ClientLimit {
-        let limits = &config.client_output_buffer_limit;
-        match self.session.subscriptions.is_some() {
-            true => &limits.pubsub,
-            false => &limits.normal,
-        }
-    }
-
     /// Cuts off a client whose replies alone are too much: then none of them is sent.
     #[inline]
     fn check_reply(&self, reply: &Reply, config: &Config) -> io::Result<()> {
-        let hard = self.output_limit(config).hard_bytes as usize;
+        let hard = self.session.output_limit(config).hard_bytes as usize;
         let more = reply.len().saturating_sub(UNCOUNTED_REPLY);
         match hard > 0 && more > 0 && self.outbox.allocated() + more >= hard {
             true => self.overcome(self.outbox.allocated() + more),
@@ -776,7 +779,7 @@ impl Connection {
 
     /// Cuts off a client that lets too much pile up.
     fn check_output_limit(&mut self, config: &Config) -> io::Result<()> {
-        let limit = self.output_limit(config);
+        let limit = self.session.output_limit(config);
         let is_strange = self.session.is(state::UNAUTHENTICATED);
         let is_too_much = self.outbox.exceeds(limit, Instant::now())
             || is_strange && self.outbox.bytes() > UNAUTHENTICATED_OUTPUT;
@@ -832,6 +835,15 @@ impl Connection {
             .output_pieces
             .store(self.outbox.pieces() as u64, Relaxed);
         self.server.engine.account(client);
+    }
+}
+
+/// Makes room for so many bytes in all. The buffer itself would double, which for large arguments is too much.
+fn grow(buffer: &mut BytesMut, room: usize) {
+    if buffer.capacity() < room {
+        let mut larger = BytesMut::with_capacity(room);
+        larger.extend_from_slice(buffer);
+        *buffer = larger;
     }
 }
 
