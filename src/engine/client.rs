@@ -96,6 +96,8 @@ pub struct Client {
     pub last_active_ms: AtomicI64,
     pub query_buffer: AtomicU64,
     pub query_buffer_free: AtomicU64,
+    /// What its unfinished commands take. The buffer that all read into is nobody's.
+    pub pending_bytes: AtomicU64,
     pub output_bytes: AtomicU64,
     pub output_pieces: AtomicU64,
     /// What is counted of it where memory for clients is limited.
@@ -144,6 +146,7 @@ impl Client {
             last_active_ms: AtomicI64::new(now),
             query_buffer: AtomicU64::new(0),
             query_buffer_free: AtomicU64::new(0),
+            pending_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             output_pieces: AtomicU64::new(0),
             accounted: AtomicU64::new(0),
@@ -180,8 +183,7 @@ impl Client {
             + self.patterns.load(Relaxed)
             + self.shard_channels.load(Relaxed);
         let buffers = [
-            &self.query_buffer,
-            &self.query_buffer_free,
+            &self.pending_bytes,
             &self.output_bytes,
             &self.queued_bytes,
             &self.prefix_bytes,

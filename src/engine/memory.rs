@@ -370,6 +370,7 @@ impl Engine {
         let started = (config.latency_monitor_threshold > 0).then(Instant::now);
         let before = alloc::own();
         self.reclaimer.free(db.remove(key)?);
+        db.scope().release(database, key.shard());
         // What is told of it below takes memory, too, but not for long.
         let freed = before - alloc::own();
         if let Some(started) = started {

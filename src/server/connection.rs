@@ -770,8 +770,8 @@ impl Connection {
     #[inline]
     fn check_reply(&self, reply: &Reply, config: &Config) -> io::Result<()> {
         let hard = self.session.output_limit(config).hard_bytes as usize;
-        let more = reply.len().saturating_sub(UNCOUNTED_REPLY);
-        match hard > 0 && more > 0 && self.outbox.allocated() + more >= hard {
+        let more = reply.len();
+        match hard > 0 && more > UNCOUNTED_REPLY && self.outbox.allocated() + more >= hard {
             true => self.overcome(self.outbox.allocated() + more),
             false => Ok(()),
         }
@@ -823,11 +823,10 @@ impl Connection {
 
     /// Tells others how much this connection keeps.
     fn note_sizes(&self) {
-        self.note_query(
-            self.pending.len(),
-            self.pending.capacity() - self.pending.len(),
-        );
+        let (len, capacity) = (self.pending.len(), self.pending.capacity());
+        self.note_query(len - self.parser.done().min(len), capacity - len);
         let client = &self.session.client;
+        client.pending_bytes.store(capacity as u64, Relaxed);
         client
             .output_bytes
             .store(self.outbox.allocated() as u64, Relaxed);

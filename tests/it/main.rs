@@ -27,6 +27,7 @@ mod hyperloglogs;
 mod keys;
 mod keyspace;
 mod lists;
+mod memory;
 mod monitor;
 mod order;
 mod protocol;

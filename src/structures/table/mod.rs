@@ -332,6 +332,18 @@ impl<E: Element> Table<E> {
 }
 
 impl<E: Element> Table<E> {
+    /// Gives up the buckets of a table that holds nothing.
+    pub fn release(&mut self, owner: &impl Owner<E>) {
+        if !self.is_empty() {
+            return;
+        }
+        let mut released = std::mem::take(self);
+        for segment in &mut released.segments {
+            owner.retire(segment.take_buckets());
+        }
+        self.publish_all(owner);
+    }
+
     /// Shows `count` elements from a place chosen at random on, or all there are; only those with an expiry if wanted. Says
     /// how many are missing.
     pub fn sample<'a>(

@@ -407,6 +407,12 @@ impl<E: Element> Segment<E> {
         true
     }
 
+    /// Gives up the buckets of a segment that holds nothing.
+    pub(super) fn take_buckets(&mut self) -> Box<[Bucket]> {
+        debug_assert!(self.len == 0);
+        std::mem::take(&mut self.buckets)
+    }
+
     /// Makes a run of buckets for `elements` elements and returns the old one. No element is looked at.
     pub(super) fn resize(&mut self, elements: usize) -> Box<[Bucket]> {
         let old = std::mem::replace(
