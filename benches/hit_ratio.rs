@@ -9,7 +9,7 @@
 //! the last column compares choices, not how much memory a key takes; Oxidis holds more keys in the same memory.
 
 use std::collections::{BTreeSet, HashMap};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;

@@ -102,6 +102,8 @@ pub struct Client {
     pub output_pieces: AtomicU64,
     /// What is counted of it where memory for clients is limited.
     pub accounted: AtomicU64,
+    /// What it holds until it is closed, where it has been chosen for that.
+    pub condemned: AtomicU64,
     /// Bytes of the prefixes that it tracks.
     pub prefix_bytes: AtomicU64,
     pub bytes_in: AtomicU64,
@@ -150,6 +152,7 @@ impl Client {
             output_bytes: AtomicU64::new(0),
             output_pieces: AtomicU64::new(0),
             accounted: AtomicU64::new(0),
+            condemned: AtomicU64::new(0),
             prefix_bytes: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),

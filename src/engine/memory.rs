@@ -59,6 +59,8 @@ pub struct Memory {
     clients_limit: AtomicU64,
     /// What the clients of each worker take, as far as there is a limit.
     clients: Box<[CachePadded<AtomicI64>]>,
+    /// What clients hold that have been chosen to be closed, and are not closed yet.
+    condemned: AtomicI64,
     /// Held while clients are being evicted.
     chooses_clients: Mutex<()>,
     /// When the allocator was last asked to give memory back, in milliseconds.
@@ -95,6 +97,7 @@ impl Memory {
             exceeded: AtomicU64::new(0),
             clients_limit: AtomicU64::new(0),
             clients: (0..workers).map(|_| CachePadded::default()).collect(),
+            condemned: AtomicI64::new(0),
             chooses_clients: Mutex::new(()),
             purged: AtomicI64::new(0),
         }
@@ -159,6 +162,11 @@ impl Memory {
     /// Bytes of all clients, as far as they are counted.
     fn of_clients(&self) -> i64 {
         self.clients.iter().map(|bytes| bytes.load(Relaxed)).sum()
+    }
+
+    /// Whether clients are about to be closed to make room: others let them go first.
+    pub fn is_closing_clients(&self) -> bool {
+        self.condemned.load(Relaxed) > 0
     }
 
     /// Counts what a client takes now.
@@ -460,6 +468,8 @@ impl Engine {
     /// A client has gone.
     pub fn forget_account(&self, client: &Client) {
         self.memory.count(client, 0);
+        let condemned = client.condemned.swap(0, Relaxed);
+        self.memory.condemned.fetch_sub(condemned as i64, Relaxed);
     }
 
     /// Closes the largest clients until the others take no more than they may.
@@ -496,6 +506,9 @@ impl Engine {
                 client.address,
                 client.allocated()
             );
+            let bytes = client.accounted.load(Relaxed);
+            client.condemned.store(bytes, Relaxed);
+            memory.condemned.fetch_add(bytes as i64, Relaxed);
             memory.count(&client, 0);
             self.stats.evicted_clients.fetch_add(1, Relaxed);
             self.mailboxes[client.worker].post(Mail::Kill(client.id));

@@ -111,6 +111,8 @@ pub(super) struct Connection {
     suspended: Option<Suspended>,
     /// A command waits for the end of CLIENT PAUSE.
     is_postponed: bool,
+    /// Others have just been let go first.
+    has_made_way: bool,
     /// Replies wait until records below this number are on disk.
     held_until: u64,
     /// The peer has closed its side, or the connection is to end when everything is sent.
@@ -140,6 +142,7 @@ impl Connection {
             waiting: None,
             suspended: None,
             is_postponed: false,
+            has_made_way: false,
             held_until: 0,
             is_ending: false,
         }
@@ -191,6 +194,9 @@ impl Connection {
                 }
             }
             self.flush(context)?;
+            if self.makes_way(context) {
+                return Poll::Pending;
+            }
             if !self.is_ending && matches!(self.take_turn(context)?, Turn::Again) {
                 continue;
             }
@@ -209,6 +215,19 @@ impl Connection {
         // Others first; then on with this one.
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Lets clients go first that are to be closed for want of memory: what they hold is free only then. Every other time,
+    /// so that whoever cannot be closed at once keeps nobody waiting.
+    fn makes_way(&mut self, context: &Context<'_>) -> bool {
+        if !self.server.engine.memory.is_closing_clients() {
+            return false;
+        }
+        self.has_made_way = !self.has_made_way;
+        if self.has_made_way {
+            context.waker().wake_by_ref();
+        }
+        self.has_made_way
     }
 
     /// Goes on with a parked command, or runs what is there, or reads more.
@@ -303,6 +322,10 @@ impl Connection {
                 return Ok(());
             }
             pending.advance(used);
+            // What is done with is not kept for what is left.
+            if used > pending.len() && !pending.is_empty() {
+                pending = BytesMut::from(&pending[..]);
+            }
             pending.extend_from_slice(&std::mem::take(&mut self.unread));
             if !pending.is_empty() {
                 let believed = pending.len() + pending.len().max(BELIEVED);
@@ -751,6 +774,9 @@ impl Connection {
         if self.outbox.is_empty() || self.is_held() {
             return Ok(());
         }
+        // What was too much from the beginning is not sent in part.
+        let config = self.server.engine.config.load();
+        self.check_output_limit(&config)?;
         let engine = &self.server.engine;
         if let Poll::Ready(sent) = self.outbox.poll_flush(&mut self.stream, context) {
             let sent = sent? as u64;
@@ -762,7 +788,6 @@ impl Connection {
                 .bytes_out
                 .store(client.bytes_out.load(Relaxed) + sent, Relaxed);
         }
-        let config = engine.config.load();
         self.check_output_limit(&config)
     }
 

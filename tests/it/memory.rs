@@ -62,6 +62,7 @@ fn every_policy_keeps_the_limit() {
         let used = info(&mut raw, "used_memory");
         assert!(used <= limit + 4096, "{policy}: {used} of {limit}");
         assert!(used >= limit - limit / 8, "{policy}: {used} of {limit}");
+        assert_eq!(raw.ask("CONFIG SET maxmemory 0"), ok());
         let (evicted, keys) = (
             info(&mut raw, "evicted_keys"),
             raw.ask("DBSIZE").number() as u64,
@@ -312,7 +313,13 @@ fn a_reply_beyond_the_hard_limit_is_not_sent() {
     let server = Server::start(&[]);
     let mut raw = server.raw();
     fill(&mut raw, "key", 30, 10_000, 0);
-    raw.ask("CONFIG SET client-output-buffer-limit 'normal 100000 0 0'");
+    let limit: [&[u8]; 4] = [
+        b"CONFIG",
+        b"SET",
+        b"client-output-buffer-limit",
+        b"normal 100000 0 0",
+    ];
+    assert_eq!(raw.command(&limit), ok());
     let mut reader = server.raw();
     reader.send(
         (0..30)

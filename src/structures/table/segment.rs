@@ -600,8 +600,9 @@ impl<E: Element> Segment<E> {
                 }
             }
             // From any slot on: nobody is to be shown more often than others.
-            for turn in 0..SLOTS {
-                let word = line.word((random as usize + turn) % SLOTS);
+            let occupied = line.occupied();
+            for turn in 0..occupied {
+                let word = line.word((random as usize % SLOTS + turn) % occupied);
                 if is_wanted(word) && *count > 0 {
                     show(self.view(word));
                     *count -= 1;
