@@ -48,6 +48,8 @@ const READS_PER_TURN: usize = 4;
 const UNAUTHENTICATED_BUFFER: usize = 64 * 1024;
 /// And this much may wait to be sent to it.
 const UNAUTHENTICATED_OUTPUT: usize = 1024;
+/// Turns that are left to clients which are about to be closed, before one is taken.
+const MOST_YIELDS: u8 = 8;
 /// Room made for an argument of which less has come so far.
 const BELIEVED: usize = 64 * 1024;
 /// Replies up to this length are within any limit, as they are in Redis, where each client has a buffer of that size.
@@ -111,8 +113,8 @@ pub(super) struct Connection {
     suspended: Option<Suspended>,
     /// A command waits for the end of CLIENT PAUSE.
     is_postponed: bool,
-    /// Others have just been let go first.
-    has_made_way: bool,
+    /// How often others have just been let go first.
+    yields: u8,
     /// Replies wait until records below this number are on disk.
     held_until: u64,
     /// The peer has closed its side, or the connection is to end when everything is sent.
@@ -142,7 +144,7 @@ impl Connection {
             waiting: None,
             suspended: None,
             is_postponed: false,
-            has_made_way: false,
+            yields: 0,
             held_until: 0,
             is_ending: false,
         }
@@ -217,17 +219,15 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Lets clients go first that are to be closed for want of memory: what they hold is free only then. Every other time,
-    /// so that whoever cannot be closed at once keeps nobody waiting.
+    /// Lets clients go first that are to be closed for want of memory: what they hold is free only then. Not for ever: whoever
+    /// cannot be closed at once keeps nobody waiting.
     fn makes_way(&mut self, context: &Context<'_>) -> bool {
-        if !self.server.engine.memory.is_closing_clients() {
-            return false;
-        }
-        self.has_made_way = !self.has_made_way;
-        if self.has_made_way {
+        let is_due = self.yields < MOST_YIELDS && self.server.engine.memory.is_closing_clients();
+        self.yields = if is_due { self.yields + 1 } else { 0 };
+        if is_due {
             context.waker().wake_by_ref();
         }
-        self.has_made_way
+        is_due
     }
 
     /// Goes on with a parked command, or runs what is there, or reads more.
