@@ -42,10 +42,17 @@ fn count(bytes: isize) {
 
 /// Bytes that the program has asked for and not given back.
 pub fn used() -> usize {
-    USED.iter()
-        .map(|lane| lane.load(Relaxed))
-        .sum::<isize>()
-        .max(0) as usize
+    // Lanes that no thread has had yet are not looked at: this is called often while memory is short.
+    let threads = NEXT_LANE.load(Relaxed).min(LANES - 1);
+    let lanes = USED[..threads].iter().chain(USED.last());
+    lanes.map(|lane| lane.load(Relaxed)).sum::<isize>().max(0) as usize
+}
+
+/// Bytes that this thread has asked for, less those that it has given back, whoever had asked for them.
+#[inline]
+pub fn own() -> isize {
+    let lane = LANE.try_with(Cell::get).unwrap_or(LANES - 1);
+    USED.get(lane).map_or(0, |lane| lane.load(Relaxed))
 }
 
 /// The allocator's name and version.
@@ -133,5 +140,14 @@ mod tests {
         let kept = vec![1u8; 1 << 20];
         assert!(super::used() >= kept.len());
         super::purge();
+    }
+
+    #[test]
+    fn a_thread_knows_its_own_share() {
+        let before = super::own();
+        let kept = vec![1u8; 1 << 20];
+        assert!(super::own() >= before + (1 << 20));
+        drop(kept);
+        assert!(super::own() < before + (1 << 20));
     }
 }

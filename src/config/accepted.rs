@@ -71,7 +71,6 @@ const ROWS: &[Directive] = &[
     row("active-defrag-cycle-max", number(1, 99), &["25"], "See activedefrag."),
     row("active-defrag-cycle-us", number(0, 100000), &["500"], "See activedefrag."),
     row("active-defrag-max-scan-fields", number(1, LONG), &["1000"], "See activedefrag."),
-    row("maxmemory-eviction-tenacity", number(0, 100), &["10"], "Eviction is done in small steps by itself."),
     row("max-new-connections-per-cycle", number(1, 1000), &["10"], "New connections are spread over all workers."),
     row("max-new-tls-connections-per-cycle", number(1, 1000), &["1"], "New connections are spread over all workers."),
     row("server-cpulist", optional_text(anything), &[""], "Processors are left to the operating system, or to taskset.").alias("server_cpulist").at_start().hidden(),

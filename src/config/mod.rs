@@ -182,6 +182,8 @@ config! {
     maxmemory_policy: MaxmemoryPolicy,
     /// How many keys are compared to find one to evict.
     maxmemory_samples: usize,
+    /// How much time eviction may take at a time.
+    maxmemory_eviction_tenacity: u32,
     /// How slowly the counter of a key's uses grows, for the lfu policies.
     lfu_log_factor: u32,
     /// Minutes after which that counter goes down by one.

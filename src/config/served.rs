@@ -371,7 +371,6 @@ const SECURITY: &[Directive] = &[
 
 const MEMORY: &[Directive] = &[
     row!("maxmemory", maxmemory, number_in(0, u64::MAX as i128, MemoryOrMachineShare), &["0"])
-        .warning("nothing is evicted or refused yet: the limit has no effect")
         .doc("How much memory the data may take; beyond it keys are evicted or writes fail. A percentage is of the memory that the container or the machine has; 0 for no limit.")
         .applies(Memory),
     row!("maxmemory-policy", maxmemory_policy, choice::<MaxmemoryPolicy>(), &["noeviction"])
@@ -379,6 +378,8 @@ const MEMORY: &[Directive] = &[
         .applies(Memory),
     row!("maxmemory-samples", maxmemory_samples, number(1, INT), &["5"])
         .doc("How many keys are compared to find one to evict. More is more exact, and slower."),
+    row!("maxmemory-eviction-tenacity", maxmemory_eviction_tenacity, number(0, 100), &["10"])
+        .doc("How much time eviction may take before a command runs, beyond what it takes to make up for the client's own data: up to 10 in steps of 50 microseconds, then longer, with 100 until the limit is kept."),
     row!("lfu-log-factor", lfu_log_factor, number(0, INT), &["10"])
         .doc("How slowly the counter of a key's uses grows, for the lfu policies."),
     row!("lfu-decay-time", lfu_decay_time, number(0, INT), &["1"])

@@ -208,6 +208,17 @@ impl<'r, 'k> Call<'r, 'k> {
         }
     }
 
+    /// The length from which on a reply has its client closed, so that it need not be finished.
+    pub fn most_reply(&self) -> usize {
+        /// Replies that are not counted come on top.
+        const SPARE: usize = 64 * 1024;
+        let hard = self.session.output_limit(self.config).hard_bytes as usize;
+        match hard > 0 && !self.session.is_script {
+            true => hard.saturating_add(SPARE),
+            false => usize::MAX,
+        }
+    }
+
     /// Waits instead of replying. Not inside a transaction or script.
     pub fn park(&mut self, parked: impl Parked + 'static) {
         debug_assert!(!self.is_nested);

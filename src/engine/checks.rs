@@ -30,6 +30,8 @@ pub mod condition {
     pub const PAUSED: u32 = 1 << 17;
     /// More keys are remembered for clients that track than may be.
     pub const REMEMBERS_TOO_MUCH: u32 = 1 << 28;
+    /// There is a limit on memory: it is looked at before commands run.
+    pub const MEMORY_LIMITED: u32 = 1 << 29;
     /// The append-only file cannot be written.
     pub const DISK_ERROR: u32 = 1 << 18;
     /// The last snapshot could not be saved.
@@ -63,6 +65,7 @@ const CHECKS: &[Check] = &[
     authenticated,
     allowed_in_transaction,
     allowed_to_user,
+    memory_suffices,
     disk_accepts_writes,
     allowed_to_subscribers,
     not_loading,
@@ -121,6 +124,19 @@ fn allowed_to_user(candidate: &Candidate<'_>) -> Result<(), CommandError> {
     let Candidate { session, spec, .. } = candidate;
     match session.is(state::RESTRICTED) {
         true => (candidate.engine).refuse_access(session, spec, candidate.args),
+        false => Ok(()),
+    }
+}
+
+fn memory_suffices(candidate: &Candidate<'_>) -> Result<(), CommandError> {
+    let session = candidate.session;
+    if !session.is(state::SHORT_OF_MEMORY) {
+        return Ok(());
+    }
+    // A queue takes memory, whatever is in it.
+    let is_queued = session.is(state::MULTI) && !candidate.spec.has(flags::CONTROL);
+    match is_queued || candidate.does(flags::DENYOOM) {
+        true => Err(CommandError::OutOfMemory),
         false => Ok(()),
     }
 }

@@ -94,8 +94,16 @@ pub struct Client {
     pub last_active_ms: AtomicI64,
     pub query_buffer: AtomicU64,
     pub query_buffer_free: AtomicU64,
+    /// What its unfinished commands take. The buffer that all read into is nobody's.
+    pub pending_bytes: AtomicU64,
     pub output_bytes: AtomicU64,
     pub output_pieces: AtomicU64,
+    /// What is counted of it where memory for clients is limited.
+    pub accounted: AtomicU64,
+    /// What it holds until it is closed, where it has been chosen for that.
+    pub condemned: AtomicU64,
+    /// Bytes of the prefixes that it tracks.
+    pub prefix_bytes: AtomicU64,
     pub bytes_in: AtomicU64,
     pub bytes_out: AtomicU64,
     pub commands: AtomicU64,
@@ -138,8 +146,12 @@ impl Client {
             last_active_ms: AtomicI64::new(now),
             query_buffer: AtomicU64::new(0),
             query_buffer_free: AtomicU64::new(0),
+            pending_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             output_pieces: AtomicU64::new(0),
+            accounted: AtomicU64::new(0),
+            condemned: AtomicU64::new(0),
+            prefix_bytes: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             commands: AtomicU64::new(0),
@@ -172,10 +184,10 @@ impl Client {
             + self.patterns.load(Relaxed)
             + self.shard_channels.load(Relaxed);
         let buffers = [
-            &self.query_buffer,
-            &self.query_buffer_free,
+            &self.pending_bytes,
             &self.output_bytes,
             &self.queued_bytes,
+            &self.prefix_bytes,
         ];
         let buffered: u64 = buffers.iter().map(|bytes| bytes.load(Relaxed)).sum();
         (size_of::<Self>() + size_of::<Session>()) as u64 + u64::from(names) * PER_NAME + buffered
@@ -225,6 +237,13 @@ impl Clients {
     /// Whether nobody is connected.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
+    }
+
+    /// What each client counts for where memory for clients is limited, with its number.
+    pub fn sizes(&self) -> Vec<(u64, u64)> {
+        let all = self.by_id.iter();
+        all.map(|item| (item.accounted.load(Relaxed), item.id))
+            .collect()
     }
 
     /// All clients, by age.

@@ -14,11 +14,13 @@ use super::call::{Call, KeyRef};
 use super::command::{Group, flags};
 use super::effects::Effects;
 use super::error::CommandError;
+use super::memory::{Place, Room};
 use super::parked::{Parked, Progress};
 use super::session::{Session, state};
 use super::table::{Locks, Spec};
-use super::timing::{Notable, Timer, Wishes};
+use super::timing::{FULL, Notable, Timer, Wishes};
 use super::{Engine, checks, event, watch};
+use crate::base::alloc;
 use crate::base::clock::{Stopwatch, WallClock, unix_ms};
 use crate::config::Config;
 use crate::journal::write_command;
@@ -100,6 +102,8 @@ struct Round<'r, 'e> {
     parked: Option<Box<dyn Parked>>,
     /// What clients want to hear of all commands.
     watches: u32,
+    /// What this thread may have allocated before it looks at the memory in use again, where that is limited.
+    memory_budget: isize,
     /// Whether `config` or `watches` have been replaced by a command of this batch.
     is_outdated: bool,
     /// Whether the last command was run, and not queued, refused or put off.
@@ -200,6 +204,7 @@ impl Engine {
             notes,
             parked: None,
             watches: 0,
+            memory_budget: isize::MIN,
             is_outdated: false,
             has_run: false,
             is_retry: false,
@@ -288,9 +293,15 @@ impl Engine {
             let flow = round.run(session, request, spec, reply);
             timer.ends(round.has_run);
             let bytes = (command.end - command.start) as usize;
-            if reply.len() >= round.wishes.reply || bytes >= round.wishes.request {
+            if reply.len() >= round.wishes.look || bytes >= round.wishes.request {
                 let replied = reply.len().saturating_sub(replied);
                 round.note_large(session, spec, request.args, (bytes, replied));
+                // What has gathered is sent before more is made: the limits on it are looked at in between.
+                if reply.len() >= FULL && matches!(flow, Flow::Continue) && !round.is_outdated {
+                    timer.renew(round.wishes);
+                    (end.done, end.flow) = (index + 1, Flow::Mail);
+                    break;
+                }
             }
             if !matches!(flow, Flow::Continue) || round.is_outdated {
                 timer.renew(round.wishes);
@@ -371,6 +382,7 @@ impl Engine {
             notes: &mut notes,
             parked: None,
             watches: 0,
+            memory_budget: isize::MIN,
             is_outdated: false,
             has_run: false,
             is_retry: false,
@@ -433,6 +445,7 @@ impl<'r, 'e> Round<'r, 'e> {
             if conditions & checks::condition::REMEMBERS_TOO_MUCH != 0 && self.passage.is_some() {
                 self.engine.forget_some();
             }
+            self.look_at_memory(session, conditions);
             let verdict = match session.state | conditions {
                 // Most commands of users with few rights need no more.
                 state::RESTRICTED => (self.engine)
@@ -462,6 +475,37 @@ impl<'r, 'e> Round<'r, 'e> {
             self.serve_ready();
         }
         self.end(session, Some(spec), reply, mark)
+    }
+
+    /// Makes room before a command where memory is limited, and notes whether there is none.
+    #[inline]
+    fn look_at_memory(&mut self, session: &mut Session, conditions: u32) {
+        if conditions & checks::condition::MEMORY_LIMITED == 0 {
+            session.set(state::SHORT_OF_MEMORY, false);
+        } else if alloc::own() >= self.memory_budget {
+            self.make_room(session);
+        }
+    }
+
+    #[cold]
+    fn make_room(&mut self, session: &mut Session) {
+        let engine = self.engine;
+        let room = engine.make_room(&mut Place {
+            lane: self.lane,
+            config: self.config,
+            moment: self.moment,
+            effects: &mut self.effects,
+            notes: &mut self.notes,
+        });
+        session.set(state::SHORT_OF_MEMORY, room == Room::None);
+        // While there is no room each command may be the one that makes some.
+        self.memory_budget = match room {
+            Room::Enough => alloc::own() + engine.memory.slack(),
+            _ => isize::MIN,
+        };
+        if !self.effects.ready.is_empty() {
+            self.serve_ready();
+        }
     }
 
     /// The end of a command: takes the reply back from a client that asked for none, and says how to go on.

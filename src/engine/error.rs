@@ -51,6 +51,8 @@ pub enum CommandError {
     WrongPass,
     #[error("LOADING Redis is loading the dataset in memory")]
     Loading,
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
     #[error("EXECABORT Transaction discarded because of previous errors.")]
     ExecAbort,
     #[error("ERR Command not allowed inside a transaction")]

@@ -72,6 +72,11 @@ pub const EXPIRED: Event = Event {
     class: KeyEvents::EXPIRED,
     name: "expired",
 };
+/// A key that was removed to make room.
+pub const EVICTED: Event = Event {
+    class: KeyEvents::EVICTED,
+    name: "evicted",
+};
 /// Fields of a hash that were removed because their time had passed.
 pub const FIELDS_EXPIRED: Event = hash("hexpired");
 /// A key that did not exist before.

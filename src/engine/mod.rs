@@ -16,6 +16,7 @@ mod error;
 pub mod event;
 mod field_expiry;
 mod mailbox;
+pub mod memory;
 mod monitor;
 mod names;
 mod parked;
@@ -98,6 +99,8 @@ pub struct Engine {
     pub tracking: tracking::Tracking,
     /// See [`watch`].
     watches: AtomicU32,
+    /// Limits on memory.
+    pub memory: memory::Memory,
     /// Clients that wait for keys.
     pub blocked: blocking::Blocked,
     /// Keys on their way to other servers.
@@ -260,6 +263,7 @@ impl Engine {
             monitors: monitor::Monitors::default(),
             tracking: tracking::Tracking::default(),
             watches: AtomicU32::new(0),
+            memory: memory::Memory::new(workers),
             blocked: blocking::Blocked::default(),
             transfers: transfer::Transfers::default(),
             scripts: Scripts::default(),

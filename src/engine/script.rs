@@ -77,7 +77,16 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
                 ));
             }
         }
+        let is_short = call.session.is(state::SHORT_OF_MEMORY);
+        let is_undeclared = flags.has(ScriptFlags::UNDECLARED);
+        let allows_oom = flags.has(ScriptFlags::ALLOW_OOM) && !is_undeclared;
+        if is_short && declares_writes && !allows_oom {
+            return Err(CommandError::text(
+                "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+            ));
+        }
         let mut session = Session::new(call.session.client.clone(), call.session.login.clone());
+        session.set(state::SHORT_OF_MEMORY, is_short && !allows_oom);
         session.database = call.session.database;
         session.no_touch = call.session.no_touch;
         session.remembers = call.session.remembers;
@@ -166,6 +175,10 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
             ));
         }
         // A script that has begun to write is not stopped in the middle.
+        let is_short = self.session.is(state::SHORT_OF_MEMORY);
+        if is_short && !self.has_written && spec.has(flags::DENYOOM) {
+            return Err(CommandError::OutOfMemory);
+        }
         if writes && !self.has_written {
             let engine = self.call.engine;
             if engine.conditions() & condition::DISK_ERROR != 0 {

@@ -8,6 +8,7 @@ use super::access::Login;
 use super::client::{Client, flag};
 use super::subscriptions::Subscriptions;
 use super::transaction::Transaction;
+use crate::config::{ClientLimit, Config};
 use crate::keyspace::WatchFlag;
 use crate::pubsub::Kind;
 
@@ -29,6 +30,8 @@ pub mod state {
     pub const CACHING: u32 = 1 << 12;
     /// The user may not do everything.
     pub const RESTRICTED: u32 = 1 << 6;
+    /// When its last command began, more memory was in use than allowed, and nothing could go.
+    pub const SHORT_OF_MEMORY: u32 = 1 << 13;
     /// All that concerns replies.
     pub const REPLY: u32 = REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT;
 }
@@ -157,6 +160,15 @@ impl Session {
     #[inline]
     pub fn hears_itself(&self) -> bool {
         self.subscriptions.is_some() || self.tracking.is_some()
+    }
+
+    /// How much may wait to be sent to this client.
+    pub fn output_limit<'c>(&self, config: &'c Config) -> &'c ClientLimit {
+        let limits = &config.client_output_buffer_limit;
+        match self.subscriptions.is_some() {
+            true => &limits.pubsub,
+            false => &limits.normal,
+        }
     }
 
     /// Whether a watched key has changed.

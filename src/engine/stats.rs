@@ -56,6 +56,7 @@ pub struct LaneStats {
     pub misses: Counter,
     pub expired: Counter,
     pub expired_fields: Counter,
+    pub evicted: Counter,
     /// Microseconds spent on removing what was due.
     pub expiry_micros: Counter,
     pub bytes_in: Counter,
@@ -81,6 +82,7 @@ pub struct Stats {
     pub rejected_connections: AtomicU64,
     pub output_limit_disconnections: AtomicU64,
     pub query_limit_disconnections: AtomicU64,
+    pub evicted_clients: AtomicU64,
     pub unexpected_errors: AtomicU64,
     pub peak_memory: AtomicU64,
     /// Bytes in use when the server was about to load its data.
@@ -109,6 +111,7 @@ impl Stats {
             rejected_connections: AtomicU64::new(0),
             output_limit_disconnections: AtomicU64::new(0),
             query_limit_disconnections: AtomicU64::new(0),
+            evicted_clients: AtomicU64::new(0),
             unexpected_errors: AtomicU64::new(0),
             peak_memory: AtomicU64::new(0),
             startup_memory: AtomicU64::new(0),
@@ -183,6 +186,7 @@ impl Stats {
                 &lane.misses,
                 &lane.expired,
                 &lane.expired_fields,
+                &lane.evicted,
                 &lane.expiry_micros,
             ];
             let traffic = [&lane.bytes_in, &lane.bytes_out, &lane.reads, &lane.writes];
@@ -198,6 +202,7 @@ impl Stats {
         let limits = [
             &self.output_limit_disconnections,
             &self.query_limit_disconnections,
+            &self.evicted_clients,
             &self.auth_failures,
         ];
         let denials = [

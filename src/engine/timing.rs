@@ -22,6 +22,9 @@ const TOGETHER: usize = 16;
 /// A slow log that wants commands shorter than this, in microseconds, has every command timed by itself.
 const SHORT: i64 = 1000;
 
+/// Bytes of replies that are sent before a batch goes on.
+pub(super) const FULL: usize = 1 << 20;
+
 /// What the configuration wants to be known of commands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wishes {
@@ -33,6 +36,8 @@ pub(super) struct Wishes {
     pub request: usize,
     /// Bytes of a reply that are.
     pub reply: usize,
+    /// Bytes of replies at which they are looked at.
+    pub look: usize,
     keeps_latency: bool,
     /// Whether commands are counted at all: those read from a file are not.
     counts: bool,
@@ -60,6 +65,7 @@ impl Wishes {
             notable: slow_nanos.min(latency_nanos),
             request: bytes(config.commandlog_request_larger_than),
             reply: bytes(config.commandlog_reply_larger_than),
+            look: bytes(config.commandlog_reply_larger_than).min(FULL),
             keeps_latency: config.latency_tracking,
             counts: true,
         }
@@ -77,6 +83,7 @@ impl Wishes {
             notable: u64::MAX,
             request: usize::MAX,
             reply: usize::MAX,
+            look: usize::MAX,
             keeps_latency: false,
             counts: false,
         }

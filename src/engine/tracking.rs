@@ -60,6 +60,9 @@ pub struct TrackingWish<'r> {
     pub prefixes: Vec<&'r [u8]>,
 }
 
+/// What a prefix costs besides its bytes: its places in the client's set and in everybody's.
+const PER_PREFIX: u64 = 64;
+
 impl Session {
     /// Notes whether keys that are read are remembered from now on.
     pub fn note_tracking(&mut self) {
@@ -82,6 +85,8 @@ impl Engine {
         for prefix in &wish.prefixes {
             if prefixes.insert(Box::from(*prefix)) {
                 self.tracking.prefixes.add(prefix, client.id);
+                let bytes = prefix.len() as u64 + PER_PREFIX;
+                client.prefix_bytes.fetch_add(bytes, Relaxed);
                 self.watch(watch::BROADCAST, true);
             }
         }
@@ -103,6 +108,7 @@ impl Engine {
         }
         self.tracking.clients.fetch_sub(1, Relaxed);
         client.tracking.store(0, Relaxed);
+        client.prefix_bytes.store(0, Relaxed);
         client.redirect.store(0, Relaxed);
         session.set(state::CACHING, false);
         session.note_tracking();

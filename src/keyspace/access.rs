@@ -75,6 +75,11 @@ impl AccessClock {
         (field & 0xff).saturating_sub(periods)
     }
 
+    /// Minutes since the counter was last touched.
+    pub fn idle_minutes(self, field: u32) -> u32 {
+        self.minutes().wrapping_sub(field >> 8) & 0xffff
+    }
+
     /// Seconds since the last access.
     pub fn idle_seconds(self, field: u32) -> u32 {
         match self.is_lfu {

@@ -35,6 +35,11 @@ impl ShardDatabase {
         }
     }
 
+    /// Whether it holds nothing and owes nothing, and nobody hears of it.
+    fn is_needless(&self) -> bool {
+        self.table.is_empty() && self.debt.is_none() && self.audience.is_none()
+    }
+
     /// Who hears of its keys.
     pub fn audience(&self) -> Option<&Audience> {
         self.audience.as_deref()
@@ -75,57 +80,75 @@ impl ShardDatabase {
 #[repr(C)]
 pub struct Shard {
     first: ShardDatabase,
-    others: Vec<ShardDatabase>,
+    /// The parts of other databases that were written to, with the databases' numbers.
+    others: Vec<(usize, ShardDatabase)>,
 }
 
 impl Shard {
     /// The part of a database, where it was ever written to.
     #[inline(always)]
     pub(super) fn get(&self, database: usize) -> Option<&ShardDatabase> {
-        match database.checked_sub(1) {
-            None => Some(&self.first),
-            Some(other) => self.others.get(other),
+        if database == 0 {
+            return Some(&self.first);
         }
+        let mut others = self.others.iter();
+        let found = others.find(|(number, _)| *number == database);
+        found.map(|(_, part)| part)
     }
 
     /// The part of a database, made when needed.
     #[inline(always)]
     pub(super) fn database(&mut self, database: usize) -> &mut ShardDatabase {
-        let Some(other) = database.checked_sub(1) else {
+        if database == 0 {
             return &mut self.first;
-        };
-        self.other(other)
+        }
+        self.other(database)
     }
 
-    /// The parts of all databases that were ever written to, from database 0 on.
-    pub(super) fn databases_mut(&mut self) -> impl Iterator<Item = &mut ShardDatabase> {
-        std::iter::once(&mut self.first).chain(&mut self.others)
+    /// The parts of all databases that were ever written to, with their numbers.
+    pub(super) fn databases_mut(&mut self) -> impl Iterator<Item = (usize, &mut ShardDatabase)> {
+        let others = self.others.iter_mut();
+        std::iter::once((0, &mut self.first)).chain(others.map(|(number, part)| (*number, part)))
     }
 
     #[inline(never)]
-    fn other(&mut self, other: usize) -> &mut ShardDatabase {
-        if self.others.len() <= other {
-            self.others.resize_with(other + 1, ShardDatabase::default);
-        }
-        &mut self.others[other]
+    fn other(&mut self, database: usize) -> &mut ShardDatabase {
+        let at = self.place(database);
+        &mut self.others[at].1
+    }
+
+    fn place(&mut self, database: usize) -> usize {
+        let mut others = self.others.iter();
+        others
+            .position(|(number, _)| *number == database)
+            .unwrap_or_else(|| {
+                // There are many shards and mostly one database: room for more would be wasted.
+                self.others.reserve_exact(1);
+                self.others.push((database, ShardDatabase::default()));
+                self.others.len() - 1
+            })
     }
 
     /// The parts of two different databases.
     pub(super) fn pair(&mut self, one: usize, other: usize) -> [&mut ShardDatabase; 2] {
-        self.database(one.max(other));
-        let (lower, upper) = (one.min(other), one.max(other));
-        let pair = match lower.checked_sub(1) {
-            None => [&mut self.first, &mut self.others[upper - 1]],
-            Some(lower) => self
-                .others
-                .get_disjoint_mut([lower, upper - 1])
-                .expect("two different databases"),
-        };
-        let [low, high] = pair;
-        if one < other {
-            [low, high]
-        } else {
-            [high, low]
+        if one == 0 || other == 0 {
+            let at = self.place(one.max(other));
+            let pair = [&mut self.first, &mut self.others[at].1];
+            let [first, second] = pair;
+            return if one == 0 {
+                [first, second]
+            } else {
+                [second, first]
+            };
         }
+        let places = [self.place(one), self.place(other)];
+        let pair = self.others.get_disjoint_mut(places);
+        pair.expect("two different databases").map(|(_, part)| part)
+    }
+
+    /// Lets go of the parts of databases of which nothing is there.
+    pub(super) fn shrink(&mut self) {
+        self.others.retain(|(_, part)| !part.is_needless());
+        self.others.shrink_to_fit();
     }
 }

@@ -93,10 +93,7 @@ impl Keyspace {
         let mut scope = self.everything(alone);
         for shard in 0..SHARDS {
             let databases = scope.walk_to(shard).databases_mut();
-            for (database, part) in databases
-                .enumerate()
-                .filter(|(_, part)| !part.table.is_empty())
-            {
+            for (database, part) in databases.filter(|(_, part)| !part.table.is_empty()) {
                 part.debt = Some(Box::new(Debt {
                     database,
                     position: 0,
@@ -120,7 +117,7 @@ impl Snapshot<'_> {
         let _passage = self.keyspace.gate().pass(self.lane);
         while self.shard < SHARDS {
             let mut scope = self.keyspace.lock_one(self.shard);
-            for part in scope.shard(self.shard).databases_mut() {
+            for (_, part) in scope.shard(self.shard).databases_mut() {
                 let Some(debt) = &mut part.debt else { continue };
                 if !debt.walk(&part.table, &mut count) {
                     return false;
@@ -153,7 +150,7 @@ impl Drop for Snapshot<'_> {
             scope
                 .shard(shard)
                 .databases_mut()
-                .for_each(|part| part.debt = None);
+                .for_each(|(_, part)| part.debt = None);
         }
         self.keyspace.detached.lock().clear();
         self.keyspace.is_copying.store(false, Relaxed);

@@ -122,7 +122,7 @@ impl<'k> Scope<'k> {
         count: &mut u64,
     ) -> Vec<(Box<[u8]>, Readers)> {
         let mut taken = Vec::new();
-        for part in self.shard(shard).databases_mut() {
+        for (_, part) in self.shard(shard).databases_mut() {
             let some = part.with_known_audience(|audience| audience.take_some_readers(count));
             taken.append(&mut some.unwrap_or_default());
         }
@@ -308,6 +308,9 @@ impl<'k> Scope<'k> {
                         None => dropped.push(table),
                     }
                 }
+            }
+            if databases.end > 1 {
+                self.walk_to(shard).shrink();
             }
         }
         Dropped(dropped)

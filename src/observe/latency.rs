@@ -15,6 +15,10 @@ pub mod event {
     pub const FAST_COMMAND: &str = "fast-command";
     /// Removing keys whose time has passed.
     pub const EXPIRE_CYCLE: &str = "expire-cycle";
+    /// Removing keys to make room.
+    pub const EVICTION_CYCLE: &str = "eviction-cycle";
+    /// Removing one key to make room.
+    pub const EVICTION_DEL: &str = "eviction-del";
     /// Writing to the append-only file.
     pub const AOF_WRITE: &str = "aof-write";
     /// Forcing the append-only file to the disk before replies are sent.

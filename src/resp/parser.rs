@@ -160,6 +160,11 @@ impl Parser {
         *self = Self::default();
     }
 
+    /// How many bytes of the unfinished command have been understood.
+    pub fn done(&self) -> usize {
+        self.done
+    }
+
     /// How many bytes the unfinished command needs at least, beyond its start; a hint for the read buffer.
     pub fn wanted(&self) -> usize {
         self.bulk.map_or(0, |bulk| self.done + bulk + 2)

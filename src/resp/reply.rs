@@ -120,7 +120,18 @@ impl Reply {
 
     /// Takes everything out as shared pieces, for a queue that outlives this buffer. The first `skip` bytes are left out.
     pub fn take_pieces(&mut self, mut skip: usize, mut take: impl FnMut(Bytes)) {
-        let mut rest = Bytes::from(std::mem::take(&mut self.out));
+        let left = self.out.len() - skip.min(self.out.len());
+        // What is taken may be kept for long: a large buffer for a few bytes is not.
+        let capacity = self.out.capacity();
+        let mut rest = if self.shared.is_empty() && left < capacity - capacity / 8 {
+            let rest = Bytes::copy_from_slice(&self.out[self.out.len() - left..]);
+            self.out.clear();
+            skip = 0;
+            rest
+        } else {
+            self.out.shrink_to_fit();
+            Bytes::from(std::mem::take(&mut self.out))
+        };
         let mut taken = 0;
         let mut give = |mut piece: Bytes| {
             let skipped = skip.min(piece.len());

@@ -51,6 +51,10 @@ pub(super) fn apply(
             server.engine.acl.set_password(&new.requirepass, defaults);
             Ok(())
         }
+        Apply::Memory => {
+            server.engine.set_memory_limits(new);
+            Ok(())
+        }
         Apply::MaxClients => make_room(server, new.maxclients),
         Apply::OomScores => limits::set_oom_score(new).map_err(|error| {
             tracing::warn!("Unable to write oom_score_adj: {error}");

@@ -46,6 +46,14 @@ const NOT_NOW: Duration = Duration::from_millis(10);
 const READS_PER_TURN: usize = 4;
 /// A client that has not authenticated may keep this much waiting. A power of two, as its buffer's sizes are.
 const UNAUTHENTICATED_BUFFER: usize = 64 * 1024;
+/// And this much may wait to be sent to it.
+const UNAUTHENTICATED_OUTPUT: usize = 1024;
+/// Turns that are left to clients which are about to be closed, before one is taken.
+const MOST_YIELDS: u8 = 8;
+/// Room made for an argument of which less has come so far.
+const BELIEVED: usize = 64 * 1024;
+/// Replies up to this length are within any limit, as they are in Redis, where each client has a buffer of that size.
+const UNCOUNTED_REPLY: usize = 16 * 1024;
 
 /// Memory that the connections of a worker take turns with.
 struct Workbench {
@@ -107,6 +115,8 @@ pub(super) struct Connection {
     suspended: Option<Suspended>,
     /// A command waits for the end of CLIENT PAUSE.
     is_postponed: bool,
+    /// How often others have just been let go first.
+    yields: u8,
     /// Replies wait until records below this number are on disk.
     held_until: u64,
     /// The peer has closed its side, or the connection is to end when everything is sent.
@@ -139,6 +149,7 @@ impl Connection {
             waiting: None,
             suspended: None,
             is_postponed: false,
+            yields: 0,
             held_until: 0,
             is_ending: false,
             is_over: false,
@@ -195,6 +206,9 @@ impl Connection {
                 }
             }
             self.flush(context)?;
+            if self.makes_way(context) {
+                return Poll::Pending;
+            }
             if !self.is_ending && matches!(self.take_turn(context)?, Turn::Again) {
                 continue;
             }
@@ -216,6 +230,17 @@ impl Connection {
         // Others first; then on with this one.
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Lets clients go first that are to be closed for want of memory: what they hold is free only then. Not for ever: whoever
+    /// cannot be closed at once keeps nobody waiting.
+    fn makes_way(&mut self, context: &Context<'_>) -> bool {
+        let is_due = self.yields < MOST_YIELDS && self.server.engine.memory.is_closing_clients();
+        self.yields = if is_due { self.yields + 1 } else { 0 };
+        if is_due {
+            context.waker().wake_by_ref();
+        }
+        is_due
     }
 
     /// Goes on with a parked command, or runs what is there, or reads more.
@@ -310,9 +335,14 @@ impl Connection {
                 return Ok(());
             }
             pending.advance(used);
+            // What is done with is not kept for what is left.
+            if used > pending.len() && !pending.is_empty() {
+                pending = BytesMut::from(&pending[..]);
+            }
             pending.extend_from_slice(&std::mem::take(&mut self.unread));
             if !pending.is_empty() {
-                pending.reserve(self.parser.wanted().saturating_sub(pending.len()));
+                let believed = pending.len() + pending.len().max(BELIEVED);
+                grow(&mut pending, self.parser.wanted().min(believed));
                 self.pending = pending;
             }
             Ok(())
@@ -336,8 +366,13 @@ impl Connection {
             }
         }
         self.check_query_limit(&config)?;
-        let missing = self.parser.wanted().saturating_sub(self.pending.len());
-        self.make_room(missing.max(16 * 1024));
+        let len = self.pending.len();
+        // As much as is missing, where that is known: for a large argument nothing more is kept. But a length is believed
+        // only as far as so many bytes have come.
+        match self.parser.wanted().saturating_sub(len) {
+            0 => self.make_room((len / 4).max(16 * 1024)),
+            missing => self.make_room(missing.min(len.max(BELIEVED))),
+        }
         match self.stream.poll_read_more(context, &mut self.pending) {
             Poll::Ready(Ok(0)) => {
                 self.is_ending = true;
@@ -345,6 +380,7 @@ impl Connection {
             }
             Poll::Ready(Ok(count)) => {
                 with_lane(|lane| self.note_read(lane, count));
+                self.note_sizes();
                 self.check_query_limit(&config)?;
                 Ok(Turn::Again)
             }
@@ -361,7 +397,7 @@ impl Connection {
         } else {
             len + more
         };
-        self.pending.reserve(room.saturating_sub(len));
+        grow(&mut self.pending, room);
     }
 
     fn check_query_limit(&self, config: &Config) -> io::Result<()> {
@@ -733,6 +769,11 @@ impl Connection {
             return Ok(());
         }
         let mut sent = 0;
+        let config = self.server.engine.config.load();
+        if let Err(error) = self.check_reply(reply, &config) {
+            *reply = Reply::new();
+            return Err(error);
+        }
         if self.outbox.is_empty() && !self.is_held() {
             if let Some(bytes) = reply.plain() {
                 sent = match self.stream.poll_write(context, bytes) {
@@ -750,8 +791,8 @@ impl Connection {
         }
         if sent < reply.len() {
             self.outbox.take_over(reply, sent);
-            let config = self.server.engine.config.load();
             self.check_output_limit(&config)?;
+            self.note_sizes();
         }
         reply.clear();
         Ok(())
@@ -762,6 +803,9 @@ impl Connection {
         if self.outbox.is_empty() || self.is_held() {
             return Ok(());
         }
+        // What was too much from the beginning is not sent in part.
+        let config = self.server.engine.config.load();
+        self.check_output_limit(&config)?;
         let engine = &self.server.engine;
         if let Poll::Ready(sent) = self.outbox.poll_flush(&mut self.stream, context) {
             let sent = sent? as u64;
@@ -773,21 +817,34 @@ impl Connection {
                 .bytes_out
                 .store(client.bytes_out.load(Relaxed) + sent, Relaxed);
         }
-        let config = engine.config.load();
         self.check_output_limit(&config)
+    }
+
+    /// Cuts off a client whose replies alone are too much: then none of them is sent.
+    #[inline]
+    fn check_reply(&self, reply: &Reply, config: &Config) -> io::Result<()> {
+        let hard = self.session.output_limit(config).hard_bytes as usize;
+        let more = reply.len();
+        match hard > 0 && more > UNCOUNTED_REPLY && self.outbox.allocated() + more >= hard {
+            true => self.overcome(self.outbox.allocated() + more),
+            false => Ok(()),
+        }
     }
 
     /// Cuts off a client that lets too much pile up.
     fn check_output_limit(&mut self, config: &Config) -> io::Result<()> {
-        let limits = &config.client_output_buffer_limit;
-        let limit = if self.session.subscriptions.is_some() {
-            &limits.pubsub
-        } else {
-            &limits.normal
-        };
-        if self.outbox.is_empty() || !self.outbox.exceeds(limit, Instant::now()) {
-            return Ok(());
+        let limit = self.session.output_limit(config);
+        let is_strange = self.session.is(state::UNAUTHENTICATED);
+        let is_too_much = self.outbox.exceeds(limit, Instant::now())
+            || is_strange && self.outbox.bytes() > UNAUTHENTICATED_OUTPUT;
+        match is_too_much && !self.outbox.is_empty() {
+            true => self.overcome(self.outbox.allocated()),
+            false => Ok(()),
         }
+    }
+
+    #[cold]
+    fn overcome(&self, bytes: usize) -> io::Result<()> {
         self.server
             .engine
             .stats
@@ -797,7 +854,7 @@ impl Connection {
             "Client id={} addr={} closed for overcoming of output buffer limits ({} bytes).",
             self.session.client.id,
             self.session.client.address,
-            self.outbox.bytes()
+            bytes
         );
         Err(io::ErrorKind::OutOfMemory.into())
     }
@@ -820,17 +877,26 @@ impl Connection {
 
     /// Tells others how much this connection keeps.
     fn note_sizes(&self) {
-        self.note_query(
-            self.pending.len(),
-            self.pending.capacity() - self.pending.len(),
-        );
+        let (len, capacity) = (self.pending.len(), self.pending.capacity());
+        self.note_query(len - self.parser.done().min(len), capacity - len);
         let client = &self.session.client;
+        client.pending_bytes.store(capacity as u64, Relaxed);
         client
             .output_bytes
-            .store(self.outbox.bytes() as u64, Relaxed);
+            .store(self.outbox.allocated() as u64, Relaxed);
         client
             .output_pieces
             .store(self.outbox.pieces() as u64, Relaxed);
+        self.server.engine.account(client);
+    }
+}
+
+/// Makes room for so many bytes in all. The buffer itself would double, which for large arguments is too much.
+fn grow(buffer: &mut BytesMut, room: usize) {
+    if buffer.capacity() < room {
+        let mut larger = BytesMut::with_capacity(room);
+        larger.extend_from_slice(buffer);
+        *buffer = larger;
     }
 }
 
@@ -851,6 +917,7 @@ impl Engine {
             self.clients.blocked.fetch_sub(1, Relaxed);
         }
         self.clients.remove(session.client.id);
+        self.forget_account(&session.client);
         true
     }
 }

@@ -99,6 +99,9 @@ pub fn run(mut config: Config) -> Result<i32> {
         exit: Exit::default(),
     });
     hooks::install(&server);
+    server
+        .engine
+        .set_memory_limits(&server.engine.config.load());
     files::prepare(&server);
     announce(&server);
     title::show(&server.engine.config.load());
@@ -113,6 +116,7 @@ pub fn run(mut config: Config) -> Result<i32> {
         .collect::<std::io::Result<_>>()
         .context("starting the workers")?;
     server.engine.stats.note_startup();
+    server.engine.note_memory_base();
     if let Err(error) = files::load_at_start(&server) {
         tracing::error!("{error:#}");
         return Ok(1);

@@ -19,6 +19,8 @@ const PIECES: usize = 64;
 pub(super) struct Outbox {
     pieces: VecDeque<Bytes>,
     bytes: usize,
+    /// What has been sent of the first piece, which is kept until all of it has.
+    sent_of_first: usize,
     /// Since when the soft limit has been exceeded.
     soft_since: Option<Instant>,
 }
@@ -30,6 +32,11 @@ impl Outbox {
 
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes of memory that it takes.
+    pub fn allocated(&self) -> usize {
+        self.bytes + self.sent_of_first + self.pieces.len() * size_of::<Bytes>()
     }
 
     pub fn pieces(&self) -> usize {
@@ -77,9 +84,11 @@ impl Outbox {
         self.bytes -= written;
         while let Some(piece) = self.pieces.front_mut() {
             if written < piece.len() {
+                self.sent_of_first += written;
                 return piece.advance(written);
             }
             written -= piece.len();
+            self.sent_of_first = 0;
             self.pieces.pop_front();
         }
     }
@@ -87,10 +96,11 @@ impl Outbox {
     /// Whether the client has let more pile up than `client-output-buffer-limit` allows.
     pub fn exceeds(&mut self, limit: &ClientLimit, now: Instant) -> bool {
         let (hard, soft) = (limit.hard_bytes as usize, limit.soft_bytes as usize);
-        if hard > 0 && self.bytes >= hard {
+        let held = self.allocated();
+        if hard > 0 && held >= hard {
             return true;
         }
-        if soft == 0 || self.bytes < soft {
+        if soft == 0 || held < soft {
             self.soft_since = None;
             return false;
         }

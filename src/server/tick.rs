@@ -8,7 +8,8 @@ use super::connection::with_lane;
 use super::{Server, jobs, signals};
 use crate::base::clock::unix_ms;
 use crate::engine::blocking::Waiter;
-use crate::engine::{Effects, Engine, condition, event, flag};
+use crate::engine::memory::{Place, Room};
+use crate::engine::{Effects, Engine, access_clock, condition, event, flag};
 use crate::journal::write_command;
 use crate::keyspace::{AccessClock, Db, Expired, Key, Moment, Notes, Passage, SHARDS, Scope};
 use crate::observe::latency;
@@ -34,12 +35,14 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         round += 1;
         let engine = &server.engine;
         expire(engine, index).await;
+        evict(engine, index).await;
         if index == 0 {
             engine.end_pause_when_due();
             look_at_waiters(engine);
             engine.stats.note_peak();
             forget_copies(engine, index);
             if round.is_multiple_of(ROUNDS_PER_SAMPLE) {
+                engine.look_at_resident_memory();
                 engine.stats.sample();
                 jobs::tick(&server);
             }
@@ -58,6 +61,46 @@ fn forget_copies(engine: &Engine, lane: usize) {
             return;
         };
         engine.forget_some();
+    }
+}
+
+/// Makes room where commands have left some to be made, giving way to others after every go.
+async fn evict(engine: &Engine, index: usize) {
+    let begun = Instant::now();
+    while engine.memory.is_limited() && begun.elapsed() < PERIOD / 2 {
+        let Some(passage) = engine.keyspace.gate().pass_unless_stuck(index) else {
+            return;
+        };
+        let (config, now) = (engine.config.load(), unix_ms());
+        let mut effects = Effects::default();
+        effects.listens = engine.listens(&config);
+        let room = engine.make_room(&mut Place {
+            lane: index,
+            config: &config,
+            moment: Moment {
+                now,
+                access: access_clock(&config, now),
+                no_touch: true,
+                ignore_expiry: false,
+                keeps_expired: false,
+            },
+            effects: &mut effects,
+            notes: &mut Notes::default(),
+        });
+        if effects.has_broadcasts() {
+            engine.send_broadcasts(&mut effects);
+        }
+        match std::mem::take(&mut effects.ready) {
+            none if none.is_empty() => drop(passage),
+            lost => serve(engine, passage, lost, &[]),
+        }
+        if engine.journal.is_open() {
+            engine.journal.ring();
+        }
+        if room != Room::Soon {
+            return;
+        }
+        tokio::task::yield_now().await;
     }
 }
 

@@ -30,6 +30,7 @@ mod hyperloglogs;
 mod keys;
 mod keyspace;
 mod lists;
+mod memory;
 mod migrate;
 mod monitor;
 mod order;

@@ -22,6 +22,7 @@ pub(super) fn hrandfield(call: &mut Call) -> CommandResult {
     let with_values = call.args.len() == 4;
     call.note_miss(key);
     let seen = seen(call, key);
+    let most = call.most_reply();
     let hash = call.db.read_as::<Hash>(key)?;
     let Some(count) = count else {
         match hash.and_then(|hash| hash.random(seen)) {
@@ -33,24 +34,35 @@ pub(super) fn hrandfield(call: &mut Call) -> CommandResult {
     let wanted = count.unsigned_abs();
     match hash {
         None => call.reply.array(0),
-        Some(_) if count < 0 && wanted > MOST_REPEATS => return Err(CommandError::OutOfRange),
+        Some(_) if count < 0 && wanted > MOST_REPEATS && most == usize::MAX => {
+            return Err(CommandError::OutOfRange);
+        }
         Some(hash) if count < 0 => {
             let fields = (0..wanted).map_while(|_| hash.random(seen));
-            reply_fields(call.reply, fields, with_values);
+            reply_fields(call.reply, fields, with_values, most);
         }
         Some(hash) => {
             let fields = choose(hash, seen, wanted as usize);
-            reply_fields(call.reply, fields.into_iter(), with_values);
+            reply_fields(call.reply, fields.into_iter(), with_values, most);
         }
     }
     Ok(())
 }
 
-fn reply_fields<'a>(reply: &mut Reply, fields: impl Iterator<Item = Field<'a>>, with_values: bool) {
+/// Fields, until the reply is so long that its client will be closed.
+fn reply_fields<'a>(
+    reply: &mut Reply,
+    fields: impl Iterator<Item = Field<'a>>,
+    with_values: bool,
+    most: usize,
+) {
     let pairs_apart = with_values && reply.is_resp3();
     let width = if with_values && !pairs_apart { 2 } else { 1 };
     let (head, mut len) = (reply.open(), 0);
     for field in fields {
+        if reply.len() > most {
+            break;
+        }
         len += width;
         if pairs_apart {
             reply.array(2);

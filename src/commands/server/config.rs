@@ -126,6 +126,7 @@ pub(super) fn write_file(call: &mut Call, extent: Extent) -> CommandResult {
 
 fn reset_stat(call: &mut Call) -> CommandResult {
     call.engine.stats.reset();
+    call.engine.memory.reset();
     let aof = &call.engine.aof;
     for count in [&aof.rewrites, &aof.failed_rewrites, &aof.delayed_syncs] {
         count.store(0, Relaxed);

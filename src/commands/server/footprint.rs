@@ -57,7 +57,7 @@ pub(super) struct Footprint {
     pub resident: u64,
     /// Held by the allocator.
     pub committed: u64,
-    /// Clients' buffers.
+    /// Clients, with their buffers.
     pub clients: u64,
     /// How many clients there are.
     pub client_count: u64,
@@ -79,12 +79,7 @@ impl Footprint {
         let used = alloc::used() as u64;
         let resident = machine::resident_memory().unwrap_or(used);
         let clients = engine.clients.all();
-        let buffers = clients.iter().map(|client| {
-            let query = &client.query_buffer;
-            let buffers = [query, &client.query_buffer_free, &client.output_bytes];
-            let bytes = buffers.iter().map(|bytes| bytes.load(Relaxed)).sum::<u64>();
-            bytes + client.queued_bytes.load(Relaxed)
-        });
+        let buffers = clients.iter().map(|client| client.allocated());
         Self {
             used,
             peak: engine.stats.note_peak(),

@@ -45,6 +45,7 @@ impl Engine {
             notes: &mut notes,
             parked: None,
             watches: self.watches(),
+            memory_budget: isize::MIN,
             is_outdated: false,
             has_run: false,
             is_retry: false,

@@ -348,6 +348,39 @@ impl<E: Element> Table<E> {
     }
 }
 
+impl<E: Element> Table<E> {
+    /// Gives up the buckets of a table that holds nothing.
+    pub fn release(&mut self, owner: &impl Owner<E>) {
+        if !self.is_empty() {
+            return;
+        }
+        let mut released = std::mem::take(self);
+        for segment in &mut released.segments {
+            owner.retire(segment.take_buckets());
+        }
+        self.publish_all(owner);
+    }
+
+    /// Shows `count` elements from a place chosen at random on, or all there are; only those with an expiry if wanted. Says
+    /// how many are missing.
+    pub fn sample<'a>(
+        &'a self,
+        mut count: usize,
+        only_volatile: bool,
+        mut show: impl FnMut(E::Ref<'a>),
+    ) -> usize {
+        let (segments, random) = (self.segments.len(), crate::base::random::next());
+        let (first, _) = self.locate(crate::base::random::next());
+        for segment in (0..segments).map(|turn| (first + turn) % segments) {
+            if count == 0 {
+                break;
+            }
+            self.segments[segment].sample_some(random, only_volatile, &mut count, &mut show);
+        }
+        count
+    }
+}
+
 /// Goes through a table's elements.
 pub struct Iter<'a, E: Element> {
     segments: std::slice::Iter<'a, Segment<E>>,

@@ -425,6 +425,12 @@ impl<E: Element> Segment<E> {
         true
     }
 
+    /// Gives up the buckets of a segment that holds nothing.
+    pub(super) fn take_buckets(&mut self) -> Box<[Bucket]> {
+        debug_assert!(self.len == 0);
+        std::mem::take(&mut self.buckets)
+    }
+
     /// Makes a run of buckets for `elements` elements and returns the old one. No element is looked at.
     pub(super) fn resize(&mut self, elements: usize) -> Box<[Bucket]> {
         let old = std::mem::replace(
@@ -584,6 +590,44 @@ impl<E: Element> Segment<E> {
         let bucket = ((random >> 32) as usize * self.buckets.len()) >> 32;
         let word = self.buckets[bucket].word(random as usize % SLOTS);
         (word != 0).then(|| self.view(word))
+    }
+
+    /// Shows elements from a bucket on, around the end if need be, until `count` of them have been shown and lowers it by as
+    /// many; only those with a deadline of their own if wanted. What is shown has been asked for before it is looked at, so
+    /// that the waits for memory overlap.
+    pub(super) fn sample_some<'a>(
+        &'a self,
+        random: u64,
+        only_volatile: bool,
+        count: &mut usize,
+        mut show: impl FnMut(E::Ref<'a>),
+    ) {
+        if only_volatile && self.expiring == 0 {
+            return;
+        }
+        let mut bucket = ((random >> 32) as usize * self.buckets.len()) >> 32;
+        for _ in 0..self.buckets.len() {
+            if *count == 0 {
+                return;
+            }
+            let line = &self.buckets[bucket];
+            let is_wanted = |word: u64| word != 0 && (!only_volatile || word & VOLATILE != 0);
+            for slot in 0..SLOTS {
+                if is_wanted(line.word(slot)) {
+                    prefetch(pointer_of(line.word(slot)).as_ptr());
+                }
+            }
+            // From any slot on: nobody is to be shown more often than others.
+            let occupied = line.occupied();
+            for turn in 0..occupied {
+                let word = line.word((random as usize % SLOTS + turn) % occupied);
+                if is_wanted(word) && *count > 0 {
+                    show(self.view(word));
+                    *count -= 1;
+                }
+            }
+            bucket = self.next(bucket);
+        }
     }
 }
 

@@ -55,13 +55,19 @@ pub(super) const STATS: Section = Section::new(
             let micros = facts.engine.stats.sum(|lane| &lane.expiry_micros);
             (micros / 1000).to_string()
         }),
-        ("evicted_keys", |_| "0".into()),
-        ("evicted_clients", |_| "0".into()),
+        ("evicted_keys", |facts| sum(facts, |lane| &lane.evicted)),
+        ("evicted_clients", |facts| {
+            total(&facts.engine.stats.evicted_clients)
+        }),
         ("evicted_scripts", |facts| {
             facts.engine.scripts.evicted().to_string()
         }),
-        ("total_eviction_exceeded_time", |_| "0".into()),
-        ("current_eviction_exceeded_time", |_| "0".into()),
+        ("total_eviction_exceeded_time", |facts| {
+            facts.engine.memory.exceeded().1.to_string()
+        }),
+        ("current_eviction_exceeded_time", |facts| {
+            facts.engine.memory.exceeded().0.to_string()
+        }),
         ("keyspace_hits", |facts| sum(facts, |lane| &lane.hits)),
         ("keyspace_misses", |facts| sum(facts, |lane| &lane.misses)),
         ("pubsub_channels", |facts| {

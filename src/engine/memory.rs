@@ -1,0 +1,544 @@
+//! The limit on memory: when room must be made, whose keys go for it, and what is refused when none can.
+//!
+//! Whoever allocates pays: a worker looks at the memory in use before a command, evicts under the locks of single shards,
+//! and goes on when it has freed what it had allocated since it last looked, or all that is too much. So eviction keeps up
+//! with every load, nobody waits for anybody else's, and several workers that see the same excess share it.
+//! Start with [`Engine::make_room`].
+
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crossbeam_utils::CachePadded;
+use parking_lot::Mutex;
+
+use super::effects::Effects;
+use super::{Client, Engine, Mail, checks::condition, event, flag};
+use crate::base::clock::unix_ms;
+use crate::base::{alloc, machine};
+use crate::config::{Config, MaxmemoryPolicy};
+use crate::journal::write_command;
+use crate::keyspace::{Choice, Db, Key, Moment, Notes, Order, Pool, Touched};
+use crate::observe::latency;
+
+/// Evictions between two looks at the clock and at the memory in use.
+const EVICTIONS_PER_LOOK: u32 = 16;
+/// Candidates that turn out to be gone or in use before a choice is given up.
+const TRIES: usize = 64;
+/// While what was removed is still being freed, the limit may be exceeded by this part of it.
+const GRACE: i64 = 32;
+/// What the process may occupy beyond the limit, as a part of it.
+const RESIDENT_TOLERANCE: u64 = 32;
+/// At most this part of the limit is held back for memory that the process occupies without using it.
+const MOST_HELD_BACK: u64 = 4;
+/// Limits below this are not kept by the memory that the process occupies: there its own code weighs more than data.
+const LEAST_RESIDENT_LIMIT: u64 = 64 << 20;
+/// Bytes that a worker may allocate between two looks at the memory in use, where the limit is far above it.
+const SLACK: u64 = 64 << 10;
+/// The least limit for clients, so that an administrator can still connect.
+const LEAST_FOR_CLIENTS: u64 = 128 << 10;
+
+/// Limits, and what is known of how they are kept.
+#[derive(Debug)]
+pub struct Memory {
+    /// Bytes in use above which room is made; 0 for no limit.
+    limit: AtomicU64,
+    /// `maxmemory` in bytes.
+    configured: AtomicU64,
+    /// What is kept free of it because the process occupies more than it uses.
+    held_back: AtomicU64,
+    /// Resident bytes at the start that are no data: code, stacks, what the allocator holds anyway.
+    base: AtomicU64,
+    /// Bytes that workers are about to free.
+    claimed: AtomicI64,
+    /// Since when the limit has been exceeded though room was being made, in milliseconds; 0 when it is not.
+    exceeded_since: AtomicI64,
+    /// Milliseconds for which it was before that.
+    exceeded: AtomicU64,
+    /// `maxmemory-clients` in bytes; 0 for no limit.
+    clients_limit: AtomicU64,
+    /// What the clients of each worker take, as far as there is a limit.
+    clients: Box<[CachePadded<AtomicI64>]>,
+    /// What clients hold that have been chosen to be closed, and are not closed yet.
+    condemned: AtomicI64,
+    /// Held while clients are being evicted.
+    chooses_clients: Mutex<()>,
+    /// When the allocator was last asked to give memory back, in milliseconds.
+    purged: AtomicI64,
+}
+
+/// What has come of making room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// The limit is kept.
+    Enough,
+    /// It is not, but enough has been freed for now.
+    Soon,
+    /// It is not, and nothing can go.
+    None,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = RefCell::default();
+    /// What the thread had allocated when it last looked.
+    static SEEN: Cell<isize> = const { Cell::new(0) };
+}
+
+impl Memory {
+    /// Without limits.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            limit: AtomicU64::new(0),
+            configured: AtomicU64::new(0),
+            held_back: AtomicU64::new(0),
+            base: AtomicU64::new(0),
+            claimed: AtomicI64::new(0),
+            exceeded_since: AtomicI64::new(0),
+            exceeded: AtomicU64::new(0),
+            clients_limit: AtomicU64::new(0),
+            clients: (0..workers).map(|_| CachePadded::default()).collect(),
+            condemned: AtomicI64::new(0),
+            chooses_clients: Mutex::new(()),
+            purged: AtomicI64::new(0),
+        }
+    }
+
+    /// Whether there is a limit.
+    pub fn is_limited(&self) -> bool {
+        self.limit.load(Relaxed) > 0
+    }
+
+    /// What is kept free of the limit because the process occupies more than it uses.
+    pub fn held_back(&self) -> u64 {
+        self.held_back.load(Relaxed)
+    }
+
+    fn follow(&self) {
+        let (configured, held_back) = (self.configured.load(Relaxed), self.held_back());
+        self.limit
+            .store(configured.saturating_sub(held_back), Relaxed);
+    }
+
+    /// Milliseconds for which the limit has been exceeded by now, and before.
+    pub fn exceeded(&self) -> (u64, u64) {
+        let since = self.exceeded_since.load(Relaxed);
+        let now = match since {
+            0 => 0,
+            since => (unix_ms() - since).max(0) as u64,
+        };
+        (now, self.exceeded.load(Relaxed) + now)
+    }
+
+    /// Counts from zero again.
+    pub fn reset(&self) {
+        self.exceeded.store(0, Relaxed);
+        if self.exceeded_since.load(Relaxed) != 0 {
+            self.exceeded_since.store(unix_ms(), Relaxed);
+        }
+    }
+
+    fn note(&self, room: Room) {
+        let since = self.exceeded_since.load(Relaxed);
+        if (room == Room::Enough) == (since == 0) {
+            return;
+        }
+        let now = unix_ms();
+        let new = if room == Room::Enough { 0 } else { now };
+        let is_mine = self
+            .exceeded_since
+            .compare_exchange(since, new, Relaxed, Relaxed)
+            .is_ok();
+        if is_mine && since != 0 {
+            self.exceeded
+                .fetch_add((now - since).max(0) as u64, Relaxed);
+        }
+    }
+
+    /// What a worker may allocate before it looks again.
+    pub fn slack(&self) -> isize {
+        (self.limit.load(Relaxed) / 1024).min(SLACK) as isize
+    }
+
+    /// Bytes of all clients, as far as they are counted.
+    fn of_clients(&self) -> i64 {
+        self.clients.iter().map(|bytes| bytes.load(Relaxed)).sum()
+    }
+
+    /// Whether clients are about to be closed to make room: others let them go first.
+    pub fn is_closing_clients(&self) -> bool {
+        self.condemned.load(Relaxed) > 0
+    }
+
+    /// Counts what a client takes now.
+    fn count(&self, client: &Client, bytes: u64) {
+        let before = client.accounted.swap(bytes, Relaxed);
+        if before != bytes {
+            self.clients[client.worker].fetch_add(bytes as i64 - before as i64, Relaxed);
+        }
+    }
+}
+
+/// Which keys go under a policy; `None` when none may.
+fn choice(config: &Config, moment: Moment) -> Option<Choice> {
+    use MaxmemoryPolicy::*;
+    let (order, only_volatile) = match config.maxmemory_policy {
+        VolatileLru => (Order::Idlest, true),
+        VolatileLfu => (Order::Rarest, true),
+        VolatileTtl => (Order::Soonest, true),
+        VolatileRandom => (Order::Random, true),
+        AllkeysLru => (Order::Idlest, false),
+        AllkeysLfu => (Order::Rarest, false),
+        AllkeysRandom => (Order::Random, false),
+        NoEviction => return None,
+    };
+    Some(Choice {
+        order,
+        only_volatile,
+        samples: config.maxmemory_samples,
+        clock: moment.access,
+    })
+}
+
+/// How long one go may take beyond what must be freed, by `maxmemory-eviction-tenacity`; as in Redis.
+fn patience(tenacity: u32) -> Duration {
+    match tenacity {
+        0..=10 => Duration::from_micros(50 * u64::from(tenacity)),
+        11..100 => Duration::from_secs_f64(0.0005 * 1.15f64.powi(tenacity as i32 - 10)),
+        _ => Duration::MAX,
+    }
+}
+
+/// Where evictions take place.
+pub struct Place<'r> {
+    /// The thread's number.
+    pub lane: usize,
+    /// The configuration.
+    pub config: &'r Config,
+    /// The time, and how uses are recorded.
+    pub moment: Moment,
+    /// What follows from them. It must hold nothing for the journal.
+    pub effects: &'r mut Effects,
+    /// What happens on the way.
+    pub notes: &'r mut Notes,
+}
+
+impl Engine {
+    /// Takes over the limits of a configuration.
+    pub fn set_memory_limits(&self, config: &Config) {
+        let memory = &self.memory;
+        let limit = config.maxmemory.bytes_of_machine();
+        if limit != memory.configured.swap(limit, Relaxed) {
+            memory.held_back.store(0, Relaxed);
+        }
+        memory.follow();
+        self.set_condition(condition::MEMORY_LIMITED, limit > 0);
+        if limit == 0 {
+            memory.note(Room::Enough);
+        }
+        let for_clients = match config.maxmemory_clients.bytes_of(limit) {
+            0 => 0,
+            bytes => bytes.max(LEAST_FOR_CLIENTS),
+        };
+        memory.clients_limit.store(for_clients, Relaxed);
+        if for_clients > 0 {
+            for client in self.clients.all() {
+                self.account(&client);
+            }
+        }
+    }
+
+    /// Notes what the process occupies before there is any data.
+    pub fn note_memory_base(&self) {
+        let resident = machine::resident_memory().unwrap_or(0);
+        let base = resident.saturating_sub(alloc::used() as u64);
+        self.memory.base.store(base, Relaxed);
+    }
+
+    /// Bytes in use beyond a limit. What is on its way to files does not count: evictions add to it.
+    fn excess(&self, limit: u64) -> i64 {
+        let used = alloc::used() as i64 - limit as i64;
+        if used <= 0 || !self.journal.is_open() {
+            return used;
+        }
+        let passing = self.journal.pending() + self.aof.buffer_length.load(Relaxed);
+        used - passing as i64
+    }
+
+    /// Makes room if the limit is exceeded. The caller has a passage through the gate and holds no shard.
+    pub fn make_room(&self, place: &mut Place<'_>) -> Room {
+        let memory = &self.memory;
+        let limit = memory.limit.load(Relaxed);
+        if !memory.is_limited() || self.is_loading() || self.is_paused(true) {
+            return Room::Enough;
+        }
+        let excess = self.excess(limit);
+        let room = if excess <= 0 {
+            SEEN.set(alloc::own());
+            Room::Enough
+        } else if self.reclaimer.pending() > 0 && excess < limit as i64 / GRACE {
+            Room::Soon
+        } else {
+            self.evict(limit, excess, place)
+        };
+        memory.note(room);
+        room
+    }
+
+    #[cold]
+    fn evict(&self, limit: u64, excess: i64, place: &mut Place<'_>) -> Room {
+        let Some(choice) = choice(place.config, place.moment) else {
+            return Room::None;
+        };
+        let claimed = &self.memory.claimed;
+        let wanted = excess - claimed.load(Relaxed);
+        // Others are about to free as much, but nobody frees for free.
+        let own = (alloc::own() - SEEN.get()).max(0) as i64;
+        let due = (own + own / 4).min(excess);
+        let wanted = wanted.max(due);
+        if wanted <= 0 {
+            return Room::Soon;
+        }
+        claimed.fetch_add(wanted, Relaxed);
+        let room = self.evict_some(limit, (wanted, due), &choice, place);
+        claimed.fetch_sub(wanted, Relaxed);
+        SEEN.set(alloc::own());
+        room
+    }
+
+    /// Evicts until `wanted` bytes have been freed, or until the time is up and those due have been.
+    fn evict_some(
+        &self,
+        limit: u64,
+        (wanted, due): (i64, i64),
+        choice: &Choice,
+        place: &mut Place<'_>,
+    ) -> Room {
+        let (started, patience) = (
+            Instant::now(),
+            patience(place.config.maxmemory_eviction_tenacity),
+        );
+        let (mut freed, mut evicted) = (0, 0u32);
+        let room = loop {
+            let Some(bytes) = self.evict_one(choice, place) else {
+                break match self.excess(limit) > 0 {
+                    true => Room::None,
+                    false => Room::Enough,
+                };
+            };
+            freed += bytes;
+            evicted += 1;
+            if freed >= wanted {
+                break Room::Enough;
+            }
+            if evicted.is_multiple_of(EVICTIONS_PER_LOOK) {
+                if self.excess(limit) <= 0 {
+                    break Room::Enough;
+                }
+                let is_freeing = self.reclaimer.pending() > 0;
+                if freed >= due && (is_freeing || started.elapsed() >= patience) {
+                    break Room::Soon;
+                }
+            }
+        };
+        self.note_event(latency::event::EVICTION_CYCLE, started.elapsed());
+        room
+    }
+
+    /// Evicts one key; says how many bytes that freed. `None` when no key may go.
+    fn evict_one(&self, choice: &Choice, place: &mut Place<'_>) -> Option<i64> {
+        POOL.with_borrow_mut(|pool| {
+            for _ in 0..TRIES {
+                let candidate = pool.choose(&self.keyspace, choice)?;
+                let (key, database) = (Key::new(&candidate.key), candidate.database);
+                let mut scope = self.keyspace.lock_one(key.shard());
+                // Keys past their time go like others.
+                let moment = Moment {
+                    ignore_expiry: true,
+                    ..place.moment
+                };
+                let mut db = Db::new(&mut scope, place.notes, database, moment);
+                let holds = |entry| choice.still_holds(entry, candidate);
+                if db.view(key).is_some_and(holds) {
+                    return self.evict_key(&mut db, key, place.lane, place.config, place.effects);
+                }
+            }
+            Some(0)
+        })
+    }
+
+    fn evict_key(
+        &self,
+        db: &mut Db<'_, '_>,
+        key: Key<'_>,
+        lane: usize,
+        config: &Config,
+        effects: &mut Effects,
+    ) -> Option<i64> {
+        let database = db.index();
+        let started = (config.latency_monitor_threshold > 0).then(Instant::now);
+        let before = alloc::own();
+        self.reclaimer.free(db.remove(key)?);
+        db.scope().release(database, key.shard());
+        // What is told of it below takes memory, too, but not for long.
+        let freed = before - alloc::own();
+        if let Some(started) = started {
+            self.note_event(latency::event::EVICTION_DEL, started.elapsed());
+        }
+        self.stats.lanes[lane].evicted.add(1);
+        let touched = db.touch(key);
+        if touched != Touched::NOBODY {
+            self.tell_touched(db, effects, key, touched, 0);
+        }
+        effects.note_broadcast(key.bytes, 0);
+        if effects.listens.contains(event::EVICTED.class) {
+            self.notify(database, key.bytes, event::EVICTED);
+        }
+        if self.journal.is_open() {
+            let name = match config.lazyfree_lazy_eviction {
+                true => &b"UNLINK"[..],
+                false => b"DEL",
+            };
+            effects.add(database, |out| {
+                write_command(out, [name, key.bytes].into_iter())
+            });
+            self.append(lane, effects);
+        }
+        Some(freed as i64)
+    }
+
+    /// Looks at how much memory the process occupies. What it occupies without using it, because pages are filled in part, is
+    /// given back as far as the allocator can, and for the rest less data is kept.
+    pub fn look_at_resident_memory(&self) {
+        let memory = &self.memory;
+        let configured = memory.configured.load(Relaxed);
+        if configured < LEAST_RESIDENT_LIMIT {
+            return;
+        }
+        let Some(resident) = machine::resident_memory() else {
+            return;
+        };
+        let base = memory.base.load(Relaxed) + (8 << 20);
+        let tolerated = configured + (configured / RESIDENT_TOLERANCE).max(base);
+        let held_back = memory.held_back();
+        let new = if resident > tolerated {
+            self.purge_soon();
+            let more = ((resident - tolerated) / 4).max(64 << 10);
+            (held_back + more).min(configured / MOST_HELD_BACK)
+        } else if held_back > 0 && resident < tolerated - (tolerated - configured) / 4 {
+            held_back - (held_back / 64).max(64 << 10).min(held_back)
+        } else {
+            held_back
+        };
+        if new != held_back {
+            memory.held_back.store(new, Relaxed);
+            memory.follow();
+        }
+    }
+
+    /// Asks every worker to give back what it has freed, once a second.
+    fn purge_soon(&self) {
+        let now = unix_ms();
+        if now - self.memory.purged.swap(now, Relaxed) < 1000 {
+            return;
+        }
+        let mailboxes = self.mailboxes.iter();
+        mailboxes.for_each(|mailbox| mailbox.post(Mail::Purge));
+    }
+
+    /// Notes what a client takes, if there is a limit for all clients together; the largest are closed when it is exceeded.
+    #[inline]
+    pub fn account(&self, client: &Client) {
+        if self.memory.clients_limit.load(Relaxed) > 0 {
+            self.account_slowly(client);
+        }
+    }
+
+    #[cold]
+    fn account_slowly(&self, client: &Client) {
+        if client.is_killed.load(Relaxed) {
+            return;
+        }
+        self.memory.count(client, client.allocated());
+        let limit = self.memory.clients_limit.load(Relaxed);
+        if self.memory.of_clients() > limit as i64 {
+            self.evict_clients();
+        }
+    }
+
+    /// A client has gone.
+    pub fn forget_account(&self, client: &Client) {
+        self.memory.count(client, 0);
+        let condemned = client.condemned.swap(0, Relaxed);
+        self.memory.condemned.fetch_sub(condemned as i64, Relaxed);
+    }
+
+    /// Closes the largest clients until the others take no more than they may.
+    #[cold]
+    fn evict_clients(&self) {
+        let memory = &self.memory;
+        let Some(_choosing) = memory.chooses_clients.try_lock() else {
+            return;
+        };
+        let limit = memory.clients_limit.load(Relaxed) as i64;
+        if limit == 0 || memory.of_clients() <= limit {
+            return;
+        }
+        let mut candidates = self.clients.sizes();
+        candidates.sort_unstable_by(|one, other| other.cmp(one));
+        // Where there are many, a few more at a time: they are looked through for each round.
+        let goal = match candidates.len() {
+            0..1000 => limit,
+            _ => limit - limit / 16,
+        };
+        for (_, id) in candidates {
+            if memory.of_clients() <= goal {
+                return;
+            }
+            let Some(client) = self.clients.get(id) else {
+                continue;
+            };
+            if client.has_flag(flag::NO_EVICT) || client.is_killed.swap(true, Relaxed) {
+                continue;
+            }
+            tracing::info!(
+                "Evicting client: id={} addr={} tot-mem={}",
+                client.id,
+                client.address,
+                client.allocated()
+            );
+            let bytes = client.accounted.load(Relaxed);
+            client.condemned.store(bytes, Relaxed);
+            memory.condemned.fetch_add(bytes as i64, Relaxed);
+            memory.count(&client, 0);
+            self.stats.evicted_clients.fetch_add(1, Relaxed);
+            self.mailboxes[client.worker].post(Mail::Kill(client.id));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenacity_is_time_as_in_redis() {
+        assert_eq!(patience(0), Duration::ZERO);
+        assert_eq!(patience(10), Duration::from_micros(500));
+        assert_eq!(patience(11), Duration::from_micros(575));
+        assert!(patience(99) > Duration::from_secs(100) && patience(99) < Duration::from_secs(130));
+        assert_eq!(patience(100), Duration::MAX);
+    }
+
+    #[test]
+    fn time_above_the_limit_is_counted_once() {
+        let memory = Memory::new(1);
+        memory.note(Room::Enough);
+        assert_eq!(memory.exceeded(), (0, 0));
+        memory.exceeded_since.store(unix_ms() - 50, Relaxed);
+        assert!(memory.exceeded().0 >= 50);
+        memory.note(Room::None);
+        memory.note(Room::Enough);
+        let (now, total) = memory.exceeded();
+        assert!(now == 0 && (50..5000).contains(&total));
+    }
+}
