@@ -162,6 +162,21 @@ fn not_loading(candidate: &Candidate<'_>) -> Result<(), CommandError> {
     }
 }
 
+/// Whether somebody has made a browser send its requests here, of which a part may look like commands. The log is told.
+#[cold]
+pub fn is_of_a_browser(session: &Session, args: Args<'_>) -> bool {
+    let is_one = args.is(0, "POST") || args.is(0, "HOST:");
+    if is_one {
+        tracing::warn!(
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is \
+             likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. \
+             Connection from {} aborted.",
+            session.client.address
+        );
+    }
+    is_one
+}
+
 /// The error for a command or subcommand that does not exist; it quotes the beginning of the arguments.
 pub fn unknown_command(engine: &Engine, args: Args<'_>) -> CommandError {
     const QUOTED: usize = 128;

@@ -366,6 +366,10 @@ impl<'r, 'e> Round<'r, 'e> {
             return self.run_outside(session, request, spec, reply);
         }
         let Some(spec) = spec else {
+            if checks::is_of_a_browser(session, request.args) {
+                session.close_after_reply();
+                return Flow::Close;
+            }
             let error = checks::unknown_command(self.engine, request.args);
             return self.refuse(session, None, error, reply);
         };

@@ -46,6 +46,8 @@ const NOT_NOW: Duration = Duration::from_millis(10);
 const READS_PER_TURN: usize = 4;
 /// A client that has not authenticated may keep this much waiting. A power of two, as its buffer's sizes are.
 const UNAUTHENTICATED_BUFFER: usize = 64 * 1024;
+/// The most replies that it may leave unread, beside what the system's buffers hold.
+const UNAUTHENTICATED_REPLIES: usize = 1 << 20;
 
 /// Memory that the connections of a worker take turns with.
 struct Workbench {
@@ -756,7 +758,9 @@ impl Connection {
         } else {
             &limits.normal
         };
-        if self.outbox.is_empty() || !self.outbox.exceeds(limit, Instant::now()) {
+        let is_stranger = self.session.is(state::UNAUTHENTICATED);
+        let is_too_much = is_stranger && self.outbox.bytes() > UNAUTHENTICATED_REPLIES;
+        if !is_too_much && (self.outbox.is_empty() || !self.outbox.exceeds(limit, Instant::now())) {
             return Ok(());
         }
         self.server

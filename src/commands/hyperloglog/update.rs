@@ -8,15 +8,23 @@ use crate::structures::hyperloglog::{self as hll, Encoding, REGISTERS, Registers
 pub(super) fn pfadd(call: &mut Call) -> CommandResult {
     let key = call.key(0);
     let elements = call.args.from(2).map(Sighting::of);
+    let most = call.config.hll_sparse_max_bytes;
     let Some(bytes) = to_change(call, key)? else {
         create(call, key, elements)?;
         call.changed(key, event::string("pfadd"));
         call.reply.integer(1);
         return Ok(());
     };
+    let mut dense = Vec::new();
+    let mut known = bytes;
+    if hll::is_oversized(bytes, most) {
+        dense.extend_from_slice(bytes);
+        hll::make_dense(&mut dense).map_err(refuse)?;
+        known = &dense;
+    }
     let mut new = Vec::new();
     for element in elements {
-        if hll::would_change(bytes, element).map_err(refuse)? {
+        if hll::would_change(known, element).map_err(refuse)? {
             new.push(element);
         }
     }
