@@ -705,6 +705,18 @@ impl Connection {
         if reply.is_empty() {
             return Ok(());
         }
+        let result = self.send_or_keep(reply, lane, context);
+        // Also where that has failed: the worker's next client writes into the same memory, and would get what is left.
+        reply.clear();
+        result
+    }
+
+    fn send_or_keep(
+        &mut self,
+        reply: &mut Reply,
+        lane: &Lane,
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
         let mut sent = 0;
         if self.outbox.is_empty() && !self.is_held() {
             if let Some(bytes) = reply.plain() {
@@ -726,7 +738,6 @@ impl Connection {
             let config = self.server.engine.config.load();
             self.check_output_limit(&config)?;
         }
-        reply.clear();
         Ok(())
     }
 

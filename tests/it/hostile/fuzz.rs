@@ -18,7 +18,7 @@ type Args = Vec<Vec<u8>>;
 /// Commands sent before the replies are read.
 const BATCH: usize = 8;
 /// A batch that takes longer waits for something, or hangs.
-const PATIENCE: Duration = Duration::from_millis(150);
+const PATIENCE: Duration = Duration::from_millis(50);
 /// Within which an observer must be answered, however busy the server is with a batch.
 const LIMIT: Duration = Duration::from_secs(60);
 /// What the process may hold: arguments and values are small, by the server's configuration.
@@ -374,6 +374,9 @@ fn random_commands_hurt_nobody() {
         if sent % (50 * BATCH) == 0 {
             fill(&mut observer);
             fuzzer.payloads = dumped(&mut observer);
+        }
+        if sent % (10_000 * BATCH) == 0 {
+            println!("{sent} commands");
         }
         let batch: Vec<Args> = (0..BATCH).map(|_| fuzzer.command()).collect();
         sent += BATCH;

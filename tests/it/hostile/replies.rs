@@ -1,5 +1,12 @@
 //! Line ends in what errors and statuses quote: none may begin another reply (CVE-2025-67733 and the like).
 
+use std::io::Write;
+use std::net::TcpStream;
+use std::thread::sleep;
+use std::time::Duration;
+
+use socket2::SockRef;
+
 use super::check_health;
 use crate::common::{Server, bulk};
 
@@ -119,4 +126,25 @@ fn line_ends_in_what_scripts_answer_stay_inside() {
         }
     }
     check_health(&server, &mut raw);
+}
+
+/// A client resets its connection while its commands run, so their replies cannot be sent: they must not wait for whoever
+/// comes next on that worker.
+#[test]
+fn replies_to_one_who_has_gone_go_to_nobody() {
+    let server = Server::start(&["--io-threads", "1", "--enable-debug-command", "yes"]);
+    let mut other = server.raw();
+    for _ in 0..10 {
+        let mut leaver = TcpStream::connect(("127.0.0.1", server.port())).expect("it listens");
+        leaver
+            .write_all(b"DEBUG SLEEP 0.1\r\nECHO secret\r\n")
+            .expect("it reads");
+        sleep(Duration::from_millis(40));
+        let reset = SockRef::from(&leaver).set_linger(Some(Duration::ZERO));
+        reset.expect("an open connection");
+        drop(leaver);
+        assert_eq!(other.ask("ECHO mine"), bulk("mine"));
+        assert_eq!(other.ask("ECHO still"), bulk("still"));
+    }
+    check_health(&server, &mut other);
 }

@@ -1,5 +1,7 @@
 //! Those without a password: what they cost (CVE-2025-21605, CVE-2025-48367, CVE-2026-27623), and what keeps them out.
 
+use std::io::{Read, Write};
+use std::net::{IpAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -160,4 +162,35 @@ fn hashes_differ_from_process_to_process() {
     let (first, second) = (walk(), walk());
     assert_ne!(first.0, second.0);
     assert_ne!(first.1, second.1);
+}
+
+/// An address of this machine by which it is not known to itself alone.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Nothing is sent: it only chooses the way.
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
+#[test]
+fn without_a_password_others_are_turned_away() {
+    let Some(address) = own_address() else {
+        println!("skipped: this machine has no address but its own");
+        return;
+    };
+    for (options, expected) in [
+        (&[][..], "-DENIED Redis is running in protected mode"),
+        (&["--requirepass", "secret"], "-NOAUTH"),
+        (&["--protected-mode", "no"], "+PONG"),
+    ] {
+        let server = Server::start(options);
+        let mut stream = TcpStream::connect((address, server.port())).expect("it listens");
+        let timeout = Some(Duration::from_secs(30));
+        stream.set_read_timeout(timeout).expect("a valid timeout");
+        let _ = stream.write_all(b"PING\r\n");
+        let mut reply = vec![0; expected.len()];
+        stream.read_exact(&mut reply).expect("an answer");
+        assert_eq!(String::from_utf8_lossy(&reply), expected);
+    }
 }
