@@ -31,6 +31,7 @@ const LEFT_OUT: &[&str] = &[
     "monitor",
     "client|reply",
     "client|pause",
+    "client|kill",
     "config|set",
     "config|rewrite",
     "migrate",
