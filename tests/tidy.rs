@@ -64,6 +64,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "functions that Lua calls in place of its own; see `machine.rs`",
     ),
     (
+        "src/scripting/vm/patterns.rs",
+        "functions that Lua calls in place of its own, for patterns; see `machine.rs`",
+    ),
+    (
         "src/scripting/vm/api.rs",
         "functions that Lua calls: `redis.call` and its like; see `machine.rs`",
     ),

@@ -29,6 +29,12 @@ impl CommandCounts {
     #[inline]
     pub fn count(&self, calls: u64, nanos: u64, keeps_latency: bool) {
         self.calls.add(calls);
+        self.spend(calls, nanos, keeps_latency);
+    }
+
+    /// Counts the time alone of calls that took so long together. Only the owning thread may call it.
+    #[inline]
+    pub fn spend(&self, calls: u64, nanos: u64, keeps_latency: bool) {
         self.nanos.add(nanos);
         if keeps_latency {
             let latency = self.latency.get_or_init(Default::default);

@@ -10,6 +10,7 @@ mod header;
 mod host;
 pub mod lib;
 mod memory;
+mod pattern;
 mod random;
 mod vm;
 

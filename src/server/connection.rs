@@ -768,9 +768,22 @@ impl Connection {
         if reply.is_empty() {
             return Ok(());
         }
+        let result = self.send_or_keep(reply, lane, context);
+        // Also where that has failed: the worker's next client writes into the same memory, and would get what is left.
+        reply.clear();
+        result
+    }
+
+    fn send_or_keep(
+        &mut self,
+        reply: &mut Reply,
+        lane: &Lane,
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
         let mut sent = 0;
-        let config = self.server.engine.config.load();
-        if let Err(error) = self.check_reply(reply, &config) {
+        if reply.len() > UNCOUNTED_REPLY
+            && let Err(error) = self.check_reply(reply, &self.server.engine.config.load())
+        {
             *reply = Reply::new();
             return Err(error);
         }
@@ -791,10 +804,10 @@ impl Connection {
         }
         if sent < reply.len() {
             self.outbox.take_over(reply, sent);
+            let config = self.server.engine.config.load();
             self.check_output_limit(&config)?;
             self.note_sizes();
         }
-        reply.clear();
         Ok(())
     }
 
@@ -821,11 +834,11 @@ impl Connection {
     }
 
     /// Cuts off a client whose replies alone are too much: then none of them is sent.
-    #[inline]
+    #[cold]
     fn check_reply(&self, reply: &Reply, config: &Config) -> io::Result<()> {
         let hard = self.session.output_limit(config).hard_bytes as usize;
         let more = reply.len();
-        match hard > 0 && more > UNCOUNTED_REPLY && self.outbox.allocated() + more >= hard {
+        match hard > 0 && self.outbox.allocated() + more >= hard {
             true => self.overcome(self.outbox.allocated() + more),
             false => Ok(()),
         }

@@ -361,11 +361,12 @@ fn bind_unix(config: &Config) -> Result<(UnixListener, String)> {
         // What a former run left behind would keep the name busy.
         let _ = std::fs::remove_file(path);
         socket.bind(&SockAddr::unix(path)?)?;
-        socket.listen(config.tcp_backlog as i32)?;
-        socket.set_nonblocking(true)?;
+        // Before anybody can connect: nobody gets in while the file still has the permissions of the umask.
         if config.unixsocketperm != 0 {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(config.unixsocketperm))?;
         }
+        socket.listen(config.tcp_backlog as i32)?;
+        socket.set_nonblocking(true)?;
         Ok(socket)
     };
     let socket = bind().with_context(|| format!("Failed opening Unix socket {path}"))?;

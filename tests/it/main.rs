@@ -26,6 +26,7 @@ mod full_disk;
 mod functions;
 mod geo;
 mod hashes;
+mod hostile;
 mod hyperloglogs;
 mod keys;
 mod keyspace;

@@ -386,3 +386,20 @@ fn effects_are_journaled_as_one() {
         ],
     );
 }
+
+#[test]
+fn commands_that_scripts_call_are_timed() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    raw.ask("EVAL \"for i = 1, 1000 do redis.call('INCR', KEYS[1]) end\" 1 key");
+    let stats = raw.ask("INFO commandstats").text();
+    let line = stats.lines().find(|line| line.starts_with("cmdstat_incr:"));
+    let line = line.expect("it was called");
+    assert!(line.starts_with("cmdstat_incr:calls=1000,usec="), "{line}");
+    assert!(!line.contains("usec=0,"), "{line}");
+    let latency = raw.ask("INFO latencystats").text();
+    assert!(
+        latency.contains("latency_percentiles_usec_incr:"),
+        "{latency}"
+    );
+}

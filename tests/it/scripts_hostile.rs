@@ -177,6 +177,107 @@ fn patterns_end() {
     ]);
 }
 
+/// Tables within tables, each there twice: a few lines that would fill any memory.
+#[test]
+fn what_doubles_with_each_level_meets_a_limit() {
+    const TOWER: &str = "local t = {string.rep('x', 1e6)} for i = 1, 60 do t = {t, t} end ";
+    let server = Server::start(&[]);
+    for (rest, expected) in [
+        ("return t", "script's reply is too long"),
+        ("return {map = t}", ""),
+        ("return cjson.encode(t)", "not enough memory"),
+        ("return #cmsgpack.pack(t)", ""),
+        (
+            "return redis.sha1hex(table.concat({('x'):rep(1e6), ('x'):rep(1e6)}))",
+            "",
+        ),
+        (
+            "local l = {} for i = 1, 100000 do l[i] = t[1] end return #l",
+            "100000",
+        ),
+        (
+            "local s = ('x'):rep(1e8) local l = {} for i = 1, 1000 do l[i] = s end return l",
+            "too long",
+        ),
+    ] {
+        let script = format!("{TOWER}{rest}");
+        let text = format!("{:?}", eval(&mut server.raw(), &script));
+        assert!(text.contains(expected), "{rest}\n  gave {text}");
+        check_health(&server);
+    }
+}
+
+/// CVE-2025-49844: the parser held the name of what it reads by nothing but its address while it called for more text.
+/// CVE-2025-46819: lengths of brackets wrapped around. CVE-2025-46818: what all values of a type share could be changed.
+/// CVE-2024-46981: finalizers that run when the interpreter ends. CVE-2022-24735 and 24736: globals and missing metatables.
+#[test]
+fn known_ways_out_are_closed() {
+    scripts(&[
+        (
+            "local n = 0 return tostring(load(function() n = n + 1 collectgarbage() local t = {} for i = 1, 100 do
+                t[i] = ('x'):rep(i) .. n end if n > 1 and n < 50 then return ' return 1' end end))",
+            "function",
+        ),
+        (
+            "local n = 0 return load(function() n = n + 1 collectgarbage() if n == 3 then return 'return 17' end
+                if n < 3 then return ' ' end end, ('name'):rep(100))()",
+            "17",
+        ),
+        (
+            "for i = 1, 200 do local f = loadstring('return ' .. i, ('c'):rep(i)) collectgarbage() assert(f() == i) end return 'sound'",
+            "sound",
+        ),
+        ("return tostring(pcall(load, function() return {} end))", "false"),
+        ("return {loadstring(string.rep(' ', 70000000))}", "script is too long"),
+        (
+            "local n = 0 load(function() n = n + 1 if n < 10 then return string.rep(' ', 1e7) end end)",
+            "script is too long",
+        ),
+        (
+            "local e = ('='):rep(1e6) return #loadstring('return [' .. e .. '[text]' .. e .. ']')()",
+            "4",
+        ),
+        ("return tostring(loadstring('return [' .. ('='):rep(1e6) .. 'x'))", "nil"),
+        ("setmetatable(1, {})", "table expected"),
+        ("setmetatable('', {})", "table expected"),
+        ("setmetatable(nil, {})", "table expected"),
+        ("setmetatable(print == nil, {})", "ERR"),
+        ("return tostring(getmetatable(1)) .. tostring(getmetatable(nil)) .. tostring(getmetatable(tostring))", "nilnilnil"),
+        ("getmetatable('').__index = nil", "readonly"),
+        ("getmetatable('').__gc = 1", "readonly"),
+        ("getmetatable('').__index.rep = nil", "readonly"),
+        ("return newproxy(true)", "nonexistent global variable"),
+        ("setmetatable({}, {__gc = function() redis.call('SET', 'hacked', 1) end}) collectgarbage() return 'nothing'", "nothing"),
+        ("return tostring(setfenv)", "nonexistent global variable"),
+        ("return select(-2147483648, 1)", "bad argument"),
+        ("return #{select(2147483647, 1)}", "0"),
+        ("return string.byte('abc', -2147483648, 2147483647)", "97"),
+        ("return ('x'):rep(-2147483648)", ""),
+        ("return string.sub('abc', -9e18, 9e18)", "abc"),
+        ("return table.concat({1, 2}, ',', -2147483648, 2147483647)", "invalid value"),
+        ("return tostring(pcall(table.remove, {}, -2147483648))", ""),
+        ("return string.format('%' .. ('0'):rep(200) .. 'd', 1)", "invalid format"),
+        ("return string.format('%99.99f', -1e308):len()", "410"),
+        ("return tostring(math.random(2147483647)):len()", ""),
+        ("return tostring(pcall(math.random, 0))", "false"),
+        ("return #{unpack({}, -2147483648, 0)}", "too many results"),
+        ("return #{unpack({}, 2147483647, -2147483648)}", "0"),
+        ("return #{unpack({1}, 2147483647, 2147483647)}", ":0"),
+    ]);
+}
+
+/// CVE-2014-5461: fixed parameters of a function with `...` were moved beyond the stack.
+#[test]
+fn functions_of_many_parameters_have_room() {
+    scripts(&[(
+        "local names = {} for i = 1, 200 do names[i] = 'p' .. i end
+            local f = loadstring('return function(' .. table.concat(names, ',', 1, 190) .. ', ...) return select(\"#\", ...) end')()
+            local most = 0 for n = 0, 7500, 37 do local args = {} for i = 1, n do args[i] = i end
+            most = math.max(most, f(unpack(args))) end return most",
+        ":7",
+    )]);
+}
+
 #[test]
 fn libraries_survive_what_they_are_given() {
     scripts(&[
@@ -407,6 +508,16 @@ fn endless_loops_are_killed() {
         "coroutine.wrap(function() while true do pcall(function() while true do end end) end end)()",
         "repeat local ok = xpcall(function() while true do end end, function() while true do end end) until false",
         "while true do redis.pcall('GET', 'x') end",
+        "return string.find(string.rep('a', 5000), string.rep('a-', 20) .. 'b')",
+        "return string.gsub(string.rep('a', 5000), string.rep('a*', 20) .. 'b', '')",
+        "return string.match(string.rep('a', 5000), string.rep('.?', 100) .. string.rep('.-', 20) .. 'b')",
+        "for found in string.gmatch(string.rep('a', 5000), string.rep('a+', 20) .. 'b') do end",
+        "local s = string.rep('x', 2e7) while true do local longer = s .. 'y' end",
+        "local s = string.rep('x', 2e7) while true do s:upper() end",
+        "local s = string.rep('x', 1e7) local t = {} for i = 1, 10000 do t[i] = s end while true do table.sort(t) end",
+        "local t = {} for i = 1, 1e6 do t[i] = {} end while true do collectgarbage() end",
+        "local t = {} for i = 1, 1e6 do t[i] = i end while true do table.insert(t, 1, 1) table.remove(t, 1) end",
+        "local t = {1} for i = 1, 60 do t = {t, t} end return t",
     ] {
         let mut victim = server.raw();
         victim.set_timeout(LIMIT);

@@ -68,6 +68,18 @@ fn with_elements(
             false => Changes::InPlace(new),
         });
     }
+    if hll::is_oversized(bytes, most) {
+        let mut own = bytes.to_vec();
+        hll::make_dense(&mut own)?;
+        let mut changes = false;
+        for element in elements {
+            changes |= hll::add(&mut own, element, most)?;
+        }
+        return Ok(match changes {
+            true => Changes::Whole(own),
+            false => Changes::None,
+        });
+    }
     let mut changed: Option<Vec<u8>> = None;
     for element in elements {
         if hll::would_change(changed.as_deref().unwrap_or(bytes), element)? {

@@ -7,7 +7,7 @@ use memchr::memchr;
 use mlua::ffi::{self, lua_State};
 
 use super::Failure;
-use super::machine::Run;
+use super::machine::{Run, look};
 use crate::base::numbers::{parse_f64, parse_i64};
 use crate::resp::reply::Reply;
 
@@ -60,6 +60,11 @@ impl Names {
 
 /// Levels of tables within tables that become a reply: each takes a piece of the machine's stack.
 const MOST_NESTED: c_int = 1_000;
+
+/// Values of a reply between two looks at the clock.
+const VALUES_A_LOOK: u32 = 1_000;
+/// What a script may answer with: tables within tables, each there twice, become as long as anybody likes.
+const LONGEST_REPLY: usize = 1 << 30;
 
 /// The field of an error that has been counted where it arose.
 const COUNTED: &CStr = c"ignore_error_stats_update";
@@ -419,6 +424,14 @@ pub(super) unsafe fn write_value(state: *mut lua_State, run: *mut Run<'_>, out: 
     // SAFETY: the caller's.
     unsafe {
         let reply = &mut *out;
+        if reply.len() > LONGEST_REPLY {
+            push_error(state, run, b"script's reply is too long", false);
+            ffi::lua_error(state);
+        }
+        (*run).written = (*run).written.wrapping_add(1);
+        if (*run).written.is_multiple_of(VALUES_A_LOOK) {
+            look(state);
+        }
         // Each level leaves a value on Lua's stack.
         if ffi::lua_gettop(state) > MOST_NESTED || !has_room(state) {
             reply.error(b"ERR reached lua stack limit");

@@ -5,13 +5,15 @@
 //! place (it is *sealed*), whose metatable looks up what is asked for and refuses what is to be set. Functions that look at
 //! tables without their metatables look through it.
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
 use mlua::ffi::{self, lua_State};
 
 use super::convert::{bytes_at, push_bytes, push_error};
-use super::machine::current;
+use super::machine::{LONGEST_SOURCE, current, look};
+use super::patterns;
 
 /// Addresses that are nothing else's.
 static KEYS: [u8; 2] = [0; 2];
@@ -22,8 +24,13 @@ const PUBLIC: usize = 1;
 
 /// The most bytes that `string.rep` makes.
 const MOST_REPEATED: usize = 1 << 30;
-/// The most items of a pattern that may have to be tried again: each may take a level of the machine's stack.
-const MOST_ITEMS: usize = 1_000;
+/// Strings longer than this are repeated by doubling.
+const SHORT_REPEATED: usize = 64 * 1024;
+/// Lists that are sorted without looking at the clock in between: elements, and bytes in all.
+const SHORT_LIST: usize = 1_000;
+const SHORT_TEXTS: usize = 4 << 20;
+/// Elements, or pieces of 64 bytes, that are compared between two looks.
+const COMPARED_A_LOOK: usize = 50_000;
 /// How far below its first element a list may be made to begin: `table.insert` moves all that is between.
 const MOST_MOVED: i64 = 1_000_000;
 
@@ -50,13 +57,13 @@ pub(super) const REPLACED: &[(&CStr, &CStr, ffi::lua_CFunction)] = &[
     (c"coroutine", c"wrap", while_running),
     (c"table", c"insert", insert),
     (c"table", c"remove", refuse_sealed),
-    (c"table", c"sort", refuse_sealed),
+    (c"table", c"sort", sort),
     (c"string", c"rep", repeat),
-    (c"string", c"find", bound_pattern),
-    (c"string", c"match", bound_pattern),
-    (c"string", c"gmatch", bound_pattern),
-    (c"string", c"gfind", bound_pattern),
-    (c"string", c"gsub", bound_pattern),
+    (c"string", c"find", patterns::find),
+    (c"string", c"match", patterns::first_match),
+    (c"string", c"gmatch", patterns::each_match),
+    (c"string", c"gfind", patterns::each_match),
+    (c"string", c"gsub", patterns::substitute),
 ];
 
 /// Replaces the table on top of the stack by a sealed one. `public` is the index of what `getmetatable` gives, 0 for nil.
@@ -228,6 +235,7 @@ pub(super) unsafe fn set_public(state: *mut lua_State) {
 unsafe extern "C-unwind" fn collect_garbage(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
+        look(state);
         let reaches_others = [&b"stop"[..], b"restart", b"setpause", b"setstepmul"];
         if !bytes_at(state, 1).is_some_and(|what| reaches_others.contains(&what)) {
             return go_on(state);
@@ -241,11 +249,11 @@ unsafe extern "C-unwind" fn collect_garbage(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn load_string(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
-        let is_bytecode = bytes_at(state, 1).is_some_and(|text| text.first() == Some(&ESCAPE));
-        if is_bytecode {
-            return refuse_bytecode(state);
+        match bytes_at(state, 1) {
+            Some([ESCAPE, ..]) => refuse_bytecode(state),
+            Some(text) if text.len() > LONGEST_SOURCE => fail(state, c"script is too long"),
+            _ => go_on(state),
         }
-        go_on(state)
     }
 }
 
@@ -285,6 +293,9 @@ unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
         let text = bytes_at(state, 3).unwrap_or_default();
         if text.first() == Some(&ESCAPE) {
             return refuse_bytecode(state);
+        }
+        if text.len() > LONGEST_SOURCE {
+            return fail(state, c"script is too long");
         }
         let name = match ffi::lua_isstring(state, 2) {
             0 => c"=(load)".as_ptr(),
@@ -399,6 +410,9 @@ unsafe extern "C-unwind" fn insert(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
         if ffi::lua_gettop(state) == 3 && ffi::lua_type(state, 1) == ffi::LUA_TTABLE {
+            if ffi::lua_objlen(state, 1) > SHORT_LIST {
+                look(state);
+            }
             let position = ffi::luaL_checkinteger(state, 2) as c_int;
             if i64::from(position) < -MOST_MOVED {
                 return ffi::luaL_argerror(state, 2, c"position out of bounds".as_ptr());
@@ -422,22 +436,88 @@ unsafe extern "C-unwind" fn repeat(state: *mut lua_State) -> c_int {
         if times * len as f64 > MOST_REPEATED as f64 {
             return ffi::luaL_error(state, c"resulting string too large".as_ptr());
         }
+        if times * len as f64 > SHORT_REPEATED as f64 {
+            return double(state, times as usize);
+        }
         go_on(state)
     }
 }
 
-/// What matches a pattern, its second argument: matching takes a level of the stack for each item that may repeat.
-unsafe extern "C-unwind" fn bound_pattern(state: *mut lua_State) -> c_int {
+/// Repeats the string at 1 so many times, in few steps.
+unsafe fn double(state: *mut lua_State, mut times: usize) -> c_int {
+    // SAFETY: as above; two more values are on the stack than were.
+    unsafe {
+        ffi::lua_settop(state, 1);
+        push_bytes(state, b"");
+        loop {
+            if times % 2 == 1 {
+                ffi::lua_pushvalue(state, 1);
+                ffi::lua_concat(state, 2);
+            }
+            times /= 2;
+            if times == 0 {
+                return 1;
+            }
+            ffi::lua_pushvalue(state, 1);
+            ffi::lua_pushvalue(state, 1);
+            ffi::lua_concat(state, 2);
+            ffi::lua_replace(state, 1);
+        }
+    }
+}
+
+/// `table.sort`: a long list without a function of its own is sorted with one that looks at the clock.
+unsafe extern "C-unwind" fn sort(state: *mut lua_State) -> c_int {
+    // SAFETY: as above; the list and one element are on the stack.
+    unsafe {
+        if ffi::lua_type(state, 1) == ffi::LUA_TTABLE
+            && ffi::lua_isnoneornil(state, 2) != 0
+            && !is_sealed(state, 1)
+            && !is_short_list(state)
+        {
+            ffi::lua_settop(state, 1);
+            ffi::lua_pushcfunction(state, compare);
+        }
+        refuse_sealed(state)
+    }
+}
+
+/// Whether the list at 1 is sorted at once.
+unsafe fn is_short_list(state: *mut lua_State) -> bool {
+    // SAFETY: as `sort`.
+    unsafe {
+        let len = ffi::lua_objlen(state, 1);
+        let mut bytes = 0;
+        for index in 1..=len.min(SHORT_LIST) {
+            if ffi::lua_rawgeti(state, 1, index as ffi::lua_Integer) == ffi::LUA_TSTRING {
+                bytes += ffi::lua_objlen(state, -1);
+            }
+            ffi::lua_settop(state, -2);
+        }
+        len <= SHORT_LIST && bytes <= SHORT_TEXTS
+    }
+}
+
+/// Whether the first of two comes before the second.
+unsafe extern "C-unwind" fn compare(state: *mut lua_State) -> c_int {
+    thread_local! {
+        static COMPARED: Cell<usize> = const { Cell::new(0) };
+    }
     // SAFETY: as above.
     unsafe {
-        if let Some(pattern) = bytes_at(state, 2)
-            && pattern.len() > MOST_ITEMS
-        {
-            let items = pattern.iter().filter(|byte| b"*+-?()".contains(byte));
-            if items.count() > MOST_ITEMS {
-                return ffi::luaL_error(state, c"pattern too complex".as_ptr());
-            }
+        let is_text = ffi::lua_type(state, 1) == ffi::LUA_TSTRING;
+        let pieces = if is_text {
+            ffi::lua_objlen(state, 1) / 64
+        } else {
+            0
+        };
+        let compared = COMPARED.get() + 1 + pieces;
+        COMPARED.set(compared % COMPARED_A_LOOK);
+        if compared >= COMPARED_A_LOOK {
+            look(state);
         }
-        go_on(state)
+        let is_less = ffi::lua_lessthan(state, 1, 2);
+        ffi::lua_pushboolean(state, is_less);
+        1
     }
 }

@@ -12,6 +12,7 @@ use std::cell::Cell;
 use std::ffi::{CStr, c_int, c_void};
 use std::panic::resume_unwind;
 use std::ptr;
+use std::time::{Duration, Instant};
 
 use mlua::ffi::{self, lua_State};
 
@@ -28,8 +29,17 @@ use crate::resp::reply::Reply;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reference(pub(super) c_int);
 
-/// Instructions between two looks at the clock.
-const INSTRUCTIONS_PER_LOOK: c_int = 100_000;
+/// Instructions between two looks at the clock: at first, while they are quick, and when they have turned out to be slow.
+/// One instruction may join strings of hundreds of megabytes.
+const INSTRUCTIONS_AT_FIRST: c_int = 50;
+const INSTRUCTIONS: c_int = 2_000;
+const INSTRUCTIONS_IF_SLOW: c_int = 20;
+/// What so many instructions should not take.
+const SLOW: Duration = Duration::from_millis(20);
+/// Time between two questions to the server whether to go on.
+const TIME_PER_QUESTION: Duration = Duration::from_micros(500);
+/// The longest text that is compiled: lengths within it fit the numbers in which Lua's parser counts, also when doubled.
+pub(super) const LONGEST_SOURCE: usize = 64 << 20;
 /// Calls between two steps of the collector, and how far a step goes.
 const COLLECT_EVERY: u32 = 50;
 const COLLECT_STEP: c_int = 50;
@@ -86,6 +96,11 @@ pub(super) struct Run<'h> {
     pub is_resp3: bool,
     /// Whether a command is being called. Lua's collector may run code of the script meanwhile.
     pub is_calling: bool,
+    /// Values that have been written into the reply.
+    pub written: u32,
+    /// When the clock was last looked at, and when the server was last asked whether to go on.
+    looked: Option<Instant>,
+    asked: Option<Instant>,
     /// Why the script is to end.
     pub stop: Option<&'static str>,
     /// A panic on its way around Lua.
@@ -144,6 +159,9 @@ impl Machine {
             let source = source.to_bytes();
             let source = source.strip_prefix(b"@").unwrap_or(source);
             return Err([source, b":1: unexpected symbol near 'char(27)'"].concat());
+        }
+        if text.len() > LONGEST_SOURCE {
+            return Err(b"script is too long".to_vec());
         }
         let mut job = Compile {
             text,
@@ -232,6 +250,9 @@ impl Machine {
             names: self.names,
             is_resp3: false,
             is_calling: false,
+            written: 0,
+            looked: None,
+            asked: None,
             stop: None,
             panic: None,
             registered: (kind == Kind::Library).then(Vec::new),
@@ -284,7 +305,7 @@ impl Machine {
         // was balanced has room for them. The pointer in `CURRENT` is taken back before `run` ends.
         unsafe {
             CURRENT.set(ptr::from_mut(run).cast());
-            ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, INSTRUCTIONS_PER_LOOK);
+            ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, INSTRUCTIONS_AT_FIRST);
             ffi::lua_rawgeti(
                 state,
                 ffi::LUA_REGISTRYINDEX,
@@ -462,8 +483,38 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut ffi::lua_Debug) 
         if run.is_null() {
             return;
         }
-        if (*run).stop.is_none() {
+        let before = (*run).looked;
+        look(state);
+        let taken = before.zip((*run).looked).map(|(before, now)| now - before);
+        let count = match taken {
+            None => INSTRUCTIONS_AT_FIRST,
+            Some(taken) if taken > SLOW => INSTRUCTIONS_IF_SLOW,
+            Some(_) => INSTRUCTIONS,
+        };
+        if ffi::lua_gethookcount(state) != count {
+            ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, count);
+        }
+    }
+}
+
+/// Ends the script if it is to end; otherwise comes back, perhaps after others had their turn. What takes long without
+/// being Lua's code calls this, too.
+///
+/// # Safety
+/// Within a call, where a script may fail; the caller's frame owns nothing.
+pub(super) unsafe fn look(state: *mut lua_State) {
+    // SAFETY: the caller's.
+    unsafe {
+        let run = current();
+        if run.is_null() {
+            return;
+        }
+        let now = Instant::now();
+        (*run).looked = Some(now);
+        let asked = *(*run).asked.get_or_insert(now);
+        if (*run).stop.is_none() && now - asked >= TIME_PER_QUESTION {
             (*run).stop = (*run).host.interrupt();
+            (*run).asked = Some(Instant::now());
         }
         if let Some(reason) = (*run).stop {
             // From now on at every line, so that no `pcall` saves it.

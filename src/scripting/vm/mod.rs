@@ -4,6 +4,7 @@
 //! - `machine`: one interpreter: compiling, calling, errors;
 //! - `sandbox`: what its scripts find, and find locked;
 //! - `guards`: Lua's own functions where they must be kept from more than scripts may do;
+//! - `patterns`: those that match patterns, which can be interrupted;
 //! - `api`: the table `redis`;
 //! - `convert`: replies to Lua values and back.
 //!
@@ -13,6 +14,7 @@ mod api;
 mod convert;
 mod guards;
 mod machine;
+mod patterns;
 mod sandbox;
 
 use std::cell::RefCell;

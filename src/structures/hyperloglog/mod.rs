@@ -34,6 +34,9 @@ const DENSE_SIZE: usize = HEADER + dense::SIZE;
 /// In the last byte of the cached count: it is out of date.
 const OUT_OF_DATE: u8 = 0x80;
 
+/// Sparse ones up to so many bytes stay as they are, whatever the limit for new ones.
+const OVERSIZED: usize = 3_000;
+
 /// How the registers are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -99,8 +102,16 @@ pub fn add_dense(bytes: &mut [u8], sighting: Sighting) -> bool {
     changes
 }
 
+/// Whether a sparse one is longer than any that was made here: looking for a register takes steps in proportion.
+pub fn is_oversized(bytes: &[u8], most: usize) -> bool {
+    bytes.len() > most.max(OVERSIZED) && encoding(bytes) == Ok(Encoding::Sparse)
+}
+
 /// Adds an element; true when that changes anything. A sparse one that would take more than `most` bytes becomes dense.
 pub fn add(bytes: &mut Vec<u8>, sighting: Sighting, most: usize) -> Result<bool, Invalid> {
+    if is_oversized(bytes, most) {
+        make_dense(bytes)?;
+    }
     if encoding(bytes)? == Encoding::Sparse {
         if sighting.count <= sparse::MOST {
             match sparse::add(bytes, HEADER, sighting, most) {

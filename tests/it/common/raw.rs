@@ -179,6 +179,13 @@ impl Raw {
             .expect("a timeout that is not zero");
     }
 
+    /// How long a write waits from now on.
+    pub fn set_write_timeout(&mut self, span: Duration) {
+        self.stream
+            .set_write_timeout(Some(span))
+            .expect("a timeout that is not zero");
+    }
+
     /// Says that nothing more will be sent, and keeps reading.
     pub fn finish_sending(&mut self) {
         self.stream
