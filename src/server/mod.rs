@@ -30,6 +30,7 @@ use anyhow::{Context, Result};
 use crate::config::Config;
 use crate::engine::Engine;
 use files::Files;
+use holders::Holders;
 use jobs::Backoff;
 use listener::Listeners;
 use shutdown::Exit;
@@ -44,7 +45,7 @@ pub struct Server {
     /// Where metrics are asked for.
     metrics: metrics::Endpoint,
     /// Per worker how many clients wait for the disk.
-    holders: Box<[AtomicUsize]>,
+    holders: Box<[Holders]>,
     files: Files,
     backoff: Backoff,
     exit: Exit,
@@ -80,7 +81,7 @@ pub fn run(mut config: Config) -> Result<i32> {
         connections: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
         listeners,
         metrics,
-        holders: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+        holders: (0..workers).map(|_| Holders::default()).collect(),
         files: Files::default(),
         backoff: Backoff::default(),
         exit: Exit::default(),
