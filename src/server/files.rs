@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::engine::condition;
 use crate::keyspace::Snapshot;
 use crate::persistence::{
-    Audience, Encoder, Folder, Helm, Job, LogFile, Manifest, Order, Wiring, Writer, load,
+    Audience, Encoder, Folder, Helm, Job, LogFile, Manifest, Order, Shown, Wiring, Writer, load,
     total_size,
 };
 
@@ -221,16 +221,10 @@ pub(super) fn cut<'s>(
     meanwhile: &dyn Fn(),
 ) -> Result<Snapshot<'s>> {
     let engine = &server.engine;
-    let libraries = encoder.clone();
-    let encoder = encoder.clone();
-    let keep = Arc::new(
-        move |database: usize, entry: crate::keyspace::EntryRef<'_>| {
-            encoder.lock().add(database, entry);
-        },
-    );
+    let keep = Arc::new(Shown(encoder.clone()));
     let alone = engine.keyspace.gate().alone();
     for code in engine.functions.libraries() {
-        libraries.lock().library(&code);
+        encoder.lock().library(&code);
     }
     let started = Instant::now();
     let snapshot = engine
