@@ -22,6 +22,8 @@ const RETRY: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 1000 })
 const KEPT_BUFFER: usize = 1 << 20;
 /// Workers sync themselves while that takes no longer than this: it is how long their other clients wait.
 const QUICK: Duration = Duration::from_millis(1);
+/// The same for what the journal has: with more to do, as of pipelining clients, it pays that workers go on meanwhile.
+const SHORT: u64 = 16 << 10;
 
 /// Records on their way to a file.
 #[derive(Default)]
@@ -140,7 +142,8 @@ impl State {
             return true;
         }
         let is_own = policy(wiring) == AppendFsync::Always && self.next.is_none();
-        if !is_own || self.sync_time > QUICK {
+        let is_short = wiring.journal.pending() < SHORT && self.sync_time <= QUICK;
+        if !is_own || !is_short {
             return false;
         }
         if self.retry_at.is_some() {
