@@ -1,6 +1,7 @@
 //! Wall-clock time in Unix milliseconds and microseconds, and a cheap monotonic clock.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Unix time in milliseconds; the unit of every expiry in the keyspace.
 pub fn unix_ms() -> i64 {
@@ -10,6 +11,12 @@ pub fn unix_ms() -> i64 {
 /// Unix time in microseconds.
 pub fn unix_us() -> i64 {
     since_epoch().as_micros() as i64
+}
+
+/// Milliseconds by a clock that nobody sets; only differences mean something.
+pub fn steady_ms() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_millis() as u64
 }
 
 fn since_epoch() -> Duration {

@@ -27,6 +27,8 @@ pub enum Apply {
     MaxClients,
     /// Start or stop the append-only file.
     AppendOnly,
+    /// Remove old parts of the append-only file, or keep them from now on.
+    Garbage,
     /// Let the password of the default user follow.
     Password,
     /// Run timers at another pace.

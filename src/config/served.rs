@@ -3,7 +3,7 @@
 //! To add one: a field in `Config`, a row here. Everything else follows from the row.
 
 use super::directive::Apply::{
-    AppendOnly, CrashLog, Directory as EnterDirectory, Encodings, Hz, KeyEvents, Latency,
+    AppendOnly, CrashLog, Directory as EnterDirectory, Encodings, Garbage, Hz, KeyEvents, Latency,
     Listeners, LogLevel, Logs, MaxClients, Memory, Metrics, OomScores, Password, Title, Tls,
     Tracking,
 };
@@ -466,7 +466,8 @@ const APPEND_ONLY_FILE: &[Directive] = &[
         .doc("Note the time in the log, so that data can be restored to a point in time."),
     row!("aof-disable-auto-gc", aof_disable_auto_gc, Rule::Switch, &["no"])
         .doc("Keep the parts of the log that a rewrite has made needless. For tests.")
-        .hidden(),
+        .hidden()
+        .applies(Garbage),
 ];
 
 const REPLICATION_AND_CLUSTER: &[Directive] = &[

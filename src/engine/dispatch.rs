@@ -494,8 +494,8 @@ impl<'r, 'e> Round<'r, 'e> {
             lane: self.lane,
             config: self.config,
             moment: self.moment,
-            effects: &mut self.effects,
-            notes: &mut self.notes,
+            effects: self.effects,
+            notes: self.notes,
         });
         session.set(state::SHORT_OF_MEMORY, room == Room::None);
         // While there is no room each command may be the one that makes some.

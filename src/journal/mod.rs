@@ -23,6 +23,9 @@ pub struct Record {
 /// Bytes that may wait for the consumer before those who append must wait for it.
 const MAX_PENDING: u64 = 256 << 20;
 
+/// Bytes for which a lane has room from the start.
+const MOST_ROOM: usize = 64 << 10;
+
 /// Records of one worker, back to back: number, database, length, bytes.
 #[derive(Default)]
 struct Lane {
@@ -124,11 +127,15 @@ impl Journal {
         *bell = false;
     }
 
-    /// Takes what the lanes hold.
+    /// Takes what the lanes hold. A lane that was used has room for as much again.
     fn take(&self) -> Vec<Vec<u8>> {
         self.lanes
             .iter()
-            .map(|lane| std::mem::take(&mut lane.lock().bytes))
+            .map(|lane| {
+                let mut lane = lane.lock();
+                let room = lane.bytes.len().min(MOST_ROOM);
+                std::mem::replace(&mut lane.bytes, Vec::with_capacity(room))
+            })
             .collect()
     }
 }

@@ -30,7 +30,7 @@ pub use gate::{Alone, Gate, Passage};
 pub use hint::{Hint, Pin, pin};
 pub use lock::{Key, Keyspace, SHARDS, Scope, shard_of};
 pub use reclaim::Reclaimer;
-pub use snapshot::{Keep, Snapshot};
+pub use snapshot::{Keep, Slices, Snapshot};
 pub use sweep::{Cursor, Dropped, Expired};
 pub use text::Before;
 pub use typed::{Changing, Kept, WrongType};

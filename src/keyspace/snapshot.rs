@@ -14,27 +14,66 @@ use super::gate::Alone;
 use super::lock::{Key, Keyspace, SHARDS, hash_bits};
 use super::table::Table;
 
-/// Receives each entry of the cut once, with its database; under the lock of the entry's shard.
-pub type Keep = dyn Fn(usize, EntryRef<'_>) + Send + Sync;
+/// Receives each entry of the cut once, under the lock of the entry's shard.
+pub trait Keep: Send + Sync {
+    /// Receives an entry, with its database.
+    fn keep(&self, database: usize, entry: EntryRef<'_>);
+
+    /// Begins to receive an entry with a value so big that it is looked at in slices, between which its shard is unlocked;
+    /// `None` for one that is received at once.
+    fn begin(&self, _database: usize, _entry: EntryRef<'_>) -> Option<Box<dyn Slices>> {
+        None
+    }
+}
+
+impl<F: Fn(usize, EntryRef<'_>) + Send + Sync> Keep for F {
+    fn keep(&self, database: usize, entry: EntryRef<'_>) {
+        self(database, entry);
+    }
+}
+
+/// An entry that is received in slices. It does not change meanwhile: before it does, all the rest is received.
+pub trait Slices: Send {
+    /// Receives about so many elements more; true at the end.
+    fn go_on(&mut self, entry: EntryRef<'_>, count: usize) -> bool;
+    /// The entry has been received.
+    fn end(self: Box<Self>);
+}
+
+/// Elements of a big value that are looked at under one lock.
+const SLICE: usize = 1000;
+
+/// An entry that has been shown in part.
+struct Part {
+    key: Box<[u8]>,
+    slices: Box<dyn Slices>,
+}
 
 /// What a shard's part of a database owes to the copy in progress: its entries at or behind a position in hash order.
 pub(super) struct Debt {
     /// The database's number at the cut.
     database: usize,
     position: u64,
+    /// Whether there is nothing behind the position but what has been shown in part.
+    is_at_end: bool,
     /// Keys behind the position that have changed since the cut; what they held has been shown.
     changed: HashSet<Box<[u8]>, foldhash::fast::RandomState>,
-    keep: Arc<Keep>,
+    /// Entries before the position that have been shown in part. They are hardly ever more than one.
+    parts: Vec<Part>,
+    keep: Arc<dyn Keep>,
 }
 
 impl Debt {
     /// Before a key changes: shows what it holds, once.
     #[cold]
     pub fn settle(&mut self, table: &Table, key: Key<'_>) {
-        if self.concerns(key.bits(), key.bytes) {
-            if let Some(place) = table.find(key.bits(), key.bytes) {
-                (self.keep)(self.database, table.element(place));
-            }
+        let is_due = self.concerns(key.bits(), key.bytes);
+        if (is_due || !self.parts.is_empty())
+            && let Some(place) = table.find(key.bits(), key.bytes)
+        {
+            return self.settle_entry(table.element(place));
+        }
+        if is_due {
             self.changed.insert(key.bytes.into());
         }
     }
@@ -43,28 +82,64 @@ impl Debt {
     #[cold]
     pub fn settle_entry(&mut self, entry: EntryRef<'_>) {
         if self.concerns(hash_bits(entry.key()), entry.key()) {
-            (self.keep)(self.database, entry);
+            self.keep.keep(self.database, entry);
             self.changed.insert(entry.key().into());
+        } else if let Some(at) = self.parts.iter().position(|part| *part.key == *entry.key()) {
+            let Part { mut slices, .. } = self.parts.swap_remove(at);
+            slices.go_on(entry, usize::MAX);
+            slices.end();
         }
     }
 
+    /// Shows a slice of the entries that have been shown in part; true when none is left.
+    fn walk_parts(&mut self, table: &Table) -> bool {
+        let Some(part) = self.parts.last_mut() else {
+            return true;
+        };
+        let place = table.find(hash_bits(&part.key), &part.key);
+        // One that were gone would have been settled before.
+        let is_done = place.is_none_or(|at| part.slices.go_on(table.element(at), SLICE));
+        if is_done && let Some(part) = self.parts.pop() {
+            part.slices.end();
+        }
+        self.parts.is_empty()
+    }
+
     fn concerns(&self, bits: u64, key: &[u8]) -> bool {
-        bits >= self.position && !self.changed.contains(key)
+        bits >= self.position && !self.is_at_end && !self.changed.contains(key)
     }
 
     /// Shows about `count` entries, and lowers it by as many; true when nothing is owed any more.
     fn walk(&mut self, table: &Table, count: &mut usize) -> bool {
+        if !self.parts.is_empty() {
+            *count = 0;
+            let is_all = self.walk_parts(table) && self.is_at_end;
+            return is_all;
+        }
         while *count > 0 {
+            let mut parts = Vec::new();
             let next = table.scan(self.position, |entry| {
                 // A table that has shrunk may begin a little before the position.
                 if self.concerns(hash_bits(entry.key()), entry.key()) {
-                    (self.keep)(self.database, entry);
+                    match self.keep.begin(self.database, entry) {
+                        None => self.keep.keep(self.database, entry),
+                        Some(slices) => parts.push(Part {
+                            key: entry.key().into(),
+                            slices,
+                        }),
+                    }
                 }
                 *count = count.saturating_sub(1);
             });
+            self.parts = parts;
             match next {
                 Some(position) => self.position = position,
-                None => return true,
+                None => self.is_at_end = true,
+            }
+            if !self.parts.is_empty() {
+                *count = 0;
+            } else if self.is_at_end {
+                return true;
             }
         }
         false
@@ -86,7 +161,7 @@ pub struct Snapshot<'k> {
 impl Keyspace {
     /// Begins a copy of everything as it is now, to be walked through the gate's lane `lane`. `None` while another copy is
     /// in progress.
-    pub fn cut(&self, alone: &Alone<'_>, lane: usize, keep: Arc<Keep>) -> Option<Snapshot<'_>> {
+    pub fn cut(&self, alone: &Alone<'_>, lane: usize, keep: Arc<dyn Keep>) -> Option<Snapshot<'_>> {
         if self.is_copying.swap(true, Relaxed) {
             return None;
         }
@@ -97,6 +172,8 @@ impl Keyspace {
                 part.debt = Some(Box::new(Debt {
                     database,
                     position: 0,
+                    is_at_end: false,
+                    parts: Vec::new(),
                     changed: HashSet::default(),
                     keep: keep.clone(),
                 }));
@@ -343,7 +420,7 @@ mod tests {
             prop_assert_eq!(&*seen.lock(), &expected);
             drop(snapshot);
             let alone = keyspace.gate().alone();
-            let next = keyspace.cut(&alone, 1, Arc::new(|_, _| {}));
+            let next = keyspace.cut(&alone, 1, Arc::new(|_: usize, _: EntryRef<'_>| {}));
             drop(alone);
             prop_assert!(next.is_some());
         }

@@ -13,10 +13,10 @@ use parking_lot::Mutex;
 
 use super::disk::{Disk, DiskFile, append_all, sync_folder_of};
 use super::list;
-use super::rdb::{self, FileEncoder, Preamble};
+use super::rdb::{self, EntryWriter, FileEncoder, Preamble};
 use crate::base::crc64::{after_zeros, crc64};
 use crate::journal::write_command;
-use crate::keyspace::{EntryRef, Snapshot, ValueRef};
+use crate::keyspace::{EntryRef, Keep, Slices, Snapshot, ValueRef};
 use crate::structures::ObjectRef;
 
 /// Entries walked under one passage through the gate.
@@ -115,6 +115,18 @@ impl Encoder {
         }
     }
 
+    /// Adds an entry that has been written elsewhere.
+    fn add_written(&mut self, database: usize, entry: &mut EntryWriter) {
+        let Some(dump) = &mut self.dump else { return };
+        self.keys += 1;
+        let before = dump.encoder.gathered();
+        let bytes = dump.encoder.add_written(database, entry);
+        self.len += dump.encoder.gathered() - before + bytes.len();
+        let head = dump.encoder.take();
+        let pieces = [head, bytes].map(|bytes| Piece::Ready(bytes.into()));
+        self.pieces.extend(pieces);
+    }
+
     fn add_commands(&mut self, database: usize, entry: EntryRef<'_>) {
         if self.database != Some(database) {
             self.database = Some(database);
@@ -198,6 +210,46 @@ impl Encoder {
         };
         pieces.push(Piece::Ready(last.into()));
         pieces
+    }
+}
+
+/// What a snapshot shows its entries to: an encoder. Snapshots have big values in slices.
+pub struct Shown(pub Arc<Mutex<Encoder>>);
+
+/// An entry on its way to an encoder.
+struct Slicing {
+    encoder: Arc<Mutex<Encoder>>,
+    database: usize,
+    entry: EntryWriter,
+}
+
+impl Keep for Shown {
+    fn keep(&self, database: usize, entry: EntryRef<'_>) {
+        self.0.lock().add(database, entry);
+    }
+
+    fn begin(&self, database: usize, entry: EntryRef<'_>) -> Option<Box<dyn Slices>> {
+        if !entry.is_object() {
+            return None;
+        }
+        let begun = self.0.lock().dump.as_ref()?.encoder.begin(entry)?;
+        Some(Box::new(Slicing {
+            encoder: self.0.clone(),
+            database,
+            entry: begun,
+        }))
+    }
+}
+
+impl Slices for Slicing {
+    fn go_on(&mut self, entry: EntryRef<'_>, count: usize) -> bool {
+        self.entry.go_on(entry, count)
+    }
+
+    fn end(mut self: Box<Self>) {
+        let database = self.database;
+        let encoder = self.encoder.clone();
+        encoder.lock().add_written(database, &mut self.entry);
     }
 }
 

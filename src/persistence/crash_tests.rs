@@ -61,12 +61,9 @@ struct Acknowledged {
 }
 
 impl Audience for Acknowledged {
-    fn written(&self, number: u64) {
-        self.written.store(number, SeqCst);
-    }
-
-    fn synced(&self, number: u64) {
-        self.synced.store(number, SeqCst);
+    fn reached(&self, durable: u64, synced: u64) {
+        self.written.store(durable, SeqCst);
+        self.synced.store(synced, SeqCst);
     }
 
     fn trouble(&self, _: Option<String>) {}
@@ -119,8 +116,9 @@ struct Left {
     most: i64,
 }
 
-/// Appends records while a rewrite may go on, until there are `count` of them or the power is gone.
-fn append(data: &Data<'_>, disk: &SimulatedDisk, count: u64) {
+/// Appends records while a rewrite may go on, until there are `count` of them or the power is gone. Some are put on the disk by
+/// whoever appends them.
+fn append(data: &Data<'_>, disk: &SimulatedDisk, count: u64, commit: &dyn Fn()) {
     for number in 0..count {
         if disk.is_dark() {
             return;
@@ -131,7 +129,11 @@ fn append(data: &Data<'_>, disk: &SimulatedDisk, count: u64) {
             data.journal
                 .append(0, 0, |out| out.extend_from_slice(&record));
         }
-        data.journal.ring();
+        if number % 5 < 2 {
+            commit();
+        } else {
+            data.journal.ring();
+        }
         if number % 3 == 0 {
             std::thread::sleep(Duration::from_micros(300));
         }
@@ -193,10 +195,12 @@ fn live(disk: &SimulatedDisk, config: &Config, before: &Left, troubles: Troubles
         audience: &told,
         switch_at: &helm.switch_at,
     };
+    let writer = Writer::new(file, 0, inbox);
     std::thread::scope(|scope| {
-        scope.spawn(|| Writer::new(wiring, file, 0, inbox).run());
+        let writer = &writer;
+        scope.spawn(move || writer.run(wiring));
         scope.spawn(|| rewrite(&data, &helm, disk));
-        append(&data, disk, count);
+        append(&data, disk, count, &|| writer.commit(wiring));
         data.ends.store(true, Relaxed);
         let (answer, closed) = channel();
         (helm.orders.send(Order::Close(answer))).expect("the writer listens");
@@ -305,6 +309,7 @@ fn a_snapshot_file_is_always_whole() {
             broken: [0, 0, 3][round as usize % 3],
             refused: [0, 0, 0, 4][round as usize % 4],
             power: Some(1 + round % 9),
+            ..Troubles::default()
         });
         let number = i64::from(round);
         let is_saved = save(&disk, path, number);

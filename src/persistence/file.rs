@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile, RealDisk, replace, sync_folder_of};
-use super::manifest::{Manifest, ManifestError};
+use super::manifest::{Manifest, ManifestError, Part};
 use crate::base::machine::error_text;
 use crate::config::Config;
 
@@ -131,7 +131,24 @@ impl Folder {
         if manifest.history.is_empty() {
             return Ok(());
         }
-        for part in manifest.history.drain(..) {
+        self.remove_files(&std::mem::take(&mut manifest.history));
+        self.write_manifest(manifest)
+    }
+
+    /// Takes history out of the manifest on the disk; its files are still to be removed.
+    pub fn forget_history(&self) -> Result<Vec<Part>, ManifestError> {
+        let mut manifest = self.read_manifest()?;
+        let history = std::mem::take(&mut manifest.history);
+        if !history.is_empty() {
+            (self.write_manifest(&manifest))
+                .map_err(|error| ManifestError::Unreadable(error_text(&error)))?;
+        }
+        Ok(history)
+    }
+
+    /// Removes files; those that cannot be removed stay.
+    pub fn remove_files(&self, parts: &[Part]) {
+        for part in parts {
             tracing::info!("Removing the history file {}", part.name);
             match self.disk.remove(&self.file(&part.name)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -140,7 +157,6 @@ impl Folder {
                 _ => {}
             }
         }
-        self.write_manifest(manifest)
     }
 
     /// Moves the single file of an older version into the folder, as its base. After a crash in the middle it is done again.

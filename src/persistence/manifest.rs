@@ -204,7 +204,7 @@ impl Manifest {
 
     /// Adds a base of the next number, a snapshot or commands; the one before becomes history. Returns its name.
     pub fn add_base(&mut self, file_name: &str, is_rdb: bool) -> String {
-        self.history.extend(self.base.take());
+        self.history.splice(0..0, self.base.take());
         self.last_base += 1;
         let format = if is_rdb { "rdb" } else { "aof" };
         let name = format!("{file_name}.{}.base.{format}", self.last_base);
@@ -228,13 +228,13 @@ impl Manifest {
 
     /// Turns all increments into history: a new base holds what they hold, and nothing is logged any more.
     pub fn retire_all(&mut self) {
-        self.history.append(&mut self.increments);
+        self.history.splice(0..0, self.increments.drain(..));
     }
 
     /// Turns all increments but the last into history: a new base holds what they hold.
     pub fn retire_increments(&mut self) {
         if let Some(last) = self.increments.pop() {
-            self.history.append(&mut self.increments);
+            self.retire_all();
             self.increments.push(last);
         }
     }
@@ -322,8 +322,8 @@ mod tests {
         manifest.retire_increments();
         assert_eq!(
             manifest.text(),
-            "file a.2.base.rdb seq 2 type b\nfile a.1.base.aof seq 1 type h\n\
-             file a.1.incr.aof seq 1 type h\nfile a.2.incr.aof seq 2 type i\n"
+            "file a.2.base.rdb seq 2 type b\nfile a.1.incr.aof seq 1 type h\n\
+             file a.1.base.aof seq 1 type h\nfile a.2.incr.aof seq 2 type i\n"
         );
     }
 

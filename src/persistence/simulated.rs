@@ -10,6 +10,7 @@ use std::io::{self, Cursor, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -57,6 +58,8 @@ pub(super) struct Troubles {
     pub refused: u32,
     /// Operations until the power is cut.
     pub power: Option<u32>,
+    /// How long a sync takes.
+    pub slow: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -280,11 +283,22 @@ impl DiskFile for SimulatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let (slow, to) = {
+            let state = self.state.lock();
+            let content = &state.contents[self.number];
+            (state.troubles.slow, content.seen.len())
+        };
+        std::thread::sleep(slow);
         let mut state = self.state.lock();
         let chance = state.troubles.broken;
         let result = state.operate(chance, ErrorKind::Other);
         let content = &mut state.contents[self.number];
-        let (from, to) = (content.fresh.min(content.seen.len()), content.seen.len());
+        // What comes while a slow sync is under way is not forced by it.
+        let to = match slow.is_zero() {
+            true => content.seen.len(),
+            false => to.min(content.seen.len()),
+        };
+        let from = content.fresh.min(to);
         content.fresh = to;
         if let Err(error) = result {
             if from < to {
@@ -292,8 +306,8 @@ impl DiskFile for SimulatedFile {
             }
             return Err(error);
         }
-        content.forced = content.seen.clone();
-        for range in &content.lost {
+        content.forced = content.seen[..to].to_vec();
+        for range in content.lost.iter().filter(|range| range.end <= to) {
             content.forced[range.clone()].fill(0);
         }
         Ok(())

@@ -1,6 +1,12 @@
 //! What INFO tells of the files that keep the data, and who is at work on them.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::base::clock::steady_ms;
+
+/// What `everysec` promises: what is older than this is on disk.
+pub(super) const LATE: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 2000 });
 
 /// Facts about the append-only file, written by the threads that keep it and read by anybody.
 #[derive(Debug, Default)]
@@ -20,6 +26,8 @@ pub struct AofStatus {
     pub pending_syncs: AtomicU64,
     /// Syncs that were due and had to wait for the one before (`aof_delayed_fsync`).
     pub delayed_syncs: AtomicU64,
+    /// Under `everysec` the time, by [`steady_ms`], since when something may wait to be synced; 0 for nothing.
+    unsynced_since: AtomicU64,
     /// Whether the last write failed (`aof_last_write_status:err`).
     pub has_write_failed: AtomicBool,
     /// Whether the file was switched on and its first base is not complete yet.
@@ -52,6 +60,32 @@ impl AofStatus {
     /// Notes that these bytes were appended.
     pub fn note_written(&self, bytes: u64) {
         self.appended.fetch_add(bytes, Relaxed);
+    }
+
+    /// Whether `everysec` has waited for the disk as long as it may: what is written now must be on disk before it is
+    /// acknowledged, or else what is lost at a power cut could be older than promised.
+    pub fn is_behind(&self) -> bool {
+        let since = self.unsynced_since.load(Relaxed);
+        since != 0 && steady_ms().saturating_sub(since) >= LATE.as_millis() as u64
+    }
+
+    /// Notes that something waits to be synced from now on, unless something does already.
+    pub(super) fn note_unsynced(&self) {
+        if self.unsynced_since.load(Relaxed) == 0 {
+            self.note_unsynced_since(Instant::now());
+        }
+    }
+
+    /// Notes that what waits to be synced has waited since this moment at most.
+    pub(super) fn note_unsynced_since(&self, moment: Instant) {
+        let age = moment.elapsed().as_millis() as u64;
+        let since = steady_ms().saturating_sub(age).max(1);
+        self.unsynced_since.store(since, Relaxed);
+    }
+
+    /// Notes that nothing waits to be synced.
+    pub(super) fn forget_unsynced(&self) {
+        self.unsynced_since.store(0, Relaxed);
     }
 
     /// Notes that what is appended from now on goes to a new increment.

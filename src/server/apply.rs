@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Server, files, limits, title};
+use super::{Server, files, limits, rewrite, title};
 use crate::base::machine::error_text;
 use crate::config::{Apply, Config};
 use crate::observe::{crash, log};
@@ -30,6 +30,12 @@ pub(super) fn apply(
             std::env::set_current_dir(new.dir.path()).map_err(|error| error_text(&error))
         }
         Apply::AppendOnly => files::switch(server, new),
+        Apply::Garbage => {
+            if !new.aof_disable_auto_gc {
+                rewrite::collect_garbage(server);
+            }
+            Ok(())
+        }
         Apply::LogLevel => {
             log::set_least(new.loglevel);
             Ok(())

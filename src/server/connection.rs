@@ -573,9 +573,14 @@ impl Connection {
         let record = engine.last_record(lane);
         if record != before {
             self.session.last_record = Some(record);
-            engine.journal.ring();
             if engine.config.load().appendfsync == AppendFsync::Always {
                 self.held_until = record;
+                self.server.request_commit(lane);
+            } else {
+                engine.journal.ring();
+                if engine.aof.is_behind() {
+                    self.held_until = record;
+                }
             }
         }
     }
@@ -737,7 +742,9 @@ impl Connection {
     fn take_served(&mut self, served: Served) {
         let engine = &self.server.engine;
         self.session.last_record = self.session.last_record.max(Some(served.record));
-        if engine.config.load().appendfsync == AppendFsync::Always && engine.journal.is_open() {
+        let waits =
+            engine.config.load().appendfsync == AppendFsync::Always || engine.aof.is_behind();
+        if waits && engine.journal.is_open() {
             self.held_until = self.held_until.max(served.record);
         }
         let mut reply = Reply::new();

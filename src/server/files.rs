@@ -4,12 +4,16 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
 use super::replay::Replay;
@@ -19,7 +23,7 @@ use crate::config::Config;
 use crate::engine::condition;
 use crate::keyspace::Snapshot;
 use crate::persistence::{
-    Audience, Encoder, Folder, Helm, Job, LogFile, Manifest, Order, Wiring, Writer, load,
+    Audience, Encoder, Folder, Helm, Job, LogFile, Manifest, Order, Shown, Wiring, Writer, load,
     total_size,
 };
 
@@ -33,6 +37,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(super) struct Files {
     /// What is being written, while anything is.
     pub log: Mutex<Option<Log>>,
+    /// The same, for workers that write to it.
+    pub shared: ArcSwapOption<SharedLog>,
     /// Where the file shall be when it is wanted.
     folder: Mutex<Option<Folder>>,
     /// Held by whoever starts, stops, rewrites or reloads.
@@ -48,6 +54,24 @@ impl Files {
     }
 }
 
+/// What workers need to put records on the disk.
+pub(super) struct SharedLog {
+    pub writer: Writer,
+    switch_at: Arc<AtomicU64>,
+}
+
+impl SharedLog {
+    pub fn wiring<'w>(&'w self, server: &'w Server) -> Wiring<'w> {
+        Wiring {
+            journal: &server.engine.journal,
+            config: &server.engine.config,
+            status: &server.engine.aof,
+            audience: server,
+            switch_at: &self.switch_at,
+        }
+    }
+}
+
 /// A log being written.
 pub(super) struct Log {
     pub helm: Helm,
@@ -60,25 +84,25 @@ impl Log {
     /// Starts a writer that appends records from `first` on to a file.
     pub fn start(server: &Arc<Server>, file: LogFile, first: u64) -> io::Result<Self> {
         let (orders, inbox) = channel();
-        let (server, switch_at) = (server.clone(), Arc::new(AtomicU64::new(u64::MAX)));
-        let switches = switch_at.clone();
+        let switch_at = Arc::new(AtomicU64::new(u64::MAX));
+        let shared = Arc::new(SharedLog {
+            writer: Writer::new(file, first, inbox),
+            switch_at: switch_at.clone(),
+        });
+        let (own, log) = (server.clone(), shared.clone());
         let write = move || {
-            let wiring = Wiring {
-                journal: &server.engine.journal,
-                config: &server.engine.config,
-                status: &server.engine.aof,
-                audience: &*server,
-                switch_at: &switches,
-            };
-            let writer = Writer::new(wiring, file, first, inbox);
-            if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
-                server.trouble(Some("the writer has failed".into()));
+            let run = || log.writer.run(log.wiring(&own));
+            if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                own.trouble(Some("the writer has failed".into()));
+                own.wake_holders();
             }
         };
         let thread = std::thread::Builder::new().name("aof-writer".into());
+        let thread = thread.spawn(write)?;
+        server.files.shared.store(Some(shared));
         Ok(Self {
             helm: Helm { orders, switch_at },
-            thread: thread.spawn(write)?,
+            thread,
             is_complete: false,
         })
     }
@@ -197,16 +221,10 @@ pub(super) fn cut<'s>(
     meanwhile: &dyn Fn(),
 ) -> Result<Snapshot<'s>> {
     let engine = &server.engine;
-    let libraries = encoder.clone();
-    let encoder = encoder.clone();
-    let keep = Arc::new(
-        move |database: usize, entry: crate::keyspace::EntryRef<'_>| {
-            encoder.lock().add(database, entry);
-        },
-    );
+    let keep = Arc::new(Shown(encoder.clone()));
     let alone = engine.keyspace.gate().alone();
     for code in engine.functions.libraries() {
-        libraries.lock().library(&code);
+        encoder.lock().library(&code);
     }
     let started = Instant::now();
     let snapshot = engine
@@ -277,7 +295,10 @@ fn settle(server: &Arc<Server>) {
                 }
             }
             (false, true) => stop(server),
-            _ => return server.engine.aof.is_starting.store(false, Relaxed),
+            _ => {
+                server.engine.aof.is_starting.store(false, SeqCst);
+                return server.wake_holders();
+            }
         }
     }
 }
@@ -296,10 +317,13 @@ pub(super) fn stop(server: &Server) {
     }
     // A writer that panicked has been logged.
     let _ = log.thread.join();
+    server.files.shared.store(None);
     engine.journal.clear();
     engine.aof.has_write_failed.store(false, Relaxed);
     server.trouble(None);
-    server.written(engine.journal.next_number());
+    let end = engine.journal.next_number();
+    server.reached(end, engine.synced.load(SeqCst));
+    server.wake_holders();
     tracing::info!("The append-only file is switched off");
 }
 

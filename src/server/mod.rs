@@ -35,6 +35,7 @@ use crate::base::supervisor;
 use crate::config::Config;
 use crate::engine::Engine;
 use files::Files;
+use holders::Holders;
 use jobs::Backoff;
 use listener::Listeners;
 use shutdown::Exit;
@@ -50,7 +51,7 @@ pub struct Server {
     /// Where metrics are asked for.
     metrics: metrics::Endpoint,
     /// Per worker how many clients wait for the disk.
-    holders: Box<[AtomicUsize]>,
+    holders: Box<[Holders]>,
     files: Files,
     backoff: Backoff,
     exit: Exit,
@@ -93,7 +94,7 @@ pub fn run(mut config: Config) -> Result<i32> {
         listeners,
         tls,
         metrics,
-        holders: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+        holders: (0..workers).map(|_| Holders::default()).collect(),
         files: Files::default(),
         backoff: Backoff::default(),
         exit: Exit::default(),

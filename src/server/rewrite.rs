@@ -153,6 +153,26 @@ fn encoder(engine: &Engine, is_rdb: bool) -> Encoder {
     encoder
 }
 
+/// CONFIG SET aof-disable-auto-gc no: what has been kept until now goes. A rewrite in progress sees to it at its end.
+pub(super) fn collect_garbage(server: &Arc<Server>) {
+    let Some(turn) = server.files.turn.try_lock() else {
+        return;
+    };
+    let folder = server.files.folder(server);
+    if !folder.exists() {
+        return;
+    }
+    match folder.forget_history() {
+        Ok(parts) if !parts.is_empty() => {
+            // To remove large files takes time, and the caller is alone behind the gate.
+            drop(std::thread::spawn(move || folder.remove_files(&parts)));
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!("Old parts of the append-only file stay: {error}"),
+    }
+    drop(turn);
+}
+
 /// Old parts are no longer needed. That they stay where they cannot be removed does no harm.
 fn clean_up(server: &Server, folder: &Folder, rewritten: Rewritten) {
     if server.engine.config.load().aof_disable_auto_gc {

@@ -37,6 +37,7 @@ pub(super) fn run(server: Arc<Server>, index: usize) {
             tokio::spawn(super::shutdown::await_signals(server.clone()));
         }
         tokio::spawn(tick::run(server.clone(), index));
+        tokio::spawn(holders::commit_for(server.clone(), index));
         read_mail(&server, index).await;
         say_goodbye().await;
     });

@@ -477,3 +477,43 @@ fn waiting_for_the_disk() {
     );
     assert!(started.elapsed() < Duration::from_secs(4));
 }
+
+#[test]
+fn old_parts_stay_for_as_long_as_they_are_wanted() {
+    let server = Server::start(&["--appendonly", "yes", "--aof-disable-auto-gc", "yes"]);
+    let mut raw = server.raw();
+    let names = || {
+        let mut names: Vec<_> = (fs::read_dir(folder(&server)).expect("the folder"))
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        names.sort();
+        names
+    };
+    let manifest = || {
+        let text = fs::read_to_string(folder(&server).join("appendonly.aof.manifest"));
+        text.expect("the manifest")
+    };
+    for number in 1..=2 {
+        assert!(matches!(raw.ask("BGREWRITEAOF"), Reply::Simple(_)));
+        eventually("it is rewritten", || {
+            let is_begun = info(&mut raw, "aof_rewrites") == number.to_string();
+            is_begun && info(&mut raw, "aof_rewrite_in_progress") == "0"
+        });
+    }
+    let line = |kind: char, number: u32, name: &str| {
+        format!("file appendonly.aof.{number}.{name} seq {number} type {kind}\n")
+    };
+    let kept = [
+        line('b', 3, "base.rdb"),
+        line('h', 2, "incr.aof"),
+        line('h', 2, "base.rdb"),
+        line('h', 1, "incr.aof"),
+        line('h', 1, "base.rdb"),
+        line('i', 3, "incr.aof"),
+    ];
+    assert_eq!(manifest(), kept.concat());
+    assert_eq!(names().len(), 7);
+    assert_eq!(raw.ask("CONFIG SET aof-disable-auto-gc no"), ok());
+    assert_eq!(manifest(), [&kept[0][..], &kept[5]].concat());
+    eventually("old parts are gone", || names().len() == 3);
+}

@@ -155,6 +155,56 @@ fn a_kill_leaves_whole_bases_of_commands() {
     kill_again_and_again(&args.concat(), Duration::ZERO);
 }
 
+#[test]
+fn the_policy_and_the_log_may_be_switched_while_clients_write() {
+    let mut server = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let port = server.port();
+    let told: Arc<Vec<AtomicI64>> = Arc::new((0..CLIENTS).map(|_| AtomicI64::new(0)).collect());
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let told = told.clone();
+            thread::spawn(move || count_up(port, &format!("counter:{client}"), &told[client]))
+        })
+        .collect();
+    let mut raw = server.raw();
+    let policies = ["everysec", "always", "no", "always", "everysec", "no"];
+    for (turn, policy) in policies.iter().cycle().take(30).enumerate() {
+        assert_eq!(raw.ask(&format!("CONFIG SET appendfsync {policy}")), ok());
+        if turn % 10 == 4 {
+            assert_eq!(raw.ask("CONFIG SET appendonly no"), ok());
+            assert_eq!(raw.ask("CONFIG SET appendonly yes"), ok());
+        }
+        // Whatever comes to be promised, what was written before can be waited for.
+        assert!(!matches!(raw.ask("INCR own"), Reply::Error(_)));
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(raw.ask("CONFIG SET appendfsync always"), ok());
+    eventually("the first base is complete", || {
+        info(&mut raw, "aof_rewrite_in_progress") == "0"
+            && info(&mut raw, "aof_rewrite_scheduled") == "0"
+    });
+    assert_eq!(raw.ask("SET last 1"), ok());
+    assert_eq!(
+        raw.ask("WAITAOF 1 0 10000"),
+        Reply::Array(vec![integer(1), integer(0)])
+    );
+    let before: Vec<i64> = told.iter().map(|number| number.load(SeqCst)).collect();
+    eventually("every client goes on", || {
+        (told.iter().zip(&before)).all(|(now, before)| now.load(SeqCst) > *before)
+    });
+    server.kill();
+    clients
+        .into_iter()
+        .for_each(|client| client.join().expect("a client"));
+    server.restart();
+    let mut raw = server.raw();
+    assert_eq!(number(&raw.ask("GET own")), 30);
+    for (client, told) in told.iter().enumerate() {
+        let count = check_counter(&mut raw, &format!("counter:{client}"));
+        assert!(count >= told.load(SeqCst), "client {client}");
+    }
+}
+
 const ACCOUNTS: i64 = 2000;
 const BALANCE: i64 = 100;
 

@@ -95,10 +95,11 @@ struct WaitForFile {
     deadline: Option<i64>,
 }
 
-/// Whether all that a client wrote is on disk.
+/// Whether all that a client wrote is on disk. A log that has been switched on counts when its first base is complete.
 fn is_durable(engine: &Engine, session: &Session) -> bool {
     let synced = engine.synced.load(SeqCst);
-    engine.config.load().appendonly && session.last_record.is_none_or(|last| last <= synced)
+    let is_synced = |last| last <= synced && !engine.aof.is_starting.load(SeqCst);
+    engine.config.load().appendonly && session.last_record.is_none_or(is_synced)
 }
 
 fn report(engine: &Engine, session: &Session, reply: &mut Reply) {

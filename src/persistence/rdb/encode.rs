@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::functions::write_library;
 use super::opcode as code;
+use super::sliced::Sliced;
 use super::write::{Writer, write};
 use super::{LATER_VERSION, VERSION, kind};
 use crate::keyspace::{AccessClock, EntryRef, ValueRef};
@@ -31,8 +32,44 @@ pub struct FileEncoder {
     writer: Writer,
     sizes: Vec<(usize, usize)>,
     access: Option<AccessClock>,
+    packs: bool,
     database: Option<usize>,
     is_later: bool,
+}
+
+/// An entry that is written slice by slice.
+#[derive(Debug)]
+pub struct EntryWriter {
+    writer: Writer,
+    value: Sliced,
+    kind: u8,
+}
+
+impl EntryWriter {
+    /// Writes about so many elements more of the entry, which has not changed; true at the end.
+    pub fn go_on(&mut self, entry: EntryRef<'_>, count: usize) -> bool {
+        match entry.value() {
+            ValueRef::Object(object) => self.value.go_on(&mut self.writer, object, count),
+            ValueRef::Int(_) | ValueRef::Inline(_) => true,
+        }
+    }
+}
+
+/// Writes what stands before an entry's type.
+fn write_head(writer: &mut Writer, access: Option<AccessClock>, entry: EntryRef<'_>) {
+    if let Some(at) = entry.expires_at() {
+        writer.raw(&[code::EXPIRES_MS]);
+        writer.raw(&at.to_le_bytes());
+    }
+    if let Some(clock) = access {
+        let field = entry.access();
+        if clock.is_lfu() {
+            writer.raw(&[code::FREQUENCY, clock.frequency(field).min(255) as u8]);
+        } else {
+            writer.raw(&[code::IDLE]);
+            writer.length(clock.idle_seconds(field).into());
+        }
+    }
 }
 
 impl FileEncoder {
@@ -49,6 +86,7 @@ impl FileEncoder {
             writer,
             sizes: preamble.sizes,
             access: preamble.access,
+            packs: preamble.packs,
             database: None,
             is_later: false,
         }
@@ -61,23 +99,9 @@ impl FileEncoder {
 
     /// Adds an entry. A long string is given back: it is to follow, written by [`Writer::string`].
     pub fn add(&mut self, database: usize, entry: EntryRef<'_>) -> Option<Bytes> {
-        if self.database != Some(database) {
-            self.select(database);
-        }
+        self.select(database);
         let writer = &mut self.writer;
-        if let Some(at) = entry.expires_at() {
-            writer.raw(&[code::EXPIRES_MS]);
-            writer.raw(&at.to_le_bytes());
-        }
-        if let Some(clock) = self.access {
-            let field = entry.access();
-            if clock.is_lfu() {
-                writer.raw(&[code::FREQUENCY, clock.frequency(field).min(255) as u8]);
-            } else {
-                writer.raw(&[code::IDLE]);
-                writer.length(clock.idle_seconds(field).into());
-            }
-        }
+        write_head(writer, self.access, entry);
         if let ValueRef::Object(ObjectRef::Bytes(text)) = entry.value()
             && text.len() >= SHARED
         {
@@ -90,7 +114,33 @@ impl FileEncoder {
         None
     }
 
+    /// Begins an entry whose value is so big that it is written slice by slice, beside the others, to be added when it is
+    /// complete.
+    pub fn begin(&self, entry: EntryRef<'_>) -> Option<EntryWriter> {
+        let ValueRef::Object(object) = entry.value() else {
+            return None;
+        };
+        let mut writer = Writer::new(self.packs);
+        write_head(&mut writer, self.access, entry);
+        let (value, kind) = Sliced::begin(&mut writer, entry.key(), object)?;
+        Some(EntryWriter {
+            writer,
+            value,
+            kind,
+        })
+    }
+
+    /// Adds an entry that has been written elsewhere: its bytes are to follow.
+    pub fn add_written(&mut self, database: usize, entry: &mut EntryWriter) -> Vec<u8> {
+        self.select(database);
+        self.is_later |= kind::is_later(entry.kind);
+        entry.writer.take()
+    }
+
     fn select(&mut self, database: usize) {
+        if self.database == Some(database) {
+            return;
+        }
         self.database = Some(database);
         self.writer.raw(&[code::DATABASE]);
         self.writer.length(database as u64);

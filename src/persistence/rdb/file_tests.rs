@@ -11,7 +11,7 @@ use crate::keyspace::{
     AccessClock, Cursor, Db, Expiry, Key, Keyspace, Moment, Notes, Value, ValueRef,
 };
 use crate::persistence::RealDisk;
-use crate::persistence::base::{Encoder, write_base};
+use crate::persistence::base::{Encoder, Shown, write_base};
 use crate::structures::hash::{Hash, Lifetime};
 use crate::structures::list::{End, Limit, List};
 use crate::structures::set::Set;
@@ -270,14 +270,7 @@ fn written(keyspace: &Keyspace, preamble: Preamble, sums: bool) -> Vec<u8> {
     let path = folder.path().join("dump.rdb");
     let encoder = Arc::new(Mutex::new(Encoder::rdb(preamble, sums)));
     encoder.lock().library(b"#!lua name=lib");
-    let keep = {
-        let encoder = encoder.clone();
-        Arc::new(
-            move |database: usize, entry: crate::keyspace::EntryRef<'_>| {
-                encoder.lock().add(database, entry);
-            },
-        )
-    };
+    let keep = Arc::new(Shown(encoder.clone()));
     let alone = keyspace.gate().alone();
     let snapshot = keyspace.cut(&alone, 1, keep).expect("the only copy");
     drop(alone);
@@ -332,6 +325,66 @@ fn fields_that_expire_need_a_later_version() {
     let (copy, result, _) = loaded(&bytes, options());
     assert_eq!(result.map(|loaded| loaded.keys), Ok(2));
     assert_eq!(contents(&copy), contents(&keyspace));
+}
+
+#[test]
+fn big_values_are_looked_at_in_slices_and_are_of_one_moment_whatever_happens() {
+    let texts: Vec<Vec<u8>> = (0..5000)
+        .map(|n| format!("text {n}").into_bytes())
+        .collect();
+    let names = ["list", "set", "sorted", "hash", "other hash"];
+    let fill = |keyspace: &Keyspace| {
+        let objects = [list(&texts), set(&texts), sorted_set(&texts)];
+        let hashes = [hash(&texts, false), hash(&texts[..4500], false)];
+        let all = objects.into_iter().chain(hashes);
+        names
+            .iter()
+            .zip(all)
+            .for_each(|(name, object)| put_object(keyspace, name, object));
+        put(keyspace, 1, b"small", Value::Int(1), Expiry::Clear);
+    };
+    let model = keyspace();
+    fill(&model);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("dump.rdb");
+    let mut was_interrupted = 0;
+    for walks in (0..40).step_by(2) {
+        let original = keyspace();
+        fill(&original);
+        let encoder = Arc::new(Mutex::new(Encoder::rdb(preamble(true), true)));
+        let shown = Arc::new(Shown(encoder.clone()));
+        let alone = original.gate().alone();
+        let mut snapshot = original.cut(&alone, 1, shown).expect("the only copy");
+        drop(alone);
+        let is_over = (0..walks).any(|_| snapshot.walk(1));
+        was_interrupted += usize::from(!is_over);
+        for (n, name) in names.iter().enumerate() {
+            match (n + walks) % 3 {
+                0 => put(
+                    &original,
+                    0,
+                    name.as_bytes(),
+                    Value::Int(7),
+                    Expiry::At(NOW),
+                ),
+                1 => put_object(&original, name, hash(&texts[..1], false)),
+                _ => {}
+            }
+        }
+        put_object(&original, "new", set(&texts));
+        if is_over {
+            continue;
+        }
+        write_base(&RealDisk, &path, snapshot, &encoder, &|_| true).expect("written");
+        let bytes = std::fs::read(&path).expect("a file");
+        let (copy, result, _) = loaded(&bytes, options());
+        assert_eq!(result.map(|loaded| loaded.keys), Ok(6));
+        assert!(
+            contents(&copy) == contents(&model),
+            "changed after {walks} walks"
+        );
+    }
+    assert!(was_interrupted > 5, "{was_interrupted}");
 }
 
 #[test]

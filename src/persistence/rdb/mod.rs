@@ -17,6 +17,7 @@ mod old;
 mod opcode;
 mod read;
 mod skip;
+mod sliced;
 mod split;
 mod stream;
 #[cfg(test)]
@@ -25,7 +26,7 @@ mod write;
 
 pub use check::{Check, Defect, Finding, Tally, check};
 pub use cursor::{Malformed, Reader};
-pub use encode::{FileEncoder, Preamble, first_header};
+pub use encode::{EntryWriter, FileEncoder, Preamble, first_header};
 pub use functions::{dump_functions, read_functions};
 pub use load::{Listener, Loaded, Options, load};
 pub use module::ModuleName;

@@ -131,7 +131,8 @@ impl Writer {
         self.raw(&bytes[..len]);
     }
 
-    fn item(&mut self, item: Item<'_>) {
+    /// An element, as a string.
+    pub(super) fn item(&mut self, item: Item<'_>) {
         match item {
             Item::Int(number) => self.integer(number),
             Item::Str(text) => self.string(text),
@@ -187,25 +188,28 @@ fn kind_of(object: ObjectRef<'_>) -> u8 {
 
 fn write_list(writer: &mut Writer, list: &List) {
     writer.length(list.runs().len() as u64);
-    let mut pack = Vec::new();
     for (count, entries) in list.runs() {
-        // An element that no listpack may hold stands by itself.
-        if entries.len() > LISTPACK_BYTES
-            && let Some((Item::Str(element), _)) = decode(&entries)
-        {
-            writer.length(PLAIN_NODE);
-            writer.string(element);
-            continue;
-        }
-        let total = LISTPACK_HEADER + entries.len() + 1;
-        pack.clear();
-        pack.extend_from_slice(&(total as u32).to_le_bytes());
-        pack.extend_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes());
-        pack.extend_from_slice(&entries);
-        pack.push(LISTPACK_END);
-        writer.length(LISTPACK_NODE);
-        writer.string(&pack);
+        write_run(writer, count, &entries);
     }
+}
+
+/// Writes a run of a list's elements: a node.
+pub(super) fn write_run(writer: &mut Writer, count: usize, entries: &[u8]) {
+    // An element that no listpack may hold stands by itself.
+    if entries.len() > LISTPACK_BYTES
+        && let Some((Item::Str(element), _)) = decode(entries)
+    {
+        writer.length(PLAIN_NODE);
+        return writer.string(element);
+    }
+    let total = LISTPACK_HEADER + entries.len() + 1;
+    let mut pack = Vec::with_capacity(total);
+    pack.extend_from_slice(&(total as u32).to_le_bytes());
+    pack.extend_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes());
+    pack.extend_from_slice(entries);
+    pack.push(LISTPACK_END);
+    writer.length(LISTPACK_NODE);
+    writer.string(&pack);
 }
 
 fn write_set(writer: &mut Writer, set: set::View<'_>) {
@@ -252,12 +256,17 @@ fn write_hash(writer: &mut Writer, hash: hash::View<'_>) {
     }
     writer.length(hash.len(Seen::ALL) as u64);
     for field in hash.iter(Seen::ALL) {
-        if let Some(first) = first {
-            // Counted from one, so that zero is none.
-            let after = field.expires_at.map_or(0, |at| at - first + 1);
-            writer.length(after.cast_unsigned());
-        }
-        writer.item(field.name);
-        writer.item(field.value);
+        write_field(writer, first, field);
     }
+}
+
+/// Writes a field; `first` is when the first of the hash goes, where any does.
+pub(super) fn write_field(writer: &mut Writer, first: Option<i64>, field: hash::Field<'_>) {
+    if let Some(first) = first {
+        // Counted from one, so that zero is none.
+        let after = field.expires_at.map_or(0, |at| at - first + 1);
+        writer.length(after.cast_unsigned());
+    }
+    writer.item(field.name);
+    writer.item(field.value);
 }

@@ -1,0 +1,114 @@
+//! A big value to bytes, slice by slice: whoever keeps it need not be held up for longer than a slice takes.
+
+use super::kind;
+use super::write::{Writer, write_field, write_run};
+use crate::structures::ObjectRef;
+use crate::structures::hash::{self, Seen};
+use crate::structures::set;
+use crate::structures::sorted_set::Direction;
+
+/// Values with fewer elements are written at once.
+const BIG: usize = 4000;
+
+/// Where writing goes on.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// A cursor into a table.
+    Table(u64),
+    /// Elements, or runs of elements, that have been written.
+    Done(usize),
+}
+
+/// A value that has been written in part.
+#[derive(Debug)]
+pub struct Sliced {
+    place: Place,
+}
+
+impl Sliced {
+    /// Begins a value, behind its type and its key; gives the type. `None`, with nothing written, for one that is written at
+    /// once.
+    pub fn begin(writer: &mut Writer, key: &[u8], object: ObjectRef<'_>) -> Option<(Self, u8)> {
+        let (kind, count, place) = match object {
+            // Moments are told relative to the first, which takes a look at all fields.
+            ObjectRef::Hash(hash @ hash::View::Table(_)) if !hash.has_expiring() => {
+                (kind::HASH, hash.len(Seen::ALL), Place::Table(0))
+            }
+            ObjectRef::Set(set @ set::View::Table(_)) => (kind::SET, set.len(), Place::Table(0)),
+            ObjectRef::SortedSet(set) if set.as_listpack().is_none() => {
+                (kind::SORTED_SET_2, set.len(), Place::Done(0))
+            }
+            ObjectRef::List(list) if list.len() >= BIG => {
+                writer.raw(&[kind::QUICKLIST_2]);
+                writer.string(key);
+                writer.length(list.runs().len() as u64);
+                let place = Place::Done(0);
+                return Some((Self { place }, kind::QUICKLIST_2));
+            }
+            _ => return None,
+        };
+        if count < BIG {
+            return None;
+        }
+        writer.raw(&[kind]);
+        writer.string(key);
+        writer.length(count as u64);
+        Some((Self { place }, kind))
+    }
+
+    /// Writes about so many elements more; true at the end. The value must be the one that was begun, unchanged.
+    pub fn go_on(&mut self, writer: &mut Writer, object: ObjectRef<'_>, count: usize) -> bool {
+        match (object, &mut self.place) {
+            (ObjectRef::Hash(hash), Place::Table(cursor)) => scan(cursor, count, |at, left| {
+                hash.scan(at, Seen::ALL, |field| {
+                    write_field(writer, None, field);
+                    *left = left.saturating_sub(1);
+                })
+            }),
+            (ObjectRef::Set(set), Place::Table(cursor)) => scan(cursor, count, |at, left| {
+                set.scan(at, |member| {
+                    writer.item(member);
+                    *left = left.saturating_sub(1);
+                })
+            }),
+            (ObjectRef::SortedSet(set), Place::Done(done)) => {
+                // From the greatest on: see [`super::write`].
+                let end = done.saturating_add(count).min(set.len());
+                for (member, score) in set.entries(*done..end, Direction::Down) {
+                    writer.item(member);
+                    writer.raw(&score.to_le_bytes());
+                }
+                *done = end;
+                end == set.len()
+            }
+            (ObjectRef::List(list), Place::Done(done)) => {
+                let (mut left, all) = (count, list.runs().len());
+                for (count, entries) in list.runs().skip(*done) {
+                    write_run(writer, count, &entries);
+                    *done += 1;
+                    left = left.saturating_sub(count);
+                    if left == 0 {
+                        break;
+                    }
+                }
+                *done == all
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Goes on in a table; true at its end.
+fn scan(
+    cursor: &mut u64,
+    mut left: usize,
+    mut step: impl FnMut(u64, &mut usize) -> Option<u64>,
+) -> bool {
+    while left > 0 {
+        match step(*cursor, &mut left) {
+            Some(next) => *cursor = next,
+            None => return true,
+        }
+    }
+    false
+}
