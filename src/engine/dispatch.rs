@@ -276,11 +276,9 @@ impl Engine {
                 break;
             }
             if index >= ahead
-                && let Some(spec) = spec
-                && let Some(elements) = spec.command.elements
                 && round.passage.is_some()
+                && let Some(named) = spec.and_then(Spec::elements)
             {
-                let named = (spec, elements);
                 ahead = self.look_ahead(commands, session.database, index, named);
             }
             if let Some(notable) = timer.begins(spec, index) {
@@ -290,17 +288,15 @@ impl Engine {
             session.position = index;
             round.has_run = false;
             let replied = reply.len();
-            let flow = round.run(session, request, spec, reply);
+            let mut flow = round.run(session, request, spec, reply);
             timer.ends(round.has_run);
             let bytes = (command.end - command.start) as usize;
             if reply.len() >= round.wishes.look || bytes >= round.wishes.request {
                 let replied = reply.len().saturating_sub(replied);
                 round.note_large(session, spec, request.args, (bytes, replied));
                 // What has gathered is sent before more is made: the limits on it are looked at in between.
-                if reply.len() >= FULL && matches!(flow, Flow::Continue) && !round.is_outdated {
-                    timer.renew(round.wishes);
-                    (end.done, end.flow) = (index + 1, Flow::Mail);
-                    break;
+                if reply.len() >= FULL && matches!(flow, Flow::Continue) {
+                    flow = Flow::Mail;
                 }
             }
             if !matches!(flow, Flow::Continue) || round.is_outdated {

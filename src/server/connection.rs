@@ -496,11 +496,6 @@ impl Connection {
             return end;
         }
         let engine = &self.server.engine;
-        let client = &self.session.client;
-        client.commands.store(
-            client.commands.load(Relaxed) + batch.commands.len() as u64,
-            Relaxed,
-        );
         let record = engine.last_record(lane.index);
         let session = &mut self.session;
         let result = if engine.prepare(lane, session, input, batch) {
@@ -538,6 +533,9 @@ impl Connection {
             self.is_ending = true;
             return end;
         };
+        let client = &self.session.client;
+        let commands = client.commands.load(Relaxed) + batch_end.done as u64;
+        client.commands.store(commands, Relaxed);
         self.note_record(lane.index, record);
         match batch_end.flow {
             Flow::Continue => return end,

@@ -199,7 +199,8 @@ impl Pair {
         assert_eq!(self.theirs.command(&words), ok(), "{line}");
         let copy = self.theirs.ask("ACL GETUSER copy").items();
         for name in ["commands", "keys", "channels", "passwords", "selectors"] {
-            assert_eq!(field(&copy, name), field(theirs, name), "{line}");
+            let (ours, theirs) = (field(&copy, name), field(theirs, name));
+            assert_eq!(ours, theirs, "{line}: {ours:?} and {theirs:?}");
         }
     }
 }

@@ -59,7 +59,7 @@ fn what_is_wrong_is_one_line_and_status_one() {
         (&[&folder.path().display().to_string()], "Is a directory"),
         (
             &[&main],
-            "redis.conf:3: can't read the configuration file 'missing.conf'",
+            "redis.conf:3: 'include missing.conf': can't read the configuration file 'missing.conf'",
         ),
         (&["--nosuch", "1"], "unknown directive 'nosuch'"),
         (&["--port", "x"], "couldn't be parsed into an integer"),

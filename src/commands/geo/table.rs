@@ -66,10 +66,12 @@ pub const COMMANDS: &[Command] = &[
         .deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument")
         .docs("3.2.10", "O(N+log(M)), N being the members around the circle and M those of the set", "Gives the members within a circle around a place."),
     command("GEOSEARCH", "key [FROMMEMBER member | FROMLONLAT longitude latitude] <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI> | BYPOLYGON num-vertices longitude latitude [longitude latitude ...]> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]", search::geosearch)
+        .arity(-7)
         .keys(READ)
         .flags(READONLY)
         .docs("6.2.0", "O(N+log(M)), N being the members around the area and M those of the set", "Gives the members within a circle, a rectangle or a polygon."),
     command("GEOSEARCHSTORE", "destination source [FROMMEMBER member | FROMLONLAT longitude latitude] <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI> | BYPOLYGON num-vertices longitude latitude [longitude latitude ...]> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]", search::geosearchstore)
+        .arity(-8)
         .keys(&[one_key(1, &["OW", "update"]), one_key(2, &["RO", "access"])])
         .flags(WRITE | DENYOOM)
         .docs("6.2.0", "O(N+log(M)), N being the members around the area and M those of the set", "Stores the members within a circle, a rectangle or a polygon at another key."),

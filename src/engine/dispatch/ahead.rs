@@ -60,6 +60,14 @@ pub struct Elements {
     pub step: usize,
 }
 
+impl Spec {
+    /// Where it names elements of its key's value, if it does.
+    #[inline]
+    pub(super) fn elements(&self) -> Option<(&Self, Elements)> {
+        Some((self, self.command.elements?))
+    }
+}
+
 impl Command {
     /// Declares where elements of the key's value are named, if the value may have many. Only a hint: other arguments may
     /// stand there.
