@@ -78,8 +78,8 @@ fn what_is_wrong_is_one_line_and_status_one() {
             ],
             "there is no group 'no such group'",
         ),
-        (&["--dir", &missing], "No such file or directory in 'dir"),
-        (&["--dir", ""], "No such file or directory in 'dir"),
+        (&["--dir", &missing], ": No such file or directory"),
+        (&["--dir", ""], ": No such file or directory"),
     ];
     for (args, reason) in cases {
         let output = Command::new(env!("CARGO_BIN_EXE_oxidis"))
