@@ -165,7 +165,8 @@ impl Pool {
         candidate.key.clear();
         candidate.key.extend_from_slice(key);
         (candidate.database, candidate.rank) = (database, rank);
-        let at = all.partition_point(|known| known.rank <= rank);
+        // Behind its equals, or those that came first would never go.
+        let at = all.partition_point(|known| known.rank < rank);
         all.insert(at, candidate);
     }
 }

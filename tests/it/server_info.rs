@@ -497,6 +497,10 @@ fn metrics_are_told_over_http() {
     }
     raw.ask("SET key value");
     raw.ask("NOSUCH");
+    // The connection that found the server ready may not have left yet.
+    eventually("there is one client", || {
+        http(port, "GET /metrics").contains("redis_connected_clients 1\n")
+    });
     let answer = http(port, "GET /metrics");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     for line in [
