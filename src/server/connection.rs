@@ -4,33 +4,30 @@
 //! so an idle connection owns no buffers. It goes on reading while replies wait to be sent: a client may write its whole
 //! pipeline before it reads.
 
+mod input;
+mod output;
 mod suspended;
+mod waiting;
 
 use std::cell::RefCell;
-use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-use tokio::time::Sleep;
+use bytes::BytesMut;
 
-use self::suspended::{Input, Suspended};
+use self::suspended::Suspended;
+use self::waiting::Waiting;
 use super::outbox::Outbox;
-use super::signals::{Inbox, Signals};
+use super::signals::Signals;
 use super::stream::Stream;
 use super::worker::collect_mail;
 use super::{Server, holders, signals};
-use crate::base::clock::unix_ms;
 use crate::config::{AppendFsync, Config, ConfigCache};
-use crate::engine::{
-    BatchEnd, Ended, Engine, Flow, Lane, Mail, Parked, Progress, Served, Session, Unblock, flag,
-    state,
-};
+use crate::engine::{BatchEnd, Ended, Engine, Flow, Lane, Mail, Progress, Session, flag, state};
 use crate::journal::write_command;
 use crate::resp::args::MAX_ARGUMENT;
 use crate::resp::parser::{Batch, Limits, Parser};
@@ -88,12 +85,6 @@ pub(super) fn prepare_thread(server: &Server, index: usize) {
 /// Runs something with this worker's lane.
 pub(super) fn with_lane<R>(work: impl FnOnce(&mut Lane) -> R) -> Option<R> {
     WORKBENCH.with_borrow_mut(|bench| bench.as_mut().map(|bench| work(&mut bench.lane)))
-}
-
-/// A parked command with its alarm clock.
-struct Waiting {
-    parked: Box<dyn Parked>,
-    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 /// One client's connection.
@@ -270,157 +261,6 @@ impl Connection {
             };
         }
         self.read_and_run(context)
-    }
-
-    /// The short way: read into the worker's buffer, run, write; keep only what is unfinished.
-    fn read_and_run(&mut self, context: &mut Context<'_>) -> io::Result<Turn> {
-        let mut read = 0;
-        let turn = WORKBENCH.with_borrow_mut(|bench| {
-            let Some(bench) = bench else {
-                return Ok(Turn::Idle);
-            };
-            let count = match self.stream.poll_read(context, &mut bench.input) {
-                Poll::Ready(Ok(0)) => {
-                    self.is_ending = true;
-                    return Ok(Turn::Idle);
-                }
-                Poll::Ready(count) => count?,
-                Poll::Pending => return Ok(Turn::Idle),
-            };
-            self.note_read(&bench.lane, count);
-            self.note_query(count, 0);
-            let Workbench {
-                lane,
-                config,
-                input,
-                batch,
-                reply,
-            } = &mut **bench;
-            let used = self.run_input(&mut input[..count], lane, config, batch, reply, context)?;
-            if self.suspended.is_some() {
-                read = count;
-                return Ok(Turn::Idle);
-            }
-            if used < count {
-                self.make_room(count - used);
-                self.pending.extend_from_slice(&input[used..count]);
-            }
-            self.pending
-                .extend_from_slice(&std::mem::take(&mut self.unread));
-            Ok(Turn::Again)
-        });
-        self.release_bench(Input::OnBench(read));
-        turn
-    }
-
-    /// Runs the complete commands of what is pending.
-    fn run_pending(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        let mut used_up = BytesMut::new();
-        let result = WORKBENCH.with_borrow_mut(|bench| {
-            let Some(bench) = bench else {
-                return Ok(());
-            };
-            let Workbench {
-                lane,
-                config,
-                batch,
-                reply,
-                ..
-            } = &mut **bench;
-            let mut pending = std::mem::take(&mut self.pending);
-            self.note_query(pending.len(), pending.capacity() - pending.len());
-            let used = self.run_input(&mut pending, lane, config, batch, reply, context)?;
-            if self.suspended.is_some() {
-                used_up = pending;
-                return Ok(());
-            }
-            pending.advance(used);
-            // What is done with is not kept for what is left.
-            if used > pending.len() && !pending.is_empty() {
-                pending = BytesMut::from(&pending[..]);
-            }
-            pending.extend_from_slice(&std::mem::take(&mut self.unread));
-            if !pending.is_empty() {
-                let believed = pending.len() + pending.len().max(BELIEVED);
-                grow(&mut pending, self.parser.wanted().min(believed));
-                self.pending = pending;
-            }
-            Ok(())
-        });
-        self.release_bench(Input::Own(used_up));
-        result
-    }
-
-    /// Reads into the pending buffer.
-    fn read_ahead(&mut self, context: &mut Context<'_>) -> io::Result<Turn> {
-        let config = self.server.engine.config.load();
-        if self.waiting.is_some() || self.is_postponed {
-            let limit = if self.session.is(state::UNAUTHENTICATED) {
-                UNAUTHENTICATED_BUFFER
-            } else {
-                READ_SIZE * 16
-            };
-            // A client that is kept waiting need not be read without end; the socket's buffers hold the rest.
-            if self.pending.len() >= limit {
-                return Ok(Turn::Idle);
-            }
-        }
-        self.check_query_limit(&config)?;
-        let len = self.pending.len();
-        // As much as is missing, where that is known: for a large argument nothing more is kept. But a length is believed
-        // only as far as so many bytes have come.
-        match self.parser.wanted().saturating_sub(len) {
-            0 => self.make_room((len / 4).max(16 * 1024)),
-            missing => self.make_room(missing.min(len.max(BELIEVED))),
-        }
-        match self.stream.poll_read_more(context, &mut self.pending) {
-            Poll::Ready(Ok(0)) => {
-                self.is_ending = true;
-                Ok(Turn::Idle)
-            }
-            Poll::Ready(Ok(count)) => {
-                with_lane(|lane| self.note_read(lane, count));
-                self.note_sizes();
-                self.check_query_limit(&config)?;
-                Ok(Turn::Again)
-            }
-            Poll::Ready(Err(error)) => Err(error),
-            Poll::Pending => Ok(Turn::Idle),
-        }
-    }
-
-    /// Makes room for more pending bytes; a stranger's buffer never takes more than it may keep waiting.
-    fn make_room(&mut self, more: usize) {
-        let len = self.pending.len();
-        let room = if self.session.is(state::UNAUTHENTICATED) {
-            (len + more).next_power_of_two().min(UNAUTHENTICATED_BUFFER)
-        } else {
-            len + more
-        };
-        grow(&mut self.pending, room);
-    }
-
-    fn check_query_limit(&self, config: &Config) -> io::Result<()> {
-        let limit = config.client_query_buffer_limit.min(u32::MAX as usize);
-        let limit = if self.session.is(state::UNAUTHENTICATED) {
-            // Its buffer does not grow beyond that: full is too much.
-            limit.min(UNAUTHENTICATED_BUFFER - 1)
-        } else {
-            limit
-        };
-        if self.pending.len() <= limit {
-            return Ok(());
-        }
-        self.server
-            .engine
-            .stats
-            .query_limit_disconnections
-            .fetch_add(1, Relaxed);
-        tracing::warn!(
-            client = self.session.client.id,
-            "Closing client that reached max query buffer length"
-        );
-        Err(io::ErrorKind::OutOfMemory.into())
     }
 
     /// Parses and runs commands, batch by batch; returns how many bytes are done with.
@@ -625,296 +465,6 @@ impl Connection {
         if self.signals.wants_attention() {
             self.open_letterbox();
         }
-    }
-
-    fn park(&mut self, parked: Box<dyn Parked>) {
-        let alarm = parked.deadline().map(|deadline| {
-            let left = u64::try_from(deadline.saturating_sub(unix_ms())).unwrap_or(0);
-            Box::pin(tokio::time::sleep(Duration::from_millis(left)))
-        });
-        if parked.is_blocked() {
-            self.server.engine.clients.blocked.fetch_add(1, Relaxed);
-            self.session.client.set_flag(flag::BLOCKED, true);
-        }
-        self.waiting = Some(Waiting { parked, alarm });
-    }
-
-    /// Looks at a parked command again.
-    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Progress {
-        let Some(waiting) = &mut self.waiting else {
-            return Progress::Done;
-        };
-        let engine = &self.server.engine;
-        let session = &mut self.session;
-        let mut reply = Reply::new();
-        reply.set_resp3(session.is_resp3);
-        let is_late = waiting
-            .alarm
-            .as_mut()
-            .is_some_and(|alarm| alarm.as_mut().poll(context).is_ready());
-        if is_late {
-            waiting.alarm = None;
-        }
-        let progress = if is_late {
-            match waiting.parked.end_wait(engine) {
-                Ended::Yes => {}
-                Ended::Served => return Progress::Waiting,
-                Ended::NotNow => {
-                    let mut alarm = Box::pin(tokio::time::sleep(NOT_NOW));
-                    // It is polled here so that it rings.
-                    if alarm.as_mut().poll(context).is_pending() {
-                        waiting.alarm = Some(alarm);
-                    }
-                    return Progress::Waiting;
-                }
-            }
-            waiting
-                .parked
-                .unblock(engine, session, Unblock::Timeout, &mut reply);
-            Progress::Done
-        } else {
-            let lane = session.client.worker;
-            let record = engine.last_record(lane);
-            let progress =
-                with_lane(|lane| engine.resume(lane, &mut *waiting.parked, session, &mut reply));
-            self.note_record(lane, record);
-            progress.unwrap_or(Progress::Waiting)
-        };
-        match progress {
-            Progress::Waiting => {}
-            // Unlike waking oneself, this lets the worker look at its sockets before it comes back here.
-            Progress::Busy => drop(pin!(tokio::task::yield_now()).poll(context)),
-            Progress::Done => self.end_waiting(&mut reply),
-        }
-        progress
-    }
-
-    fn end_waiting(&mut self, reply: &mut Reply) {
-        if self
-            .waiting
-            .take()
-            .is_some_and(|waiting| waiting.parked.is_blocked())
-        {
-            self.server.engine.clients.blocked.fetch_sub(1, Relaxed);
-            self.session.client.set_flag(flag::BLOCKED, false);
-        }
-        if self.session.is_reply_unwanted() {
-            reply.clear();
-        }
-        self.outbox.take_over(reply, 0);
-    }
-
-    /// Takes what others have left for this connection.
-    fn open_letterbox(&mut self) {
-        let Inbox {
-            pushes,
-            unblock,
-            served,
-            before_served,
-            is_over,
-            ..
-        } = self.signals.take();
-        self.is_over |= is_over;
-        self.is_ending |= is_over;
-        let mut pushes = pushes.into_iter();
-        if let Some(served) = served {
-            let before = pushes.by_ref().take(before_served);
-            before.for_each(|push| self.outbox.push(push));
-            self.take_served(*served);
-        }
-        pushes.for_each(|push| self.outbox.push(push));
-        if let (Some(how), Some(waiting)) = (unblock, &mut self.waiting)
-            && waiting.parked.is_blocked()
-            && waiting.parked.end_wait(&self.server.engine) == Ended::Yes
-        {
-            let mut reply = Reply::new();
-            reply.set_resp3(self.session.is_resp3);
-            waiting
-                .parked
-                .unblock(&self.server.engine, &mut self.session, how, &mut reply);
-            self.end_waiting(&mut reply);
-        }
-    }
-
-    /// The end of a wait for keys: somebody else has run the command and left its reply here.
-    fn take_served(&mut self, served: Served) {
-        let engine = &self.server.engine;
-        self.session.last_record = self.session.last_record.max(Some(served.record));
-        let waits =
-            engine.config.load().appendfsync == AppendFsync::Always || engine.aof.is_behind();
-        if waits && engine.journal.is_open() {
-            self.held_until = self.held_until.max(served.record);
-        }
-        let mut reply = Reply::new();
-        served.reply.iter().for_each(|piece| reply.raw(piece));
-        self.end_waiting(&mut reply);
-    }
-
-    /// Takes what the client has sent and nobody will run from the socket: if that is closed with something in it, the
-    /// kernel takes back replies that are still on their way.
-    fn discard_input(&mut self, context: &mut Context<'_>) {
-        const MOST_READS: usize = 64;
-        let mut bytes = [0; 16 * 1024];
-        for _ in 0..MOST_READS {
-            match self.stream.poll_read(context, &mut bytes) {
-                Poll::Ready(Ok(1..)) => {}
-                _ => break,
-            }
-        }
-    }
-
-    /// Sends a reply, or what the socket takes of it; the rest waits in the outbox.
-    fn send(
-        &mut self,
-        reply: &mut Reply,
-        lane: &Lane,
-        context: &mut Context<'_>,
-    ) -> io::Result<()> {
-        if reply.is_empty() {
-            return Ok(());
-        }
-        let result = self.send_or_keep(reply, lane, context);
-        // Also where that has failed: the worker's next client writes into the same memory, and would get what is left.
-        reply.clear();
-        result
-    }
-
-    fn send_or_keep(
-        &mut self,
-        reply: &mut Reply,
-        lane: &Lane,
-        context: &mut Context<'_>,
-    ) -> io::Result<()> {
-        let mut sent = 0;
-        if reply.len() > UNCOUNTED_REPLY
-            && let Err(error) = self.check_reply(reply, &self.server.engine.config.load())
-        {
-            *reply = Reply::new();
-            return Err(error);
-        }
-        if self.outbox.is_empty() && !self.is_held() {
-            if let Some(bytes) = reply.plain() {
-                sent = match self.stream.poll_write(context, bytes) {
-                    Poll::Ready(sent) => sent?,
-                    Poll::Pending => 0,
-                };
-            }
-            let stats = &self.server.engine.stats.lanes[lane.index];
-            stats.bytes_out.add(sent as u64);
-            stats.writes.add(1);
-            let client = &self.session.client;
-            client
-                .bytes_out
-                .store(client.bytes_out.load(Relaxed) + sent as u64, Relaxed);
-        }
-        if sent < reply.len() {
-            self.outbox.take_over(reply, sent);
-            let config = self.server.engine.config.load();
-            self.check_output_limit(&config)?;
-            self.note_sizes();
-        }
-        Ok(())
-    }
-
-    /// Sends what waits, unless it must wait for the disk.
-    fn flush(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.outbox.is_empty() || self.is_held() {
-            return Ok(());
-        }
-        // What was too much from the beginning is not sent in part.
-        let config = self.server.engine.config.load();
-        self.check_output_limit(&config)?;
-        let engine = &self.server.engine;
-        if let Poll::Ready(sent) = self.outbox.poll_flush(&mut self.stream, context) {
-            let sent = sent? as u64;
-            let stats = &engine.stats.lanes[self.session.client.worker];
-            stats.bytes_out.add(sent);
-            stats.writes.add(1);
-            let client = &self.session.client;
-            client
-                .bytes_out
-                .store(client.bytes_out.load(Relaxed) + sent, Relaxed);
-        }
-        self.check_output_limit(&config)
-    }
-
-    /// Cuts off a client whose replies alone are too much: then none of them is sent.
-    #[cold]
-    fn check_reply(&self, reply: &Reply, config: &Config) -> io::Result<()> {
-        let hard = self.session.output_limit(config).hard_bytes as usize;
-        let more = reply.len();
-        match hard > 0 && self.outbox.allocated() + more >= hard {
-            true => self.overcome(self.outbox.allocated() + more),
-            false => Ok(()),
-        }
-    }
-
-    /// Cuts off a client that lets too much pile up.
-    fn check_output_limit(&mut self, config: &Config) -> io::Result<()> {
-        let limit = self.session.output_limit(config);
-        let is_strange = self.session.is(state::UNAUTHENTICATED);
-        let is_too_much = self.outbox.exceeds(limit, Instant::now())
-            || is_strange && self.outbox.bytes() > UNAUTHENTICATED_OUTPUT;
-        match is_too_much && !self.outbox.is_empty() {
-            true => self.overcome(self.outbox.allocated()),
-            false => Ok(()),
-        }
-    }
-
-    #[cold]
-    fn overcome(&self, bytes: usize) -> io::Result<()> {
-        self.server
-            .engine
-            .stats
-            .output_limit_disconnections
-            .fetch_add(1, Relaxed);
-        tracing::warn!(
-            "Client id={} addr={} closed for overcoming of output buffer limits ({} bytes).",
-            self.session.client.id,
-            self.session.client.address,
-            bytes
-        );
-        Err(io::ErrorKind::OutOfMemory.into())
-    }
-
-    fn note_read(&self, lane: &Lane, count: usize) {
-        let stats = &self.server.engine.stats.lanes[lane.index];
-        stats.bytes_in.add(count as u64);
-        stats.reads.add(1);
-        let client = &self.session.client;
-        client
-            .bytes_in
-            .store(client.bytes_in.load(Relaxed) + count as u64, Relaxed);
-    }
-
-    fn note_query(&self, used: usize, free: usize) {
-        let client = &self.session.client;
-        client.query_buffer.store(used as u64, Relaxed);
-        client.query_buffer_free.store(free as u64, Relaxed);
-    }
-
-    /// Tells others how much this connection keeps.
-    fn note_sizes(&self) {
-        let (len, capacity) = (self.pending.len(), self.pending.capacity());
-        self.note_query(len - self.parser.done().min(len), capacity - len);
-        let client = &self.session.client;
-        client.pending_bytes.store(capacity as u64, Relaxed);
-        client
-            .output_bytes
-            .store(self.outbox.allocated() as u64, Relaxed);
-        client
-            .output_pieces
-            .store(self.outbox.pieces() as u64, Relaxed);
-        self.server.engine.account(client);
-    }
-}
-
-/// Makes room for so many bytes in all. The buffer itself would double, which for large arguments is too much.
-fn grow(buffer: &mut BytesMut, room: usize) {
-    if buffer.capacity() < room {
-        let mut larger = BytesMut::with_capacity(room);
-        larger.extend_from_slice(buffer);
-        *buffer = larger;
     }
 }
 

@@ -1,0 +1,142 @@
+//! What a connection sends, and the limits on what waits to be sent.
+
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::{Connection, UNAUTHENTICATED_OUTPUT, UNCOUNTED_REPLY};
+use crate::config::Config;
+use crate::engine::{Lane, state};
+use crate::resp::reply::Reply;
+
+impl Connection {
+    /// Sends a reply, or what the socket takes of it; the rest waits in the outbox.
+    pub(super) fn send(
+        &mut self,
+        reply: &mut Reply,
+        lane: &Lane,
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
+        if reply.is_empty() {
+            return Ok(());
+        }
+        let result = self.send_or_keep(reply, lane, context);
+        // Also where that has failed: the worker's next client writes into the same memory, and would get what is left.
+        reply.clear();
+        result
+    }
+
+    pub(super) fn send_or_keep(
+        &mut self,
+        reply: &mut Reply,
+        lane: &Lane,
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
+        let mut sent = 0;
+        if reply.len() > UNCOUNTED_REPLY
+            && let Err(error) = self.check_reply(reply, &self.server.engine.config.load())
+        {
+            *reply = Reply::new();
+            return Err(error);
+        }
+        if self.outbox.is_empty() && !self.is_held() {
+            if let Some(bytes) = reply.plain() {
+                sent = match self.stream.poll_write(context, bytes) {
+                    Poll::Ready(sent) => sent?,
+                    Poll::Pending => 0,
+                };
+            }
+            let stats = &self.server.engine.stats.lanes[lane.index];
+            stats.bytes_out.add(sent as u64);
+            stats.writes.add(1);
+            let client = &self.session.client;
+            client
+                .bytes_out
+                .store(client.bytes_out.load(Relaxed) + sent as u64, Relaxed);
+        }
+        if sent < reply.len() {
+            self.outbox.take_over(reply, sent);
+            let config = self.server.engine.config.load();
+            self.check_output_limit(&config)?;
+            self.note_sizes();
+        }
+        Ok(())
+    }
+
+    /// Sends what waits, unless it must wait for the disk.
+    pub(super) fn flush(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if self.outbox.is_empty() || self.is_held() {
+            return Ok(());
+        }
+        // What was too much from the beginning is not sent in part.
+        let config = self.server.engine.config.load();
+        self.check_output_limit(&config)?;
+        let engine = &self.server.engine;
+        if let Poll::Ready(sent) = self.outbox.poll_flush(&mut self.stream, context) {
+            let sent = sent? as u64;
+            let stats = &engine.stats.lanes[self.session.client.worker];
+            stats.bytes_out.add(sent);
+            stats.writes.add(1);
+            let client = &self.session.client;
+            client
+                .bytes_out
+                .store(client.bytes_out.load(Relaxed) + sent, Relaxed);
+        }
+        self.check_output_limit(&config)
+    }
+
+    /// Cuts off a client whose replies alone are too much: then none of them is sent.
+    #[cold]
+    pub(super) fn check_reply(&self, reply: &Reply, config: &Config) -> io::Result<()> {
+        let hard = self.session.output_limit(config).hard_bytes as usize;
+        let more = reply.len();
+        match hard > 0 && self.outbox.allocated() + more >= hard {
+            true => self.overcome(self.outbox.allocated() + more),
+            false => Ok(()),
+        }
+    }
+
+    /// Cuts off a client that lets too much pile up.
+    pub(super) fn check_output_limit(&mut self, config: &Config) -> io::Result<()> {
+        let limit = self.session.output_limit(config);
+        let is_strange = self.session.is(state::UNAUTHENTICATED);
+        let is_too_much = self.outbox.exceeds(limit, Instant::now())
+            || is_strange && self.outbox.bytes() > UNAUTHENTICATED_OUTPUT;
+        match is_too_much && !self.outbox.is_empty() {
+            true => self.overcome(self.outbox.allocated()),
+            false => Ok(()),
+        }
+    }
+
+    #[cold]
+    pub(super) fn overcome(&self, bytes: usize) -> io::Result<()> {
+        self.server
+            .engine
+            .stats
+            .output_limit_disconnections
+            .fetch_add(1, Relaxed);
+        tracing::warn!(
+            "Client id={} addr={} closed for overcoming of output buffer limits ({} bytes).",
+            self.session.client.id,
+            self.session.client.address,
+            bytes
+        );
+        Err(io::ErrorKind::OutOfMemory.into())
+    }
+
+    /// Tells others how much this connection keeps.
+    pub(super) fn note_sizes(&self) {
+        let (len, capacity) = (self.pending.len(), self.pending.capacity());
+        self.note_query(len - self.parser.done().min(len), capacity - len);
+        let client = &self.session.client;
+        client.pending_bytes.store(capacity as u64, Relaxed);
+        client
+            .output_bytes
+            .store(self.outbox.allocated() as u64, Relaxed);
+        client
+            .output_pieces
+            .store(self.outbox.pieces() as u64, Relaxed);
+        self.server.engine.account(client);
+    }
+}
