@@ -51,7 +51,8 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         if round.is_multiple_of(1000 / PERIOD.as_millis() as u64) {
             look_after_clients(engine);
             if index == 0 {
-                server.links.close_idle();
+                let links = server.links.close_idle();
+                engine.transfers.links.store(links, Relaxed);
             }
         }
     }
