@@ -150,7 +150,6 @@ const ROWS: &[Directive] = &[
     row("repl-diskless-sync-delay", number(0, INT), &["5"], "Seconds to wait for more replicas before that."),
     row("repl-diskless-sync-max-replicas", number(0, INT), &["0"], "Replicas after which not to wait any longer."),
     row("repl-diskless-load", Rule::Choice(&["disabled", "on-empty-db", "flush-before-load", "swapdb"]), &["disabled"], "Load a snapshot without writing it to disk first.").refused_while_loading(),
-    row("import-mode", SWITCH, &["no"], "Keep expired keys while data is imported."),
     row("cluster-config-file", text(anything), &["nodes.conf"], "File in which a cluster node keeps its view.").at_start(),
     row("cluster-port", number(0, 65535), &["0"], "Port of the cluster bus.").at_start(),
     row("cluster-node-timeout", number(0, LONG), &["15000"], "Milliseconds after which a node counts as failed."),

@@ -197,6 +197,8 @@ config! {
     proto_max_bulk_len: usize,
     /// Free what is evicted in the background.
     lazyfree_lazy_eviction: bool,
+    /// Whether data is being imported.
+    import_mode: bool,
     /// How many keys are remembered for client-side caching.
     tracking_table_max_keys: usize,
 

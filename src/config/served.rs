@@ -393,6 +393,8 @@ const MEMORY: &[Directive] = &[
         .doc("The largest argument, and the largest string, in bytes."),
     row!("lazyfree-lazy-eviction", lazyfree_lazy_eviction, Rule::Switch, &["no"])
         .doc("Have evictions stand in the log as UNLINK instead of DEL. What takes long to free is freed in the background in any case."),
+    row!("import-mode", import_mode, Rule::Switch, &["no"])
+        .doc("Leave keys past their time where they are while data is brought from elsewhere: clients that have sent CLIENT IMPORT-SOURCE ON see them, others do not."),
     row!("tracking-table-max-keys", tracking_table_max_keys, number(0, LONG), &["1000000"])
         .doc("How many keys are remembered for client-side caching; 0 for no limit.")
         .applies(Tracking),

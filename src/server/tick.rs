@@ -170,7 +170,7 @@ fn serve(
 
 /// Removes this worker's share of the keys that are due, giving way to others every few shards.
 async fn expire(engine: &Engine, index: usize) {
-    let pauses = engine.is_paused(true) || engine.is_loading();
+    let pauses = engine.is_paused(true) || engine.is_loading() || engine.config.load().import_mode;
     if pauses || !engine.expires_actively.load(Relaxed) {
         return;
     }
