@@ -119,6 +119,8 @@ pub(super) struct Connection {
 enum Turn {
     /// Something was done; look again.
     Again,
+    /// All that the client has sent is done with and answered.
+    Drained,
     /// Nothing can be done now.
     Idle,
 }
@@ -200,8 +202,19 @@ impl Connection {
             if self.makes_way(context) {
                 return Poll::Pending;
             }
-            if !self.is_ending && matches!(self.take_turn(context)?, Turn::Again) {
-                continue;
+            let turn = match self.is_ending {
+                true => Turn::Idle,
+                false => self.take_turn(context)?,
+            };
+            match turn {
+                Turn::Again => continue,
+                // As nearly every turn ends: another look would find nothing. Whoever leaves something here wakes the task.
+                Turn::Drained if self.stream.poll_more(context)?.is_pending() => {
+                    self.note_sizes();
+                    return Poll::Pending;
+                }
+                Turn::Drained => continue,
+                Turn::Idle => {}
             }
             if self.suspended.is_some() {
                 break;
@@ -257,7 +270,7 @@ impl Connection {
         if !self.pending.is_empty() {
             return match self.read_ahead(context)? {
                 Turn::Again => self.run_pending(context).map(|()| Turn::Again),
-                Turn::Idle => Ok(Turn::Idle),
+                rest => Ok(rest),
             };
         }
         self.read_and_run(context)

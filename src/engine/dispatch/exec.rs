@@ -14,7 +14,7 @@ impl<'e> Round<'_, 'e> {
     pub(super) fn transaction(
         &mut self,
         session: &mut Session,
-        request: Request<'_>,
+        request: &Request<'_>,
         spec: &'e Spec,
         reply: &mut Reply,
     ) -> Result<(), CommandError> {
@@ -71,7 +71,7 @@ impl<'e> Round<'_, 'e> {
             let request = Request {
                 args: queued.args.view(),
                 keys: &queued.keys,
-                frame: None,
+                parsed: None,
             };
             if let Some(notable) = timer.begins(Some(spec), index) {
                 self.note_slow_queued(session, transaction, &notable);
@@ -79,7 +79,7 @@ impl<'e> Round<'_, 'e> {
             let replied = reply.len();
             // Rights may have changed since the command was queued.
             match self.engine.check_queued(session, spec, request.args) {
-                Ok(()) => self.run_queued(scope, session, request, spec, reply),
+                Ok(()) => self.run_queued(scope, session, &request, spec, reply),
                 Err(error) => self.refuse_queued(spec, &error, reply),
             }
             reply.set_resp3(session.is_resp3);
@@ -99,7 +99,7 @@ impl<'e> Round<'_, 'e> {
         &mut self,
         scope: &mut Scope<'e>,
         session: &mut Session,
-        request: Request<'_>,
+        request: &Request<'_>,
         spec: &'e Spec,
         reply: &mut Reply,
     ) {

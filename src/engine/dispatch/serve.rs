@@ -110,7 +110,7 @@ impl Round<'_, '_> {
         let request = Request {
             args: waiter.args.view(),
             keys: &waiter.keys,
-            frame: None,
+            parsed: None,
         };
         let spec = &engine.commands.all()[waiter.spec];
         let mut reply = Reply::new();
@@ -128,7 +128,7 @@ impl Round<'_, '_> {
         }
         self.is_retry = true;
         self.effects.withheld_from = waiter.client.id;
-        let result = self.work(&mut scope, &mut session, request, spec, &mut reply, false);
+        let result = self.work(&mut scope, &mut session, &request, spec, &mut reply, false);
         self.is_retry = false;
         self.effects.withheld_from = 0;
         if let Err(error) = &result {

@@ -49,11 +49,47 @@ impl Bucket {
     }
 
     /// The slots whose position matches, a bit for each. Without a branch: which slot it is cannot be predicted.
+    #[cfg(not(target_arch = "x86_64"))]
     #[inline]
     fn matches(&self, position: u16) -> u32 {
         (0..SLOTS).fold(0, |found, slot| {
             found | u32::from(position_of(self.word(slot)) == position) << slot
         })
+    }
+
+    /// The slots whose position matches, a bit for each: two slots are compared at once, in a third of the instructions.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    fn matches(&self, position: u16) -> u32 {
+        use std::arch::x86_64::*;
+        let (a, b, c, d): (__m128i, __m128i, __m128i, __m128i);
+        // SAFETY: the words of this bucket, which is aligned. They are read in assembler since others may write meanwhile: each
+        // half of a register is read as a whole.
+        unsafe {
+            std::arch::asm!(
+                "movdqa {a}, xmmword ptr [{words}]",
+                "movdqa {b}, xmmword ptr [{words} + 16]",
+                "movdqa {c}, xmmword ptr [{words} + 32]",
+                "movdqa {d}, xmmword ptr [{words} + 48]",
+                words = in(reg) self.0.as_ptr(),
+                a = lateout(xmm_reg) a,
+                b = lateout(xmm_reg) b,
+                c = lateout(xmm_reg) c,
+                d = lateout(xmm_reg) d,
+                options(readonly, nostack, preserves_flags),
+            );
+        }
+        // SAFETY: every x86-64 processor has these instructions.
+        unsafe {
+            // A word's position is its last quarter: equal there is all ones, and the sign of the whole word.
+            let wanted = _mm_set1_epi16(position as i16);
+            let compare = |words| _mm_castsi128_ps(_mm_cmpeq_epi16(words, wanted));
+            // The upper halves of four words, and their signs.
+            let signs = |one, other| _mm_movemask_ps(_mm_shuffle_ps::<0b11_01_11_01>(one, other));
+            let low = signs(compare(a), compare(b));
+            let high = signs(compare(c), compare(d));
+            (low | high << 4) as u32
+        }
     }
 
     /// The address of the first element whose position matches: a guess to be prefetched, never followed.
