@@ -10,6 +10,9 @@ const MAX_ARGUMENTS: usize = 32;
 /// The most bytes of an argument that an entry keeps.
 const MAX_ARGUMENT_BYTES: usize = 128;
 
+/// How many of the largest entries are kept besides the newest.
+const LARGEST: usize = 32;
+
 /// Why a command is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
@@ -51,6 +54,25 @@ struct Log {
     next_id: u64,
     /// The newest is at the front.
     entries: VecDeque<Entry>,
+    /// The largest amounts, the largest at the front; they stay when newer entries come.
+    largest: Vec<Entry>,
+}
+
+impl Log {
+    fn add(&mut self, entry: Entry, max: usize) {
+        let at = (self.largest).partition_point(|other| other.amount >= entry.amount);
+        if at < LARGEST {
+            self.largest.truncate(LARGEST - 1);
+            self.largest.insert(at, entry.clone());
+        }
+        self.entries.push_front(entry);
+        self.shorten(max);
+    }
+
+    fn shorten(&mut self, max: usize) {
+        self.entries.truncate(max);
+        self.largest.truncate(max);
+    }
 }
 
 /// The logs of all reasons.
@@ -75,23 +97,24 @@ impl CommandLogs {
         let log = &mut *self.of(reason).lock();
         let id = log.next_id;
         log.next_id += 1;
-        log.entries.push_front(Entry {
+        let entry = Entry {
             id,
             amount,
             args,
             caller,
-        });
-        log.entries.truncate(max);
+        };
+        log.add(entry, max);
     }
 
     /// Forgets the oldest entries beyond `max`.
     pub fn shorten(&self, reason: Reason, max: usize) {
-        self.of(reason).lock().entries.truncate(max);
+        self.of(reason).lock().shorten(max);
     }
 
     /// Forgets everything.
     pub fn reset(&self, reason: Reason) {
-        self.of(reason).lock().entries = VecDeque::new();
+        let log = &mut *self.of(reason).lock();
+        (log.entries, log.largest) = Default::default();
     }
 
     /// How many entries there are.
@@ -103,6 +126,12 @@ impl CommandLogs {
     pub fn newest(&self, reason: Reason, count: usize) -> Vec<Entry> {
         let log = self.of(reason).lock();
         log.entries.iter().take(count).cloned().collect()
+    }
+
+    /// The entries with the largest amounts, the largest first.
+    pub fn largest(&self, reason: Reason, count: usize) -> Vec<Entry> {
+        let log = self.of(reason).lock();
+        log.largest.iter().take(count).cloned().collect()
     }
 }
 
@@ -163,6 +192,19 @@ mod tests {
         add(&logs, 5, &[b"ping"]);
         assert_eq!(ids(&logs), [3]);
         assert_eq!(logs.len(Reason::LargeReply), 0);
+    }
+
+    #[test]
+    fn the_largest_stay_when_newer_ones_come() {
+        let logs = CommandLogs::default();
+        for amount in [5, 9, 1, 2, 5] {
+            add(&logs, amount, &[b"ping"]);
+        }
+        let largest = logs.largest(Reason::Slow, 10);
+        let largest: Vec<_> = largest.iter().map(|it| (it.id, it.amount)).collect();
+        assert_eq!(largest, [(1, 9), (0, 5)]);
+        logs.reset(Reason::Slow);
+        assert!(logs.largest(Reason::Slow, 10).is_empty());
     }
 
     #[test]

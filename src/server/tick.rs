@@ -50,6 +50,9 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         note_turns(engine, index);
         if round.is_multiple_of(1000 / PERIOD.as_millis() as u64) {
             look_after_clients(engine);
+            if index == 0 {
+                server.links.close_idle();
+            }
         }
     }
 }

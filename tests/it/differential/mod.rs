@@ -12,6 +12,7 @@
 mod bitmaps;
 mod carry;
 mod compare;
+mod config_values;
 mod connection;
 mod dump;
 mod errors;
