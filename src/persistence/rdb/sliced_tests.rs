@@ -1,5 +1,6 @@
 //! Big values that change while a snapshot is taken: the snapshot has them as they were.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -81,13 +82,7 @@ fn name(member: usize) -> Vec<u8> {
 }
 
 /// Changes a value where it is; one that has become empty goes.
-fn change(
-    db: &mut Db<'_, '_>,
-    value: usize,
-    key: Key<'_>,
-    mut members: std::ops::Range<usize>,
-    to: Option<u16>,
-) {
+fn change(db: &mut Db<'_, '_>, value: usize, key: Key<'_>, members: Range<usize>, to: Option<u16>) {
     let is_empty = match value {
         0 => {
             let Ok(Some(mut hash)) = db.change_as::<Hash>(key) else {
@@ -131,30 +126,38 @@ fn change(
             }
             set.is_empty()
         }
-        _ => {
-            let Ok(Some(list)) = db.change_as::<List>(key) else {
-                return;
-            };
-            match to {
-                Some(to) => members.all(|member| {
-                    list.push(End::Head, &name(member), Limit::of(-2));
-                    list.set(
-                        member % list.len(),
-                        to.to_string().as_bytes(),
-                        Limit::of(-2),
-                    )
-                }),
-                None => members.all(|_| {
-                    list.pop(End::Tail);
-                    !list.is_empty()
-                }),
-            };
-            list.is_empty()
-        }
+        _ => change_list(db, key, members, to),
     };
     if is_empty {
         drop(db.remove(key));
     }
+}
+
+/// Changes a list, at both ends and in between; says whether it has become empty.
+fn change_list(
+    db: &mut Db<'_, '_>,
+    key: Key<'_>,
+    mut members: Range<usize>,
+    to: Option<u16>,
+) -> bool {
+    let Ok(Some(list)) = db.change_as::<List>(key) else {
+        return false;
+    };
+    match to {
+        Some(to) => members.all(|member| {
+            list.push(End::Head, &name(member), Limit::of(-2));
+            list.set(
+                member % list.len(),
+                to.to_string().as_bytes(),
+                Limit::of(-2),
+            )
+        }),
+        None => members.all(|_| {
+            list.pop(End::Tail);
+            !list.is_empty()
+        }),
+    };
+    list.is_empty()
 }
 
 fn apply(keyspace: &Keyspace, step: &Step) {
