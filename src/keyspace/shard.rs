@@ -2,7 +2,7 @@
 
 use super::audience::{Audience, Touched};
 use super::lock::{Key, hash_bits};
-use super::snapshot::Debt;
+use super::snapshot::{Debt, Intent};
 use super::table::Table;
 
 /// A shard's part of one database.
@@ -20,9 +20,9 @@ pub(super) struct ShardDatabase {
 impl ShardDatabase {
     /// Before a key changes: shows it to a copy in progress.
     #[inline]
-    pub fn preserve(&mut self, key: Key<'_>) {
+    pub fn preserve(&mut self, key: Key<'_>, intent: Intent) {
         if let Some(debt) = &mut self.debt {
-            debt.settle(&self.table, key);
+            debt.settle(&mut self.table, key, intent);
         }
     }
 

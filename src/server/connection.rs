@@ -26,7 +26,7 @@ use super::signals::Signals;
 use super::stream::Stream;
 use super::worker::collect_mail;
 use super::{Server, holders, signals};
-use crate::config::{AppendFsync, Config, ConfigCache};
+use crate::config::{Config, ConfigCache};
 use crate::engine::{BatchEnd, Ended, Engine, Flow, Lane, Mail, Progress, Session, flag, state};
 use crate::journal::write_command;
 use crate::resp::args::MAX_ARGUMENT;
@@ -108,7 +108,7 @@ pub(super) struct Connection {
     is_postponed: bool,
     /// How often others have just been let go first.
     yields: u8,
-    /// Replies wait until records below this number are on disk.
+    /// Replies wait until records below this number are as safe as `appendfsync` asks.
     held_until: u64,
     /// The peer has closed its side, or the connection is to end when everything is sent.
     is_ending: bool,
@@ -418,25 +418,18 @@ impl Connection {
         input.len()
     }
 
-    /// After work on a lane whose last record was `before`: its new ones go to the disk, and replies may have to wait for that.
+    /// After work on a lane whose last record was `before`: its new ones go to the log, and replies wait for that.
     fn note_record(&mut self, lane: usize, before: u64) {
         let engine = &self.server.engine;
         let record = engine.last_record(lane);
         if record != before {
             self.session.last_record = Some(record);
-            if engine.config.load().appendfsync == AppendFsync::Always {
-                self.held_until = record;
-                self.server.request_commit(lane);
-            } else {
-                engine.journal.ring();
-                if engine.aof.is_behind() {
-                    self.held_until = record;
-                }
-            }
+            self.held_until = record;
+            self.server.request_commit(lane);
         }
     }
 
-    /// Whether replies wait until what they speak of is on disk.
+    /// Whether replies wait until what they speak of is in the log.
     fn is_held(&self) -> bool {
         self.held_until > self.server.engine.durable.load(SeqCst)
     }

@@ -11,6 +11,7 @@
 
 mod element;
 mod elements;
+mod owed;
 mod owner;
 mod record;
 mod segment;
@@ -20,7 +21,7 @@ use std::num::NonZeroU64;
 use smallvec::SmallVec;
 
 pub use self::element::{Element, same_key};
-pub use self::elements::Elements;
+pub use self::elements::{Copied, Elements};
 pub use self::owner::Owner;
 pub use self::record::{Head, Record, RecordMut, RecordRef};
 pub use self::segment::{Bucket, prefetch};
