@@ -239,10 +239,13 @@ impl Clients {
         self.by_id.is_empty()
     }
 
-    /// What each client counts for where memory for clients is limited, with its number.
+    /// What each client that may be closed counts for where memory for clients is limited, with its number.
     pub fn sizes(&self) -> Vec<(u64, u64)> {
         let all = self.by_id.iter();
-        all.map(|item| (item.accounted.load(Relaxed), item.id))
+        let may_go =
+            all.filter(|one| !one.has_flag(flag::NO_EVICT) && !one.is_killed.load(Relaxed));
+        may_go
+            .map(|one| (one.accounted.load(Relaxed), one.id))
             .collect()
     }
 

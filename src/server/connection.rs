@@ -4,6 +4,7 @@
 //! so an idle connection owns no buffers. It goes on reading while replies wait to be sent: a client may write its whole
 //! pipeline before it reads.
 
+pub(super) mod brake;
 mod input;
 mod output;
 mod suspended;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use self::brake::Brake;
 use self::suspended::Suspended;
 use self::waiting::Waiting;
 use super::outbox::Outbox;
@@ -45,8 +47,6 @@ const READS_PER_TURN: usize = 4;
 const UNAUTHENTICATED_BUFFER: usize = 64 * 1024;
 /// And this much may wait to be sent to it.
 const UNAUTHENTICATED_OUTPUT: usize = 1024;
-/// Turns that are left to clients which are about to be closed, before one is taken.
-const MOST_YIELDS: u8 = 8;
 /// Room made for an argument of which less has come so far.
 const BELIEVED: usize = 64 * 1024;
 /// Replies up to this length are within any limit, as they are in Redis, where each client has a buffer of that size.
@@ -106,8 +106,7 @@ pub(super) struct Connection {
     suspended: Option<Suspended>,
     /// A command waits for the end of CLIENT PAUSE.
     is_postponed: bool,
-    /// How often others have just been let go first.
-    yields: u8,
+    brake: Brake,
     /// Replies wait until records below this number are as safe as `appendfsync` asks.
     held_until: u64,
     /// The peer has closed its side, or the connection is to end when everything is sent.
@@ -142,7 +141,7 @@ impl Connection {
             waiting: None,
             suspended: None,
             is_postponed: false,
-            yields: 0,
+            brake: Brake::default(),
             held_until: 0,
             is_ending: false,
             is_over: false,
@@ -236,17 +235,6 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Lets clients go first that are to be closed for want of memory: what they hold is free only then. Not for ever: whoever
-    /// cannot be closed at once keeps nobody waiting.
-    fn makes_way(&mut self, context: &Context<'_>) -> bool {
-        let is_due = self.yields < MOST_YIELDS && self.server.engine.memory.is_closing_clients();
-        self.yields = if is_due { self.yields + 1 } else { 0 };
-        if is_due {
-            context.waker().wake_by_ref();
-        }
-        is_due
-    }
-
     /// Goes on with a parked command, or runs what is there, or reads more.
     fn take_turn(&mut self, context: &mut Context<'_>) -> io::Result<Turn> {
         if self.waiting.is_some() {
@@ -266,6 +254,9 @@ impl Connection {
         }
         if self.server.engine.is_journal_full() {
             return Ok(Turn::Idle);
+        }
+        if std::mem::take(&mut self.brake.has_left_commands) {
+            return self.run_pending(context).map(|()| Turn::Again);
         }
         if !self.pending.is_empty() {
             return match self.read_ahead(context)? {
@@ -321,7 +312,7 @@ impl Connection {
             if is_last || !self.session.is(state::UNAUTHENTICATED) {
                 self.send(reply, lane, context)?;
             }
-            if is_last {
+            if is_last || self.brake.has_left_commands {
                 break;
             }
         }
