@@ -54,6 +54,7 @@ mod start;
 mod streams;
 mod string_options;
 mod strings;
+mod takers;
 mod tls;
 mod tracking;
 mod transactions;
