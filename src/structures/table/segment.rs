@@ -49,6 +49,32 @@ impl Bucket {
     }
 
     /// The slots whose position matches, a bit for each. Without a branch: which slot it is cannot be predicted.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    fn matches(&self, position: u16) -> u32 {
+        use std::arch::x86_64::{
+            _mm_castps_si128, _mm_castsi128_ps, _mm_cmpeq_epi16, _mm_movemask_epi8,
+            _mm_packs_epi16, _mm_packs_epi32, _mm_set_epi64x, _mm_set1_epi16, _mm_setzero_si128,
+            _mm_shuffle_ps, _mm_srai_epi32,
+        };
+        let word = |slot| self.word(slot) as i64;
+        // SAFETY: every x86-64 has these instructions.
+        unsafe {
+            // The positions of four words are the upper halves of their upper halves.
+            let positions = |first: usize| {
+                let low = _mm_set_epi64x(word(first + 1), word(first));
+                let high = _mm_set_epi64x(word(first + 3), word(first + 2));
+                let (low, high) = (_mm_castsi128_ps(low), _mm_castsi128_ps(high));
+                _mm_srai_epi32::<16>(_mm_castps_si128(_mm_shuffle_ps::<0b11_01_11_01>(low, high)))
+            };
+            let positions = _mm_packs_epi32(positions(0), positions(4));
+            let equal = _mm_cmpeq_epi16(positions, _mm_set1_epi16(position as i16));
+            _mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())) as u32
+        }
+    }
+
+    /// The slots whose position matches, a bit for each. Without a branch: which slot it is cannot be predicted.
+    #[cfg(not(target_arch = "x86_64"))]
     #[inline]
     fn matches(&self, position: u16) -> u32 {
         (0..SLOTS).fold(0, |found, slot| {
