@@ -104,6 +104,8 @@ pub struct Client {
     pub condemned: AtomicU64,
     /// Bytes of the prefixes that it tracks.
     pub prefix_bytes: AtomicU64,
+    /// Bytes of the fields that it has named for HIMPORT.
+    pub fieldset_bytes: AtomicU64,
     pub bytes_in: AtomicU64,
     pub bytes_out: AtomicU64,
     pub commands: AtomicU64,
@@ -152,6 +154,7 @@ impl Client {
             accounted: AtomicU64::new(0),
             condemned: AtomicU64::new(0),
             prefix_bytes: AtomicU64::new(0),
+            fieldset_bytes: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             commands: AtomicU64::new(0),
@@ -188,6 +191,7 @@ impl Client {
             &self.output_bytes,
             &self.queued_bytes,
             &self.prefix_bytes,
+            &self.fieldset_bytes,
         ];
         let buffered: u64 = buffers.iter().map(|bytes| bytes.load(Relaxed)).sum();
         (size_of::<Self>() + size_of::<Session>()) as u64 + u64::from(names) * PER_NAME + buffered

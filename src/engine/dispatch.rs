@@ -639,6 +639,9 @@ impl<'r, 'e> Round<'r, 'e> {
         // The common case by itself: a scope that is made in one of several places is moved once more.
         if let (Locks::One(_), [key]) = (spec.locks, request.keys) {
             let mut scope = self.engine.keyspace.lock_one(shard_of(key.hash));
+            if spec.has(flags::WRITE) && scope.owes() {
+                scope = self.serve_first(scope, || std::iter::once(key.hash));
+            }
             let result = self.work_here(&mut scope, session, request, spec, reply, false);
             self.commit(&mut scope);
             return result;
@@ -683,6 +686,7 @@ impl<'r, 'e> Round<'r, 'e> {
                     self.commit(&mut scope);
                     result
                 });
+                self.serve_ready();
                 drop(alone);
                 self.passage = keyspace.gate().pass_unless_stuck(self.lane);
                 self.note_changes(session);
@@ -690,6 +694,9 @@ impl<'r, 'e> Round<'r, 'e> {
             }
             _ => keyspace.lock_some(hashes()),
         };
+        if spec.has(flags::WRITE) && scope.owes() {
+            scope = self.serve_first(scope, hashes);
+        }
         let result = self.work(&mut scope, session, request, spec, reply, false);
         self.commit(&mut scope);
         result

@@ -111,6 +111,13 @@ impl Shard {
         std::iter::once((0, &mut self.first)).chain(others.map(|(number, part)| (*number, part)))
     }
 
+    /// [`Shard::databases_mut`], to be looked at.
+    #[inline]
+    pub(super) fn parts(&self) -> impl Iterator<Item = (usize, &ShardDatabase)> {
+        let others = self.others.iter().map(|(number, part)| (*number, part));
+        std::iter::once((0, &self.first)).chain(others)
+    }
+
     #[inline(never)]
     fn other(&mut self, database: usize) -> &mut ShardDatabase {
         let at = self.place(database);

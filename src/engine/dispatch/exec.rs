@@ -42,11 +42,16 @@ impl<'e> Round<'_, 'e> {
             self.exec(&mut scope, session, &transaction, reply);
             drop(scope);
             self.engine.unwatch_all(session);
+            self.serve_ready();
             drop(alone);
             self.passage = keyspace.gate().pass_unless_stuck(self.lane);
             self.note_changes(session);
         } else {
-            let mut scope = keyspace.lock_some(transaction.hashes().chain(watched));
+            let hashes = || transaction.hashes().chain(watched.iter().copied());
+            let mut scope = keyspace.lock_some(hashes());
+            if scope.owes() {
+                scope = self.serve_first(scope, hashes);
+            }
             self.exec(&mut scope, session, &transaction, reply);
         }
         self.engine.unwatch_all(session);

@@ -57,37 +57,27 @@ impl Bucket {
         })
     }
 
-    /// The slots whose position matches, a bit for each: two slots are compared at once, in a third of the instructions.
+    /// The slots whose position matches, a bit for each: four slots are compared at once.
     #[cfg(target_arch = "x86_64")]
     #[inline]
     fn matches(&self, position: u16) -> u32 {
-        use std::arch::x86_64::*;
-        let (a, b, c, d): (__m128i, __m128i, __m128i, __m128i);
-        // SAFETY: the words of this bucket, which is aligned. They are read in assembler since others may write meanwhile: each
-        // half of a register is read as a whole.
-        unsafe {
-            std::arch::asm!(
-                "movdqa {a}, xmmword ptr [{words}]",
-                "movdqa {b}, xmmword ptr [{words} + 16]",
-                "movdqa {c}, xmmword ptr [{words} + 32]",
-                "movdqa {d}, xmmword ptr [{words} + 48]",
-                words = in(reg) self.0.as_ptr(),
-                a = lateout(xmm_reg) a,
-                b = lateout(xmm_reg) b,
-                c = lateout(xmm_reg) c,
-                d = lateout(xmm_reg) d,
-                options(readonly, nostack, preserves_flags),
-            );
-        }
+        use std::arch::x86_64::{
+            _mm_castsi128_ps, _mm_cmpeq_epi16, _mm_movemask_ps, _mm_set_epi64x, _mm_set1_epi16,
+            _mm_shuffle_ps,
+        };
+        let word = |slot| self.word(slot) as i64;
         // SAFETY: every x86-64 processor has these instructions.
         unsafe {
             // A word's position is its last quarter: equal there is all ones, and the sign of the whole word.
             let wanted = _mm_set1_epi16(position as i16);
-            let compare = |words| _mm_castsi128_ps(_mm_cmpeq_epi16(words, wanted));
+            let compare = |slot: usize| {
+                let words = _mm_set_epi64x(word(slot + 1), word(slot));
+                _mm_castsi128_ps(_mm_cmpeq_epi16(words, wanted))
+            };
             // The upper halves of four words, and their signs.
             let signs = |one, other| _mm_movemask_ps(_mm_shuffle_ps::<0b11_01_11_01>(one, other));
-            let low = signs(compare(a), compare(b));
-            let high = signs(compare(c), compare(d));
+            let low = signs(compare(0), compare(2));
+            let high = signs(compare(4), compare(6));
             (low | high << 4) as u32
         }
     }
