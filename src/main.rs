@@ -67,10 +67,18 @@ fn serve(config: Config) -> anyhow::Result<i32> {
     {
         tracing::warn!("Failed to write PID file '{}': {error}", path.display());
     }
+    let is_log_shown = config.logfile.is_empty();
     let status = server::run(config);
+    if let Err(error) = &status {
+        // Nobody reads what a daemon has to say elsewhere.
+        tracing::error!("{error:#}");
+    }
     if let Some(path) = &file {
         // It may be gone already, or belong to somebody else.
         let _ = std::fs::remove_file(path);
+    }
+    if is_log_shown {
+        return Ok(status.unwrap_or(1));
     }
     status
 }

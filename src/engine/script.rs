@@ -357,12 +357,12 @@ impl Host for Caller<'_, '_, '_> {
         self.is_journaled = on;
     }
 
-    fn count_error(&mut self, line: &[u8]) {
+    fn note_error(&mut self, line: &[u8], is_counted: bool) {
         self.has_failed = true;
-        self.call
-            .engine
-            .stats
-            .count_error(&String::from_utf8_lossy(line));
+        if !is_counted {
+            let stats = &self.call.engine.stats;
+            stats.count_error(&String::from_utf8_lossy(line));
+        }
     }
 
     fn interrupt(&mut self) -> Option<&'static str> {

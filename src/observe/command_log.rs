@@ -142,7 +142,9 @@ fn cut<'a>(args: impl ExactSizeIterator<Item = &'a [u8]>) -> Vec<Box<[u8]>> {
         true => MAX_ARGUMENTS - 1,
         false => count,
     };
-    let mut cut: Vec<Box<[u8]>> = args.take(kept).map(cut_argument).collect();
+    // Not collected: that may take over the memory of the list that the arguments come from, however long it is.
+    let mut cut: Vec<Box<[u8]>> = Vec::with_capacity(kept + 1);
+    cut.extend(args.take(kept).map(cut_argument));
     if kept < count {
         let rest = format!("... ({} more arguments)", count - kept);
         cut.push(rest.into_bytes().into());
@@ -205,6 +207,13 @@ mod tests {
         assert_eq!(largest, [(1, 9), (0, 5)]);
         logs.reset(Reason::Slow);
         assert!(logs.largest(Reason::Slow, 10).is_empty());
+    }
+
+    #[test]
+    fn a_long_list_of_arguments_is_not_kept() {
+        let kept = cut(vec![&b"member"[..]; 100_000].into_iter());
+        assert_eq!(kept.len(), MAX_ARGUMENTS);
+        assert!(kept.capacity() <= 2 * MAX_ARGUMENTS);
     }
 
     #[test]

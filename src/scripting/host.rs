@@ -18,8 +18,8 @@ pub trait Host {
     /// Whether the effects of what follows go to the append-only file.
     fn set_journaled(&mut self, on: bool);
 
-    /// An error has become a reply, or a part of one, and has not been counted.
-    fn count_error(&mut self, line: &[u8]);
+    /// An error has become a reply, or a part of one; whether it has been counted when it arose, in a command.
+    fn note_error(&mut self, line: &[u8], is_counted: bool);
 
     /// Called every now and then while Lua runs: says why it must stop.
     fn interrupt(&mut self) -> Option<&'static str>;

@@ -86,8 +86,7 @@ pub fn run(mut config: Config) -> Result<i32> {
         done.map_err(|reason| anyhow::anyhow!("{reason}: 'rename-command {old} \"{new}\"'"))?;
     }
     engine.make_users().map_err(|reason| {
-        tracing::error!("Critical error while loading ACLs. Exiting. {reason}");
-        anyhow::anyhow!("{reason}")
+        anyhow::anyhow!("Critical error while loading ACLs. Exiting. {reason}")
     })?;
     let workers = engine.mailboxes.len();
     let server = Arc::new(Server {

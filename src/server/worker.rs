@@ -117,6 +117,7 @@ pub(super) fn collect_mail(server: &Arc<Server>, index: usize) -> bool {
                 }
             }
             Mail::Purge => crate::base::alloc::purge(),
+            Mail::Room => connection::brake::release(),
             Mail::Stop => return false,
         }
     }

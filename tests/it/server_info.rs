@@ -199,6 +199,29 @@ fn calls_that_are_refused_or_queued_are_no_calls() {
 }
 
 #[test]
+fn scripts_that_end_with_an_error_are_failed_calls() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    raw.ask("EVAL \"return redis.call('SELECT', 99)\" 0");
+    raw.ask("EVAL \"return redis.pcall('SELECT', 99)\" 0");
+    raw.ask("EVAL \"redis.pcall('SELECT', 99)\" 0");
+    raw.ask("EVAL_RO \"return redis.call('SET', 'x', 'y')\" 1 x");
+    raw.ask("EVAL_RO \"return {err='MY error'}\" 0");
+    let stats = info(&mut raw, "commandstats");
+    let ends = |name: &str, wanted: &str| {
+        let text = &stats[name];
+        assert!(text.ends_with(wanted), "{name}: {text}");
+    };
+    ends("cmdstat_select", "rejected_calls=0,failed_calls=3");
+    ends("cmdstat_set", "rejected_calls=1,failed_calls=0");
+    ends("cmdstat_eval", "rejected_calls=0,failed_calls=2");
+    ends("cmdstat_eval_ro", "rejected_calls=0,failed_calls=2");
+    let errors = info(&mut raw, "errorstats");
+    assert_eq!(errors["errorstat_ERR"], "count=4");
+    assert_eq!(info(&mut raw, "stats")["total_error_replies"], "5");
+}
+
+#[test]
 fn rates_follow_the_load() {
     let server = Server::start(&[]);
     let mut raw = server.raw();

@@ -94,3 +94,22 @@ fn what_is_wrong_is_one_line_and_status_one() {
         assert_eq!(told.lines().count(), 1, "{args:?}: {told}");
     }
 }
+
+#[test]
+fn a_log_file_says_why_the_server_did_not_start() {
+    let folder = TempDir::new().expect("a temporary directory");
+    let log = folder.path().join("server.log");
+    let held = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = held.local_addr().expect("an address").port();
+    let output = Command::new(env!("CARGO_BIN_EXE_oxidis"))
+        .args(["--bind", "127.0.0.1", "--port", &taken.to_string()])
+        .args(["--logfile", &log.to_string_lossy()])
+        .current_dir(folder.path())
+        .output()
+        .expect("it starts");
+    assert_eq!(output.status.code(), Some(1));
+    let logged = fs::read_to_string(&log).expect("a log");
+    for told in [logged, String::from_utf8_lossy(&output.stderr).into_owned()] {
+        assert!(told.contains("Failed listening on port"), "{told}");
+    }
+}

@@ -51,6 +51,9 @@ pub(super) fn fail(call: &mut Call, name: Name<'_>, failure: Failure) -> Command
         line.extend_from_slice(format!(":{number}.").as_bytes());
     }
     if is_counted {
+        // The error was, by the command that the script called; that this call has failed was not.
+        let counts = &call.engine.stats.lanes[call.lane].commands[call.spec.id];
+        counts.failed.add(1);
         call.reply.error(&line);
         return Ok(());
     }

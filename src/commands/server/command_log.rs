@@ -61,9 +61,11 @@ fn reason(call: &Call, at: usize) -> Result<Reason, CommandError> {
         ("LARGE-REPLY", Reason::LargeReply),
     ];
     let named = reasons.iter().find(|(name, _)| call.args.is(at, name));
-    named.map(|(_, reason)| *reason).ok_or(CommandError::text(
-        "ERR type should be one of the following: slow, large-request, large-reply",
-    ))
+    named.map(|(_, reason)| *reason).ok_or_else(|| {
+        CommandError::text(
+            "ERR type should be one of the following: slow, large-request, large-reply",
+        )
+    })
 }
 
 fn get(call: &mut Call) -> CommandResult {

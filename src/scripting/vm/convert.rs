@@ -481,9 +481,8 @@ unsafe fn write_line(
             reply.error(line);
             ffi::lua_pushvalue(state, -2);
             field(state, names.is_counted);
-            if ffi::lua_toboolean(state, -1) == 0 {
-                (*run).host.count_error(line);
-            }
+            let is_counted = ffi::lua_toboolean(state, -1) != 0;
+            (*run).host.note_error(line, is_counted);
             ffi::lua_settop(state, -4);
             return true;
         }

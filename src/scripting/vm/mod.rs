@@ -269,7 +269,7 @@ impl Host for Loader {
 
     fn set_journaled(&mut self, _: bool) {}
 
-    fn count_error(&mut self, _: &[u8]) {}
+    fn note_error(&mut self, _: &[u8], _: bool) {}
 
     fn interrupt(&mut self) -> Option<&'static str> {
         let is_late = self.until.is_some_and(|until| Instant::now() > until);
