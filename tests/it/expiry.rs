@@ -420,5 +420,5 @@ fn imported_keys_stay_past_their_time() {
     });
     let refused = error("ERR Server is not in import mode");
     assert_eq!(source.ask("CLIENT IMPORT-SOURCE ON"), refused);
-    assert_eq!(source.ask("GET short"), Reply::Null);
+    assert_eq!(source.ask("GET short"), Reply::NullBulk);
 }
