@@ -113,7 +113,9 @@ fn cut<'a>(args: impl ExactSizeIterator<Item = &'a [u8]>) -> Vec<Box<[u8]>> {
         true => MAX_ARGUMENTS - 1,
         false => count,
     };
-    let mut cut: Vec<Box<[u8]>> = args.take(kept).map(cut_argument).collect();
+    // Not by `collect`, which may go on using the memory of all arguments for the few that are kept.
+    let mut cut: Vec<Box<[u8]>> = Vec::with_capacity(kept + 1);
+    cut.extend(args.take(kept).map(cut_argument));
     if kept < count {
         let rest = format!("... ({} more arguments)", count - kept);
         cut.push(rest.into_bytes().into());
@@ -182,5 +184,14 @@ mod tests {
         let entry = logs.newest(Reason::Slow, 1).remove(0);
         assert_eq!(texts(&entry)[31], "... (2 more arguments)");
         assert_eq!(entry.args.len(), 32);
+    }
+
+    #[test]
+    fn what_is_kept_takes_no_more_than_it_needs() {
+        let logs = CommandLogs::default();
+        let args = vec![&b"x"[..]; 100_000].into_iter();
+        logs.add(Reason::Slow, 1, args, Caller::default(), 2);
+        let log = logs.of(Reason::Slow).lock();
+        assert!(log.entries[0].args.capacity() <= MAX_ARGUMENTS);
     }
 }

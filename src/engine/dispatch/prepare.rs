@@ -11,6 +11,8 @@ use crate::resp::parser::Batch;
 
 /// Batches smaller than this gain nothing from prefetching: the keys would be needed before they arrive.
 const PREFETCH_FROM: usize = 3;
+/// Room for keys that is kept from one batch to the next.
+const KEPT_KEYS: usize = 4096;
 
 impl Engine {
     /// Looks up the commands of a batch and hashes their keys; brings what they will need into the cache. True when one of
@@ -27,6 +29,7 @@ impl Engine {
         let Lane { prepared, keys, .. } = lane;
         prepared.clear();
         keys.clear();
+        keys.shrink_to(KEPT_KEYS);
         let mut last: Option<(&[u8], &Spec)> = None;
         for command in &batch.commands {
             let args = batch.args(buffer, command);
