@@ -37,7 +37,7 @@
 //!   ([`Mail::Served`]), which is posted after the locks are released.
 //! - Numbers of waiters grow under the lock of each queue that they enter, so queues are sorted by age.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -225,6 +225,20 @@ impl Blocked {
     /// Whether nobody waits, as of about now.
     pub fn is_empty(&self) -> bool {
         self.by_number.is_empty()
+    }
+
+    /// How many keys are waited for, and how many of them by somebody to whom it matters that they go.
+    pub fn count_keys(&self) -> (usize, usize) {
+        let (mut all, mut minded) = (HashSet::new(), HashSet::new());
+        for waiter in &self.by_number {
+            let keys = waiter.keys.iter().take(waiter.waits_for);
+            let keys = keys.map(|key| (waiter.database, key.hash));
+            if waiter.minds_loss() > 0 {
+                minded.extend(keys.clone());
+            }
+            all.extend(keys);
+        }
+        (all.len(), minded.len())
     }
 
     /// A waiter by its number.

@@ -53,8 +53,12 @@ pub(super) const CLIENTS: Section = Section::new(
                 .sum::<u64>()
                 .to_string()
         }),
-        ("total_blocking_keys", |_| "0".into()),
-        ("total_blocking_keys_on_nokey", |_| "0".into()),
+        ("total_blocking_keys", |facts| {
+            facts.engine.blocked.count_keys().0.to_string()
+        }),
+        ("total_blocking_keys_on_nokey", |facts| {
+            facts.engine.blocked.count_keys().1.to_string()
+        }),
     ],
 );
 
