@@ -451,7 +451,7 @@ impl<'r, 'e> Round<'r, 'e> {
             if conditions & checks::condition::REMEMBERS_TOO_MUCH != 0 && self.passage.is_some() {
                 self.engine.forget_some();
             }
-            self.look_at_memory(session, conditions);
+            self.look_at_memory(session, conditions, reply);
             let verdict = match session.state | conditions {
                 // Most commands of users with few rights need no more.
                 state::RESTRICTED => (self.engine)
@@ -485,17 +485,20 @@ impl<'r, 'e> Round<'r, 'e> {
 
     /// Makes room before a command where memory is limited, and notes whether there is none.
     #[inline]
-    fn look_at_memory(&mut self, session: &mut Session, conditions: u32) {
+    fn look_at_memory(&mut self, session: &mut Session, conditions: u32, reply: &mut Reply) {
         if conditions & checks::condition::MEMORY_LIMITED == 0 {
             session.set(state::SHORT_OF_MEMORY, false);
         } else if alloc::own() >= self.memory_budget {
-            self.make_room(session);
+            self.make_room(session, reply);
         }
     }
 
     #[cold]
-    fn make_room(&mut self, session: &mut Session) {
+    fn make_room(&mut self, session: &mut Session, reply: &mut Reply) {
         let engine = self.engine;
+        if session.tracking.is_some() {
+            self.effects.withheld_from = session.client.id;
+        }
         let room = engine.make_room(&mut Place {
             lane: self.lane,
             config: self.config,
@@ -503,6 +506,7 @@ impl<'r, 'e> Round<'r, 'e> {
             effects: self.effects,
             notes: self.notes,
         });
+        engine.tell_before_reply(self.effects, session, reply);
         session.set(state::SHORT_OF_MEMORY, room == Room::None);
         // While there is no room each command may be the one that makes some.
         self.memory_budget = match room {

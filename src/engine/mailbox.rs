@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::pubsub::Publication;
-use crate::tracking::Message;
+use crate::tracking::{Message, Underway};
 
 /// How a client that waits in a blocking command is woken from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub enum Mail {
     /// Run this client's waiting command again.
     LookAgain(u64),
     /// Tell this client about its copies of keys.
-    Tracking(u64, Message),
+    Tracking(u64, Message, Underway),
     /// Send these bytes to this client.
     Push(u64, Bytes),
     /// Look again at the clients that wait for the disk.

@@ -23,6 +23,7 @@ use crate::config::{Config, MaxmemoryPolicy};
 use crate::journal::write_command;
 use crate::keyspace::{Choice, Db, Key, Moment, Notes, Order, Pool, Touched};
 use crate::observe::latency;
+use crate::tracking::bytes_underway;
 
 /// Evictions between two looks at the clock and at the memory in use.
 const EVICTIONS_PER_LOOK: u32 = 16;
@@ -333,12 +334,14 @@ impl Engine {
         self.memory.follow();
     }
 
-    /// Bytes in use beyond a limit. What is on its way to files does not count: evictions add to it.
+    /// Bytes in use beyond a limit. What is on its way to files or to clients that keep copies of keys does not count:
+    /// evictions add to it.
     fn excess(&self, limit: u64) -> i64 {
         let used = alloc::used() as i64 - limit as i64;
         if used <= 0 {
             return used;
         }
+        let used = used - bytes_underway() as i64;
         // What was evicted and is still being freed has made its room, but nobody may run far ahead of it.
         let leaving = self.reclaimer.pending_bytes() as i64;
         let used = used - leaving.min(limit as i64 / GRACE);

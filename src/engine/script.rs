@@ -43,6 +43,8 @@ pub struct Caller<'c, 'r, 'k> {
     started: Option<Instant>,
     /// Whether others have been told.
     is_slow: bool,
+    /// Whether they do not wait at the gate.
+    is_stuck: bool,
     /// Whether the log says so.
     is_logged: bool,
 }
@@ -111,6 +113,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
             stopwatch: Stopwatch::default(),
             started: None,
             is_slow: false,
+            is_stuck: false,
             is_logged: false,
         })
     }
@@ -156,7 +159,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
             has_written: self.has_written,
         });
         engine.keyspace.gate().set_stuck(true);
-        self.is_slow = true;
+        (self.is_slow, self.is_stuck) = (true, true);
     }
 
     /// What may keep a script's user from calling a command.
@@ -274,6 +277,8 @@ impl Drop for Caller<'_, '_, '_> {
         let engine = self.call.engine;
         if self.is_slow {
             engine.busy.leave();
+        }
+        if self.is_stuck {
             engine.keyspace.gate().set_stuck(false);
         }
         let caller = &self.call.session;
@@ -378,6 +383,11 @@ impl Host for Caller<'_, '_, '_> {
             }
             // Whoever reads a file waits for it; everybody else is told that the server is loading.
             if !aside::is_possible() {
+                let engine = self.call.engine;
+                if engine.is_loading() && !self.is_stuck {
+                    engine.keyspace.gate().set_stuck(true);
+                    self.is_stuck = true;
+                }
                 return None;
             }
             self.tell(started);

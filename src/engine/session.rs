@@ -82,6 +82,8 @@ pub struct Session {
     pub no_touch: bool,
     /// Whether it is that of a script in progress.
     pub is_script: bool,
+    /// What TIME has replied in the transaction or script in progress, in Unix microseconds: time stands still there.
+    pub time: Option<i64>,
     /// Commands queued by MULTI.
     pub transaction: Option<Box<Transaction>>,
     /// Keys watched.
@@ -113,6 +115,7 @@ impl Session {
             state: 0,
             no_touch: false,
             is_script: false,
+            time: None,
             transaction: None,
             watch: None,
             subscriptions: None,

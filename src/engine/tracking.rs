@@ -18,7 +18,8 @@ use super::session::{Session, state};
 use super::{Engine, watch};
 use crate::config::{Config, KeyEvents};
 use crate::keyspace::{Db, Key, SHARDS, Touched};
-use crate::tracking::{Invalid, Message, Prefixes};
+use crate::resp::reply::Reply;
+use crate::tracking::{Invalid, Message, Prefixes, Underway};
 
 /// Bits of [`Client::tracking`].
 pub mod mode {
@@ -183,6 +184,30 @@ impl Engine {
         }
     }
 
+    /// Writes what was withheld from a client before the reply of its next command, which sees what has caused it. What goes
+    /// to another client is sent.
+    pub(super) fn tell_before_reply(
+        &self,
+        effects: &mut Effects,
+        session: &Session,
+        reply: &mut Reply,
+    ) {
+        effects.withheld_from = 0;
+        let client = &session.client;
+        if client.redirect.load(Relaxed) != 0 {
+            return self.send_withheld(effects, client);
+        }
+        for what in effects.withheld.drain(..) {
+            let message = Message::Invalid {
+                what,
+                is_redirected: false,
+            };
+            if let Some(push) = message.encode(session.is_resp3, false) {
+                reply.raw(&push);
+            }
+        }
+    }
+
     fn send_invalid(&self, client: &Client, what: &Arc<Invalid>) {
         let redirect = client.redirect.load(Relaxed);
         let target = self.clients.get(redirect);
@@ -204,7 +229,8 @@ impl Engine {
                 (target.as_deref().unwrap_or(client), message)
             }
         };
-        self.mailboxes[receiver.worker].post(Mail::Tracking(receiver.id, message));
+        let underway = Underway::of(&message);
+        self.mailboxes[receiver.worker].post(Mail::Tracking(receiver.id, message, underway));
     }
 
     /// Broadcasts the keys that have changed to those who track by prefix.

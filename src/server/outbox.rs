@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 
@@ -115,7 +115,7 @@ impl Outbox {
             return false;
         }
         let since = *self.soft_since.get_or_insert(now);
-        now.duration_since(since).as_secs() > limit.soft_seconds
+        now.duration_since(since) > Duration::from_secs(limit.soft_seconds)
     }
 }
 

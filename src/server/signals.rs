@@ -10,6 +10,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::engine::{Client, Served, Unblock};
+use crate::tracking::Underway;
 
 /// One connection's letterbox. Only its own worker's thread uses it, so its lock is never waited for.
 pub(super) struct Signals {
@@ -23,6 +24,8 @@ pub(super) struct Signals {
 pub(super) struct Inbox {
     /// Out-of-band messages, encoded for the client's protocol.
     pub pushes: Vec<Bytes>,
+    /// What those of them take that are about copies of keys.
+    pub underway: Underway,
     /// The end of a blocking command.
     pub unblock: Option<Unblock>,
     /// What a blocking command has got.
@@ -54,6 +57,7 @@ impl Signals {
         let mut inbox = self.inbox.lock();
         Inbox {
             pushes: std::mem::take(&mut inbox.pushes),
+            underway: std::mem::take(&mut inbox.underway),
             unblock: inbox.unblock.take(),
             served: inbox.served.take(),
             before_served: std::mem::take(&mut inbox.before_served),

@@ -94,12 +94,15 @@ pub(super) fn collect_mail(server: &Arc<Server>, index: usize) -> bool {
                 // By a task of its own: whoever collects mail may be about to run commands.
                 tokio::spawn(tick::look_again(server.clone(), index, id));
             }
-            Mail::Tracking(id, message) => {
+            Mail::Tracking(id, message, underway) => {
                 if let Some(signals) = signals::get(id) {
                     let client = &signals.client;
                     let is_resp3 = client.is_resp3.load(Relaxed);
                     let push = message.encode(is_resp3, client.has_flag(flag::PUBSUB));
-                    signals.post(|inbox| inbox.pushes.extend(push));
+                    signals.post(|inbox| {
+                        inbox.pushes.extend(push);
+                        inbox.underway.absorb(underway);
+                    });
                 }
             }
             Mail::Push(id, bytes) => {

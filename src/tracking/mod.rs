@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -78,6 +79,51 @@ fn write(reply: &mut Reply, what: &Invalid) {
         Invalid::Keys(keys) => {
             reply.array(keys.len());
             keys.iter().for_each(|key| reply.bulk(key));
+        }
+    }
+}
+
+/// What messages take that have not reached their connections yet.
+static UNDERWAY: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of all messages that have not reached their connections yet. Evicting keys makes more of them, so they are no reason
+/// to evict.
+pub fn bytes_underway() -> usize {
+    UNDERWAY.load(Relaxed)
+}
+
+/// What messages take until their connection has taken them over.
+#[derive(Debug, Default)]
+pub struct Underway(usize);
+
+impl Underway {
+    /// For this message.
+    pub fn of(message: &Message) -> Self {
+        /// What a message takes besides the keys that it tells: places in a mailbox and in a letterbox, the protocol's words.
+        const MESSAGE: usize = 192;
+        const KEY: usize = 16;
+        let keys = match message {
+            Message::Invalid { what, .. } => match &**what {
+                Invalid::Keys(keys) => keys.iter().map(|key| key.len() + KEY).sum(),
+                Invalid::Everything => 0,
+            },
+            Message::Broken(_) => 0,
+        };
+        let bytes = MESSAGE + keys;
+        UNDERWAY.fetch_add(bytes, Relaxed);
+        Self(bytes)
+    }
+
+    /// Adds what others take.
+    pub fn absorb(&mut self, mut other: Self) {
+        self.0 += std::mem::take(&mut other.0);
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        if self.0 > 0 {
+            UNDERWAY.fetch_sub(self.0, Relaxed);
         }
     }
 }
@@ -165,6 +211,19 @@ mod tests {
         assert_eq!(redirected.encode(false, false), None);
         assert_eq!(message(false, &[b"a"]).encode(false, true), None);
         assert_eq!(Message::Broken(7).encode(false, true), None);
+    }
+
+    #[test]
+    fn messages_count_until_they_are_there() {
+        let before = bytes_underway();
+        let long = Underway::of(&message(false, &[&[b'x'; 1000]]));
+        assert!(bytes_underway() >= before + 1000);
+        let mut all = Underway::default();
+        all.absorb(long);
+        all.absorb(Underway::of(&Message::Broken(1)));
+        assert!(bytes_underway() >= before + 1000);
+        drop(all);
+        assert_eq!(bytes_underway(), before);
     }
 
     #[test]

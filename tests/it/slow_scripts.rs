@@ -169,3 +169,31 @@ fn a_copy_of_the_data_that_waits_for_the_script_is_no_obstacle_to_the_end() {
     other.tell("SHUTDOWN NOSAVE");
     assert!(server.wait().success());
 }
+
+#[test]
+fn a_script_in_the_log_does_not_keep_clients_waiting() {
+    let server = Server::start(&[
+        "--busy-reply-threshold",
+        "1",
+        "--appendonly",
+        "yes",
+        "--enable-debug-command",
+        "yes",
+    ]);
+    let log = server.dir().join("appendonlydir/appendonly.aof.1.incr.aof");
+    let script = "redis.call('set', 'done', 1) local n = 0 for i = 1, 5e7 do n = n + i end";
+    let words = ["EVAL", script, "0"].map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    std::fs::write(log, format!("*3\r\n{}", words.concat())).expect("written");
+    let (mut loader, mut other) = (server.raw(), server.raw());
+    loader.tell("DEBUG LOADAOF");
+    eventually("others are told", || {
+        other.ask("PING").text().starts_with("LOADING")
+    });
+    // More than once: each is told at once, not when it is over.
+    for line in ["PING", "GET done", "SET done 2", "PING"] {
+        let text = other.ask(line).text();
+        assert!(text.starts_with("LOADING"), "{line}: {text}");
+    }
+    assert_eq!(loader.read(), ok());
+    check(&mut other, &[("GET done", bulk("1"))]);
+}

@@ -546,3 +546,51 @@ fn a_cache_is_never_left_with_an_old_value() {
         }
     }
 }
+
+/// Bytes in use.
+fn used(raw: &mut Raw) -> u64 {
+    let text = raw.ask("INFO memory").text();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("used_memory:"));
+    line.expect("a field").parse().expect("a number")
+}
+
+#[test]
+fn a_key_that_makes_room_is_told_before_the_reply() {
+    // One worker: what its timers evict is told before the next reply, too.
+    let server = Server::start(&["--maxmemory-policy", "volatile-random", "--io-threads", "1"]);
+    let mut reader = tracker(&server, "");
+    reader.ask("SET brief x EX 10000");
+    reader.ask("GET brief");
+    reader.ask("SET lasting x");
+    let limit = format!("CONFIG SET maxmemory {}", used(&mut reader) + 100 * 1024);
+    assert_eq!(reader.ask(&limit), ok());
+    // The next command finds the limit exceeded.
+    reader.ask("SETBIT lasting 4000000 0");
+    reader.tell("GETBIT lasting 0");
+    assert_eq!(reader.read(), invalid(&["brief"]));
+    assert_eq!(reader.read(), integer(0));
+}
+
+#[test]
+fn messages_about_evictions_cause_no_more_of_them() {
+    let server = Server::start(&["--maxmemory-policy", "allkeys-lru", "--io-threads", "1"]);
+    let mut raw = server.raw();
+    let mut readers: Vec<Raw> = (0..20).map(|_| tracker(&server, "")).collect();
+    for number in 0..1000 {
+        let key = format!("{number}{}", "x".repeat(1000));
+        raw.ask(&format!("SET {key} x"));
+    }
+    for reader in &mut readers {
+        let keys = raw.ask("KEYS *").items();
+        for key in keys {
+            reader.ask(&format!("GET {}", key.text()));
+        }
+    }
+    let limit = format!("CONFIG SET maxmemory {}", used(&mut raw) - 100_000);
+    assert_eq!(raw.ask(&limit), ok());
+    (0..20).for_each(|_| drop(raw.ask("PING")));
+    let left = raw.ask("DBSIZE").number();
+    assert!((500..1000).contains(&left), "{left}");
+}

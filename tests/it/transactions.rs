@@ -544,3 +544,19 @@ fn crossed_transactions_do_not_block_each_other() {
     let all = array(names.map(|_| bulk("2000")));
     assert_eq!(server.raw().ask("MGET a b c d"), all);
 }
+
+#[test]
+fn time_stands_still_in_transactions_and_scripts() {
+    let server = Server::start(&["--enable-debug-command", "yes"]);
+    let mut raw = server.raw();
+    for line in ["MULTI", "TIME", "DEBUG SLEEP 0.01", "TIME"] {
+        raw.ask(line);
+    }
+    let replies = raw.ask("EXEC").items();
+    assert_eq!(replies[0], replies[2]);
+    raw.ask("DEBUG SET-DISABLE-DENY-SCRIPTS 1");
+    let script = "EVAL \"local one = redis.call('TIME'); redis.call('DEBUG', 'SLEEP', 0.01); return {one, redis.call('TIME')}\" 0";
+    let times = raw.ask(script).items();
+    assert_eq!(times[0], times[1]);
+    assert_ne!(raw.ask("TIME"), times[1]);
+}

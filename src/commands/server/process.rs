@@ -8,7 +8,10 @@ use crate::engine::{
 use crate::resp::reply::Reply;
 
 fn time(call: &mut Call) -> CommandResult {
-    let now = unix_us();
+    let now = match call.is_nested {
+        true => *call.session.time.get_or_insert_with(unix_us),
+        false => unix_us(),
+    };
     call.reply.array(2);
     call.reply.bulk_integer(now / 1_000_000);
     call.reply.bulk_integer(now % 1_000_000);

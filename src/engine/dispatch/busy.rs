@@ -77,6 +77,9 @@ impl<'e> Round<'_, 'e> {
 
     /// What those are told who have to wait for the end of a script.
     pub(super) fn busy_error(&self) -> CommandError {
+        if self.engine.is_loading() {
+            return CommandError::Loading;
+        }
         let error = self.engine.busy.error();
         error.unwrap_or_else(|| busy::too_slow(false))
     }

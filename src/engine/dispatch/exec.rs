@@ -68,6 +68,7 @@ impl<'e> Round<'_, 'e> {
         if session.is_watch_broken() || has_lost_watched(scope, session, self.moment.now) {
             return reply.null_array();
         }
+        session.time = None;
         let stats = &self.engine.stats.lanes[self.lane];
         let mut timer = Timer::start(stats, self.stopwatch, self.wishes, self.stopwatch.ticks());
         reply.array(transaction.commands.len());

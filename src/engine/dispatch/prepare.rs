@@ -11,6 +11,8 @@ use crate::resp::parser::Batch;
 
 /// Batches smaller than this gain nothing from prefetching: the keys would be needed before they arrive.
 const PREFETCH_FROM: usize = 3;
+/// Room for keys that is kept from one batch to the next.
+const KEPT_KEYS: usize = 4096;
 
 /// The command that a thread met last, by the name that it was called by: mostly the next one is the same, and is not looked up.
 #[derive(Default, Clone, Copy)]
@@ -60,6 +62,7 @@ impl Engine {
         } = lane;
         prepared.clear();
         keys.clear();
+        keys.shrink_to(KEPT_KEYS);
         let known = *recent;
         let mut last = known.get(self);
         for command in &batch.commands {

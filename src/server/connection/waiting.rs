@@ -102,6 +102,7 @@ impl Connection {
     pub(super) fn open_letterbox(&mut self) {
         let Inbox {
             pushes,
+            underway: _underway,
             unblock,
             served,
             before_served,
