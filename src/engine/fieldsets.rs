@@ -11,8 +11,7 @@ type Fields = Box<[Box<[u8]>]>;
 /// Lists of fields by their names.
 #[derive(Debug, Default)]
 pub struct Fieldsets {
-    // Most connections have none; so much they pay for.
-    by_name: Option<Box<BTreeMap<Box<[u8]>, Fields>>>,
+    by_name: BTreeMap<Box<[u8]>, Fields>,
     bytes: u64,
 }
 
@@ -27,7 +26,7 @@ fn size(name: &[u8], fields: &Fields) -> u64 {
 impl Fieldsets {
     /// The fields of that name, in their order.
     pub fn get(&self, name: &[u8]) -> Option<&[Box<[u8]>]> {
-        self.by_name.as_ref()?.get(name).map(|fields| &**fields)
+        self.by_name.get(name).map(|fields| &**fields)
     }
 
     /// Names fields; those that had the name before lose it.
@@ -35,21 +34,19 @@ impl Fieldsets {
         self.discard(name);
         let fields: Fields = fields.map(Box::from).collect();
         self.bytes += size(name, &fields);
-        self.by_name
-            .get_or_insert_default()
-            .insert(name.into(), fields);
+        self.by_name.insert(name.into(), fields);
     }
 
     /// Forgets what has that name; false when nothing has.
     pub fn discard(&mut self, name: &[u8]) -> bool {
-        let removed = self.by_name.as_mut().and_then(|known| known.remove(name));
+        let removed = self.by_name.remove(name);
         self.bytes -= removed.as_ref().map_or(0, |fields| size(name, fields));
         removed.is_some()
     }
 
     /// Forgets everything; gives how much there was.
     pub fn discard_all(&mut self) -> usize {
-        let count = self.by_name.as_ref().map_or(0, |known| known.len());
+        let count = self.by_name.len();
         *self = Self::default();
         count
     }

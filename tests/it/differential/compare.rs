@@ -341,10 +341,18 @@ fn row(args: &Args) -> Option<&'static (&'static str, Allowed, &'static str)> {
 /// Redis's SORT asks whether a number was too large, but not whether it was this one: one that was read before, by a script
 /// for instance, makes it refuse good ones.
 fn is_left_over_error(args: &Args, ours: &Tree, reference: &Tree) -> bool {
+    ours.sign == b'*' && is_left_over_refusal(args, reference)
+}
+
+fn is_left_over_refusal(args: &Args, reference: &Tree) -> bool {
     const REFUSAL: &[u8] = b"ERR One or more scores can't be converted into double";
     matches!(&*name(args), "SORT" | "SORT_RO")
-        && ours.sign == b'*'
         && (reference.sign, &*reference.text) == (b'-', REFUSAL)
+}
+
+/// Whether one server has stored what the other has refused for such a left-over error: from then on they hold different data.
+pub fn has_led_apart(args: &Args, ours: &[u8], reference: &[u8]) -> bool {
+    Tree::parse(ours).sign == b':' && is_left_over_refusal(args, &Tree::parse(reference))
 }
 
 /// The command whose reply a script passes on: named in a comment with which the script begins.

@@ -174,9 +174,11 @@ fn run(
             result = pair.compare_keyspaces();
         }
         if let Err(difference) = result {
-            differences
-                .entry(difference.command)
-                .or_insert(difference.text);
+            if !difference.is_accepted {
+                differences
+                    .entry(difference.command)
+                    .or_insert(difference.text);
+            }
             interruptions += 1;
             pair.start_over();
         }

@@ -44,6 +44,8 @@ pub struct Pair {
 pub struct Difference {
     pub command: String,
     pub text: String,
+    /// Whether it is none, but the servers hold different data from here on.
+    pub is_accepted: bool,
 }
 
 /// One server and the connections to it.
@@ -342,9 +344,14 @@ impl Pair {
         for (at, sender, args) in &related[last(SHOWN_RELATED, related.len())] {
             writeln!(text, "    {at} {sender:?}: {}", shown(args)).expect(write);
         }
+        let is_accepted = match (ours, reference) {
+            (Ok(ours), Ok(reference)) => compare::has_led_apart(args, ours, reference),
+            _ => false,
+        };
         Difference {
             command: compare::name(args),
             text,
+            is_accepted,
         }
     }
 }
