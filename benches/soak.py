@@ -143,6 +143,23 @@ def mixed(rng, noise):
     )()
 
 
+def fill(port):
+    """Every key that the load has, so that what memory does later is not the data's own growth."""
+    client, text = Client(port, "fill"), "x" * 500
+    for n in range(KEYS):
+        client.calls(
+            [
+                ("SET", f"string:{n}", text * 3),
+                ("HSET", f"hash:{n}", *[word for field in range(20) for word in (field, text[:50])]),
+                ("RPUSH", f"list:{n}", *[text[:50]] * 30),
+                ("SADD", f"set:{n}", *range(50)),
+                ("ZADD", f"zset:{n}", *[word for member in range(30) for word in (member, member)]),
+                ("XADD", f"stream:{n}", "*", "field", text[:100]),
+            ]
+        )
+    client.close()
+
+
 def load(port, number, stop, reports):
     """Mixed pipelines, and keys of its own that must hold what was written, or nothing once they were evicted."""
     rng, noise = random.Random(number), os.urandom(8 << 20)
@@ -376,6 +393,7 @@ def main():
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     process = start(options, folder)
+    fill(options.port)
     stop, reports, tally = time.time() + options.minutes * 60, multiprocessing.Queue(), Tally()
     jobs = [(load, (options.port, n, stop, reports)) for n in range(2)] + [(probe, (options.port, stop, reports))]
     jobs += [(fault, (options.port, n, stop, reports)) for n in range(len(FAULTS))]
