@@ -175,12 +175,15 @@ class Slowest(threading.Thread):
 
 
 def fill(server, keys):
-    socket_, value = Client(server.port), b"x" * 100
-    for first in range(0, keys, 10_000):
-        last = min(first + 10_000, keys)
-        socket_.socket.sendall(b"".join(encode("SET", KEY % key, value) for key in range(first, last)))
-        for _ in range(first, last):
-            socket_.reply()
+    client, ok = Client(server.port), b"+OK\r\n"
+    # A command whose key is still to be put in: encoding each by itself takes longer than the server takes to run it.
+    command = encode("SET", KEY % 0, b"x" * 100).replace((KEY % 0).encode(), KEY.encode())
+    for first in range(0, keys, 1_000):
+        last = min(first + 1_000, keys)
+        client.socket.sendall(b"".join(command % key for key in range(first, last)))
+        replies = client.file.read(len(ok) * (last - first))
+        if replies != ok * (last - first):
+            raise SystemExit(f"{server.name} did not take the keys: {replies[:80]}")
 
 
 def snapshot(options):
@@ -203,7 +206,9 @@ def snapshot(options):
             time.sleep(0.05)
         took, slowest = time.perf_counter() - begun, watcher.take()
         commands = int(server.info("stats", "total_commands_processed")) - commands
+        # It must have its last reply before the server goes.
         watcher.ends = True
+        watcher.join()
         load.kill()
         load.wait()
         size = os.path.getsize(os.path.join(server.folder, "dump.rdb"))

@@ -28,6 +28,7 @@ Examples:
   oxidis --save \"\"                                no snapshots
   oxidis check-aof appendonly.aof.manifest        checks an append-only file, as redis-check-aof
   oxidis check-rdb dump.rdb                       checks a snapshot file, as redis-check-rdb
+  oxidis --check-system                           checks the machine's settings
   echo 'maxmemory 128mb' | oxidis -               a configuration from standard input";
 
 /// What the command line asks for.
@@ -46,12 +47,15 @@ pub enum Tool {
     CheckAof,
     /// Checks snapshot files.
     CheckRdb,
+    /// Checks the machine's settings.
+    CheckSystem,
 }
 
 /// Names of tools: as a subcommand, and what a program file of theirs is called.
 const TOOLS: &[(&str, &str, Tool)] = &[
     ("check-aof", "redis-check-aof", Tool::CheckAof),
     ("check-rdb", "redis-check-rdb", Tool::CheckRdb),
+    ("check-system", "--check-system", Tool::CheckSystem),
 ];
 
 /// The tool that is meant by the program's name or its first argument, what it is called, and what follows.
@@ -255,6 +259,9 @@ mod tests {
             tool(link, rest),
             Some((Tool::CheckRdb, "redis-check-rdb".into(), rest))
         );
+        let alone = [OsString::from("--check-system")];
+        let found = tool(server, &alone).map(|(tool, ..)| tool);
+        assert_eq!(found, Some(Tool::CheckSystem));
         assert_eq!(tool(server, rest), None);
         assert_eq!(tool(None, &[]), None);
     }

@@ -2,7 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char, c_long, c_void};
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
@@ -72,6 +72,18 @@ pub fn name() -> String {
 pub fn purge() {
     // SAFETY: collecting is allowed at any time; it only frees what nobody uses.
     unsafe { libmimalloc_sys::mi_collect(true) }
+}
+
+/// Chooses whether freed runs of pages go back to the system at once. That costs system calls and, when memory is taken
+/// again, page faults; but what is kept for reuse fits what comes next only in part.
+pub fn return_at_once(on: bool) {
+    /// `mi_option_purge_delay`, which the bindings do not name.
+    const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+    /// Milliseconds for which the allocator keeps freed pages by itself.
+    const USUAL_DELAY: c_long = 10;
+    let delay = if on { 0 } else { USUAL_DELAY };
+    // SAFETY: an option may be set at any time; it is read anew each time that pages are freed.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, delay) }
 }
 
 /// The allocator's own report, for people.

@@ -114,7 +114,6 @@ const ROWS: &[Directive] = &[
     row("tls-client-key-file", optional_text(anything), &[""], "Its private key."),
     row("tls-client-key-file-pass", optional_text(anything), &[""], "Password of that key.").sensitive(),
     row("tls-dh-params-file", optional_text(anything), &[""], "Only key exchanges on elliptic curves are used."),
-    row("tls-auth-clients-user", Rule::Choice(&["off", "CN", "URI"]), &["off"], "A client's certificate does not say which user it is."),
     row("tls-auto-reload-interval", number(0, INT), &["0"], "Certificates are read anew when CONFIG SET names their file."),
     row("tls-replication", SWITCH, &["no"], "Use TLS with replicas."),
     row("tls-cluster", SWITCH, &["no"], "Use TLS on the cluster bus."),

@@ -240,6 +240,12 @@ impl Loader {
             ));
             return Ok(());
         };
+        if is_of_a_service(value) {
+            self.warn(format!(
+                "the environment variable {name} is passed over: it tells where a service of this name is"
+            ));
+            return Ok(());
+        }
         self.accumulated.remove(directive.name());
         let shown = String::from_utf8_lossy(value);
         let text = format!(
@@ -299,6 +305,12 @@ impl Loader {
             .iter()
             .try_for_each(|path| self.file(path, depth))
     }
+}
+
+/// Kubernetes, and Docker's links, tell containers of a service called `oxidis` by variables such as
+/// `OXIDIS_PORT=tcp://10.0.0.1:6379`.
+fn is_of_a_service(value: &[u8]) -> bool {
+    value.starts_with(b"tcp://") || value.starts_with(b"udp://")
 }
 
 /// The directive whose name, or alias, a variable spells with `_` for `-`.
@@ -526,14 +538,19 @@ mod tests {
                 ("OXIDIS_NO_SUCH", "1"),
                 ("OXIDIS_SERVER_CPULIST", "0-1"),
                 ("OXIDIS_BIND", "a -b"),
+                ("OXIDIS_PORT", "tcp://10.0.0.1:6379"),
             ],
             "",
         );
         let config = config.expect("a good configuration");
         assert_eq!(
             config.warnings,
-            ["the environment variable OXIDIS_NO_SUCH stands for no directive"]
+            [
+                "the environment variable OXIDIS_NO_SUCH stands for no directive",
+                "the environment variable OXIDIS_PORT is passed over: it tells where a service of this name is"
+            ]
         );
+        assert_eq!(config.port, 6379);
         assert_eq!(
             (shown(&config, "server-cpulist").as_str(), config.bind.len()),
             ("0-1", 2)

@@ -32,7 +32,7 @@ pub use store::{ConfigCache, ConfigStore};
 pub use values::{
     Amount, AppendFsync, ClientLimit, ClientLimits, Directory, KeyEvents, MaxmemoryPolicy,
     OomScoreAdj, OomScores, Percentiles, Permission, Primary, PubsubDefault, SanitizePayload,
-    SaveRule, ShutdownFlags, Supervision, TlsAuth,
+    SaveRule, ShutdownFlags, Supervision, TlsAuth, TlsIdentity,
 };
 pub use words::{quote, split as split_words};
 
@@ -101,6 +101,8 @@ config! {
     tls_ca_cert_dir: String,
     /// Whether clients have to show a certificate.
     tls_auth_clients: TlsAuth,
+    /// Whether certificates say which user a client is.
+    tls_auth_clients_user: TlsIdentity,
     /// Protocols that may be spoken.
     tls_protocols: String,
     /// Cipher suites of TLS 1.2.

@@ -13,7 +13,7 @@ use super::rule::Rule;
 use super::rule::Unit::{self, MemoryOrMachineShare, MemoryOrPercent};
 use super::values::{
     AppendFsync, Choice, MaxmemoryPolicy, OomScoreAdj, Permission, PubsubDefault, SanitizePayload,
-    Supervision, TlsAuth,
+    Supervision, TlsAuth, TlsIdentity,
 };
 use crate::base::machine;
 use crate::base::severity::Severity;
@@ -240,6 +240,8 @@ const TLS: &[Directive] = &[
     row!("tls-auth-clients", tls_auth_clients, choice::<TlsAuth>(), &["yes"])
         .doc("Whether clients must show a certificate: yes, no, or optional, where one that is shown must be good.")
         .applies(Tls),
+    row!("tls-auth-clients-user", tls_auth_clients_user, choice::<TlsIdentity>(), &["off"])
+        .doc("What in a client's certificate is the name of the user that it is from the start, without AUTH: CN, the common name; URI, the first address among the other names that is a user's; or off."),
     row!("tls-protocols", tls_protocols, optional_text(anything), &[""])
         .doc("Protocols that may be spoken: TLSv1.2, TLSv1.3 or, empty, both. Older ones are not supported.")
         .applies(Tls),

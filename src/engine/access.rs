@@ -47,6 +47,15 @@ impl Login {
         }
     }
 
+    /// That of a client which has shown who it is.
+    fn of(user: Arc<User>, generation: u64) -> Self {
+        Self {
+            user: Some(user),
+            generation,
+            is_authenticated: true,
+        }
+    }
+
     /// The user's name; that of the default user for the server itself.
     pub fn name(&self) -> &[u8] {
         let name = self.user.as_ref().map(|user| user.name());
@@ -227,13 +236,18 @@ impl Engine {
             self.note_refusal(session, Reason::Auth, context, command, name);
             return Err(CommandError::WrongPass);
         };
-        let login = Login {
-            user: Some(user),
-            generation,
-            is_authenticated: true,
-        };
-        session.set_login(login, true);
+        session.set_login(Login::of(user, generation), true);
         Ok(())
+    }
+
+    /// Makes a session act for the first of these users that there is and that is on. Something else than a password has
+    /// shown who it is.
+    pub fn log_in_known(&self, session: &mut Session, names: &[String]) {
+        let generation = self.acl.generation();
+        let users = names.iter().map(|name| self.acl.get(name.as_bytes()));
+        if let Some(user) = users.flatten().find(|user| user.is_on()) {
+            session.set_login(Login::of(user, generation), true);
+        }
     }
 
     /// Whether a session's user has not changed since it looked.

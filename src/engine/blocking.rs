@@ -27,6 +27,11 @@
 //! runs it, and so on until nothing is ready; who is served may make other keys ready. A worker's timer does the same for keys
 //! that have expired and for those who asked to be looked at again.
 //!
+//! Between a push and its waiter another worker may get the lock. So the shard remembers what it owes
+//! ([`Scope::owes`](crate::keyspace::Scope::owes)) until the key's waiters have been looked at, and whoever locks it to change
+//! something serves them first. A waiter of several keys, too, comes behind those who are owed another of its keys and are
+//! older.
+//!
 //! # Why no element is lost or given twice
 //! - A waiter enters the queues of its keys under the locks under which its command found nothing: no change slips between.
 //! - A waiter is *in the list* ([`Blocked`]) exactly as long as it is in the queues of its keys. It leaves both under the
@@ -137,7 +142,7 @@ const SERVED: u64 = u64::MAX;
 
 /// A command that waits.
 pub struct Waiter {
-    number: u64,
+    pub(super) number: u64,
     pub(super) client: Arc<Client>,
     login: Login,
     no_touch: bool,
@@ -183,16 +188,35 @@ impl Waiter {
         })
     }
 
+    /// The keys that it waits for.
+    fn awaited(&self) -> impl Iterator<Item = Key<'_>> {
+        let args = self.args.view();
+        (self.keys.iter().take(self.waits_for)).map(move |key| Key {
+            bytes: args.at(key.arg as usize),
+            hash: key.hash,
+        })
+    }
+
     /// Takes it out of the queues of its keys, which are all locked.
     pub(super) fn leave(&self, scope: &mut Scope<'_>) {
-        let args = self.args.view();
-        for key in self.keys.iter().take(self.waits_for) {
-            let key = Key {
-                bytes: args.at(key.arg as usize),
-                hash: key.hash,
-            };
+        for key in self.awaited() {
             scope.stop_waiting(self.database, key, self.number);
         }
+    }
+
+    /// Those of its keys, but for the one it is to be served for, that have changed and for which somebody older waits.
+    pub(super) fn keys_of_others<'w>(
+        &'w self,
+        scope: &mut Scope<'_>,
+        key: Key<'_>,
+    ) -> Vec<Key<'w>> {
+        let others = self.awaited().filter(|other| *other != key);
+        let has_older = |other: &Key<'_>| {
+            let is_owed = scope.unserved_change(self.database, *other).is_some();
+            let oldest = scope.next_waiter(self.database, *other, 0);
+            is_owed && oldest.is_some_and(|oldest| oldest < self.number)
+        };
+        others.filter(has_older).collect()
     }
 
     /// Sends its reply to its connection.

@@ -104,6 +104,8 @@ pub struct Client {
     pub condemned: AtomicU64,
     /// Bytes of the prefixes that it tracks.
     pub prefix_bytes: AtomicU64,
+    /// Bytes of the fields that it has named for HIMPORT.
+    pub fieldset_bytes: AtomicU64,
     pub bytes_in: AtomicU64,
     pub bytes_out: AtomicU64,
     pub commands: AtomicU64,
@@ -152,6 +154,7 @@ impl Client {
             accounted: AtomicU64::new(0),
             condemned: AtomicU64::new(0),
             prefix_bytes: AtomicU64::new(0),
+            fieldset_bytes: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             commands: AtomicU64::new(0),
@@ -188,6 +191,7 @@ impl Client {
             &self.output_bytes,
             &self.queued_bytes,
             &self.prefix_bytes,
+            &self.fieldset_bytes,
         ];
         let buffered: u64 = buffers.iter().map(|bytes| bytes.load(Relaxed)).sum();
         (size_of::<Self>() + size_of::<Session>()) as u64 + u64::from(names) * PER_NAME + buffered
@@ -239,10 +243,13 @@ impl Clients {
         self.by_id.is_empty()
     }
 
-    /// What each client counts for where memory for clients is limited, with its number.
+    /// What each client that may be closed counts for where memory for clients is limited, with its number.
     pub fn sizes(&self) -> Vec<(u64, u64)> {
         let all = self.by_id.iter();
-        all.map(|item| (item.accounted.load(Relaxed), item.id))
+        let may_go =
+            all.filter(|one| !one.has_flag(flag::NO_EVICT) && !one.is_killed.load(Relaxed));
+        may_go
+            .map(|one| (one.accounted.load(Relaxed), one.id))
             .collect()
     }
 

@@ -8,7 +8,7 @@ mod serve;
 
 pub(super) use ahead::Elements;
 pub(super) use prepare::collect_keys;
-use prepare::knows_its_keys;
+use prepare::{Recent, knows_its_keys};
 
 use super::call::{Call, KeyRef};
 use super::command::{Group, flags};
@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::journal::write_command;
 use crate::keyspace::{AccessClock, Db, Moment, Notes, Passage, Scope, shard_of};
 use crate::resp::args::{Args, MAX_ARGUMENT};
-use crate::resp::parser::Batch;
+use crate::resp::parser::{Batch, Parsed};
 use crate::resp::reply::{Mark, Reply};
 
 use std::sync::atomic::Ordering::Relaxed;
@@ -61,6 +61,7 @@ pub struct Lane {
     pub index: usize,
     prepared: Vec<Prepared>,
     keys: Vec<KeyRef>,
+    recent: Recent,
     effects: Effects,
     notes: Notes,
     stopwatch: Stopwatch,
@@ -74,6 +75,7 @@ impl Lane {
             index,
             prepared: Vec::new(),
             keys: Vec::new(),
+            recent: Recent::default(),
             effects: Effects::default(),
             notes: Notes::default(),
             stopwatch: Stopwatch::default(),
@@ -135,8 +137,16 @@ struct Commands<'r> {
 struct Request<'r> {
     args: Args<'r>,
     keys: &'r [KeyRef],
+    /// Where the command's bytes stand as they came.
+    parsed: Option<&'r Parsed>,
+}
+
+impl<'r> Request<'r> {
     /// The command's bytes as they came, where they are RESP.
-    frame: Option<&'r [u8]>,
+    fn frame(&self) -> Option<&'r [u8]> {
+        let parsed = self.parsed.filter(|parsed| parsed.is_frame)?;
+        Some(self.args.sent(parsed.start, parsed.end))
+    }
 }
 
 /// A batch's end: how many of its commands are done with, and why it ended.
@@ -266,9 +276,7 @@ impl Engine {
             let request = Request {
                 args: batch.args(buffer, command),
                 keys: &keys[prepared.first_key as usize..][..prepared.keys as usize],
-                frame: command
-                    .is_frame
-                    .then(|| &buffer[command.start as usize..command.end as usize]),
+                parsed: Some(command),
             };
             let spec = self.commands.all().get(prepared.spec as usize);
             if index > 0 && self.has_earlier_mail(session, spec) {
@@ -288,7 +296,7 @@ impl Engine {
             session.position = index;
             round.has_run = false;
             let replied = reply.len();
-            let mut flow = round.run(session, request, spec, reply);
+            let mut flow = round.run(session, &request, spec, reply);
             timer.ends(round.has_run);
             let bytes = (command.end - command.start) as usize;
             if reply.len() >= round.wishes.look || bytes >= round.wishes.request {
@@ -387,7 +395,7 @@ impl Engine {
         let request = Request {
             args,
             keys: &keys,
-            frame: None,
+            parsed: None,
         };
         if !spec.accepts(args.len()) {
             return Err(CommandError::arity(&spec.name));
@@ -399,7 +407,7 @@ impl Engine {
             session.queue(self, spec, args, &keys);
             return Ok(());
         }
-        round.locked(session, request, spec, reply)
+        round.locked(session, &request, spec, reply)
     }
 }
 
@@ -414,11 +422,11 @@ pub fn access_clock(config: &Config, now: i64) -> AccessClock {
 
 impl<'r, 'e> Round<'r, 'e> {
     /// One command: checks, then the work, then the reply or the error.
-    #[inline]
+    #[inline(always)]
     fn run(
         &mut self,
         session: &mut Session,
-        request: Request<'_>,
+        request: &Request<'_>,
         spec: Option<&'e Spec>,
         reply: &mut Reply,
     ) -> Flow {
@@ -509,7 +517,7 @@ impl<'r, 'e> Round<'r, 'e> {
     }
 
     /// The end of a command: takes the reply back from a client that asked for none, and says how to go on.
-    #[inline]
+    #[inline(always)]
     fn end(
         &mut self,
         session: &mut Session,
@@ -623,24 +631,39 @@ impl<'r, 'e> Round<'r, 'e> {
     }
 
     /// Locks what the command needs and runs it.
-    #[inline]
+    #[inline(always)]
     fn locked(
         &mut self,
         session: &mut Session,
-        request: Request<'_>,
+        request: &Request<'_>,
         spec: &'e Spec,
         reply: &mut Reply,
     ) -> Result<(), CommandError> {
         self.has_run = true;
-        let keyspace = &self.engine.keyspace;
-        let hashes = || request.keys.iter().map(|key| key.hash);
         // The common case by itself: a scope that is made in one of several places is moved once more.
         if let (Locks::One(_), [key]) = (spec.locks, request.keys) {
-            let mut scope = keyspace.lock_one(shard_of(key.hash));
-            let result = self.work(&mut scope, session, request, spec, reply, false);
+            let mut scope = self.engine.keyspace.lock_one(shard_of(key.hash));
+            if spec.has(flags::WRITE) && scope.owes() {
+                scope = self.serve_first(scope, || std::iter::once(key.hash));
+            }
+            let result = self.work_here(&mut scope, session, request, spec, reply, false);
             self.commit(&mut scope);
             return result;
         }
+        self.locked_otherwise(session, request, spec, reply)
+    }
+
+    /// [`Round::locked`] for all but commands of one key.
+    #[inline(never)]
+    fn locked_otherwise(
+        &mut self,
+        session: &mut Session,
+        request: &Request<'_>,
+        spec: &'e Spec,
+        reply: &mut Reply,
+    ) -> Result<(), CommandError> {
+        let keyspace = &self.engine.keyspace;
+        let hashes = || request.keys.iter().map(|key| key.hash);
         let mut scope = match (spec.locks, request.keys) {
             (Locks::Nothing | Locks::Walk, _) => keyspace.nothing(),
             (Locks::Transaction, _) => {
@@ -667,6 +690,7 @@ impl<'r, 'e> Round<'r, 'e> {
                     self.commit(&mut scope);
                     result
                 });
+                self.serve_ready();
                 drop(alone);
                 self.passage = keyspace.gate().pass_unless_stuck(self.lane);
                 self.note_changes(session);
@@ -674,6 +698,9 @@ impl<'r, 'e> Round<'r, 'e> {
             }
             _ => keyspace.lock_some(hashes()),
         };
+        if spec.has(flags::WRITE) && scope.owes() {
+            scope = self.serve_first(scope, hashes);
+        }
         let result = self.work(&mut scope, session, request, spec, reply, false);
         self.commit(&mut scope);
         result
@@ -696,12 +723,26 @@ impl<'r, 'e> Round<'r, 'e> {
     }
 
     /// The handler's turn, under locks.
-    #[inline]
+    #[inline(never)]
     fn work(
         &mut self,
         scope: &mut Scope<'e>,
         session: &mut Session,
-        request: Request<'_>,
+        request: &Request<'_>,
+        spec: &'e Spec,
+        reply: &mut Reply,
+        is_nested: bool,
+    ) -> Result<(), CommandError> {
+        self.work_here(scope, session, request, spec, reply, is_nested)
+    }
+
+    /// [`Round::work`] without a call of it: eight arguments are passed by memory.
+    #[inline(always)]
+    fn work_here(
+        &mut self,
+        scope: &mut Scope<'e>,
+        session: &mut Session,
+        request: &Request<'_>,
         spec: &'e Spec,
         reply: &mut Reply,
         is_nested: bool,
@@ -742,7 +783,7 @@ impl<'r, 'e> Round<'r, 'e> {
         self.count_dirty();
         if self.engine.journal.is_open() {
             self.effects
-                .end_command(database, |out| match request.frame {
+                .end_command(database, |out| match request.frame() {
                     Some(frame) => out.extend_from_slice(frame),
                     None => write_command(out, request.args.iter()),
                 });

@@ -55,6 +55,8 @@ pub enum Mail {
     Connection(Box<dyn std::any::Any + Send>),
     /// Give memory that nobody uses back to the system.
     Purge,
+    /// Clients that were to be closed for want of memory have been: the others may go on.
+    Room,
     /// Close all clients and end.
     Stop,
 }

@@ -6,14 +6,17 @@
 //! Start with [`Engine::make_room`].
 
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
 use super::effects::Effects;
-use super::{Client, Engine, Mail, checks::condition, event, flag};
+use super::{Client, Engine, Mail, checks::condition, event};
 use crate::base::clock::unix_ms;
 use crate::base::{alloc, machine};
 use crate::config::{Config, MaxmemoryPolicy};
@@ -28,10 +31,18 @@ const EVICTIONS_PER_LOOK: u32 = 16;
 const TRIES: usize = 64;
 /// While what was removed is still being freed, the limit may be exceeded by this part of it.
 const GRACE: i64 = 32;
-/// What the process may occupy beyond the limit, as a part of it.
-const RESIDENT_TOLERANCE: u64 = 32;
+/// What the process may occupy beyond `maxmemory`, as a part of it.
+const RESIDENT_TOLERANCE: u64 = 64;
+/// Milliseconds between two looks at what it occupies.
+const LOOKS_APART: i64 = 20;
+/// Milliseconds between two corrections: what was evicted is given back only after a while.
+const CORRECTIONS_APART: i64 = 100;
+/// Milliseconds between two requests to give pages back.
+const PURGES_APART: i64 = 250;
+/// Milliseconds for which clients wait for one of those that are being closed. Some cannot be closed now.
+const LONGEST_CLOSING: i64 = 100;
 /// At most this part of the limit is held back for memory that the process occupies without using it.
-const MOST_HELD_BACK: u64 = 4;
+const MOST_HELD_BACK: u64 = 2;
 /// Limits below this are not kept by the memory that the process occupies: there its own code weighs more than data.
 const LEAST_RESIDENT_LIMIT: u64 = 64 << 20;
 /// Bytes that a worker may allocate between two looks at the memory in use, where the limit is far above it.
@@ -62,10 +73,19 @@ pub struct Memory {
     clients: Box<[CachePadded<AtomicI64>]>,
     /// What clients hold that have been chosen to be closed, and are not closed yet.
     condemned: AtomicI64,
+    /// Since when those that may not be closed have been too much, in milliseconds; looked at again and again.
+    clients_since: AtomicI64,
+    /// When one was last chosen or closed, in milliseconds.
+    condemned_at: AtomicI64,
     /// Held while clients are being evicted.
     chooses_clients: Mutex<()>,
     /// When the allocator was last asked to give memory back, in milliseconds.
     purged: AtomicI64,
+    /// Whether freed pages go back to the system at once.
+    is_tight: AtomicBool,
+    /// When what the process occupies was last looked at, and when the limit last followed it, in milliseconds.
+    looked: AtomicI64,
+    corrected: AtomicI64,
 }
 
 /// What has come of making room.
@@ -99,8 +119,13 @@ impl Memory {
             clients_limit: AtomicU64::new(0),
             clients: (0..workers).map(|_| CachePadded::default()).collect(),
             condemned: AtomicI64::new(0),
+            clients_since: AtomicI64::new(0),
+            condemned_at: AtomicI64::new(0),
             chooses_clients: Mutex::new(()),
             purged: AtomicI64::new(0),
+            is_tight: AtomicBool::new(false),
+            looked: AtomicI64::new(0),
+            corrected: AtomicI64::new(0),
         }
     }
 
@@ -112,6 +137,16 @@ impl Memory {
     /// What is kept free of the limit because the process occupies more than it uses.
     pub fn held_back(&self) -> u64 {
         self.held_back.load(Relaxed)
+    }
+
+    /// What is kept free in any case: what the process occupied before there was any data. Where that is most of the limit, it
+    /// cannot be.
+    fn least_held_back(&self) -> u64 {
+        let configured = self.configured.load(Relaxed);
+        match configured >= LEAST_RESIDENT_LIMIT {
+            true => (self.base.load(Relaxed)).min(configured / 4),
+            false => 0,
+        }
     }
 
     fn follow(&self) {
@@ -165,9 +200,47 @@ impl Memory {
         self.clients.iter().map(|bytes| bytes.load(Relaxed)).sum()
     }
 
-    /// Whether clients are about to be closed to make room: others let them go first.
+    /// Whether clients are about to be closed to make room: nobody is read from before what they hold is free.
+    #[inline]
     pub fn is_closing_clients(&self) -> bool {
-        self.condemned.load(Relaxed) > 0
+        self.condemned.load(Relaxed) > 0 && self.is_closing_lately()
+    }
+
+    #[cold]
+    fn is_closing_lately(&self) -> bool {
+        unix_ms() - self.condemned_at.load(Relaxed) < LONGEST_CLOSING
+    }
+
+    /// Whether clients that may not be closed have been too much for a while.
+    fn is_late(&self, limit: i64) -> bool {
+        let (since, now) = (self.clients_since.load(Relaxed), unix_ms());
+        if !(0..10 * LONGEST_CLOSING).contains(&(now - since)) && self.of_clients() > limit {
+            self.clients_since.store(now, Relaxed);
+            return false;
+        }
+        now - since >= LONGEST_CLOSING
+    }
+
+    /// Chooses a client to be closed; false when it is being closed anyway.
+    fn condemn(&self, client: &Client) -> bool {
+        let bytes = client.accounted.load(Relaxed);
+        self.condemned_at.store(unix_ms(), Relaxed);
+        self.condemned.fetch_add(bytes as i64, Relaxed);
+        client.condemned.store(bytes, SeqCst);
+        if client.is_killed.swap(true, SeqCst) {
+            self.acquit(client);
+            return false;
+        }
+        true
+    }
+
+    /// A client is not about to be closed any more. True when it was the last one.
+    fn acquit(&self, client: &Client) -> bool {
+        let bytes = client.condemned.swap(0, SeqCst) as i64;
+        if bytes > 0 {
+            self.condemned_at.store(unix_ms(), Relaxed);
+        }
+        bytes > 0 && self.condemned.fetch_sub(bytes, Relaxed) == bytes
     }
 
     /// Counts what a client takes now.
@@ -229,10 +302,13 @@ impl Engine {
         let memory = &self.memory;
         let limit = config.maxmemory.bytes_of_machine();
         if limit != memory.configured.swap(limit, Relaxed) {
-            memory.held_back.store(0, Relaxed);
+            memory.held_back.store(memory.least_held_back(), Relaxed);
         }
         memory.follow();
         self.set_condition(condition::MEMORY_LIMITED, limit > 0);
+        if limit < LEAST_RESIDENT_LIMIT && memory.is_tight.swap(false, Relaxed) {
+            alloc::return_at_once(false);
+        }
         if limit == 0 {
             memory.note(Room::Enough);
         }
@@ -253,15 +329,21 @@ impl Engine {
         let resident = machine::resident_memory().unwrap_or(0);
         let base = resident.saturating_sub(alloc::used() as u64);
         self.memory.base.store(base, Relaxed);
+        let least = self.memory.least_held_back();
+        self.memory.held_back.store(least, Relaxed);
+        self.memory.follow();
     }
 
     /// Bytes in use beyond a limit. What is on its way to files or to clients that keep copies of keys does not count:
     /// evictions add to it.
     fn excess(&self, limit: u64) -> i64 {
-        let mut used = alloc::used() as i64 - limit as i64;
-        if used > 0 {
-            used -= bytes_underway() as i64;
+        let used = alloc::used() as i64 - limit as i64;
+        if used <= 0 {
+            return used;
         }
+        // What was evicted and is still being freed has made its room, but nobody may run far ahead of it.
+        let leaving = self.reclaimer.pending_bytes() as i64;
+        let used = used - leaving.min(limit as i64 / GRACE) - bytes_underway() as i64;
         if used <= 0 || !self.journal.is_open() {
             return used;
         }
@@ -276,6 +358,7 @@ impl Engine {
         if !memory.is_limited() || self.is_loading() || self.is_paused(true) {
             return Room::Enough;
         }
+        self.look_at_resident_memory(place.moment.now);
         let excess = self.excess(limit);
         let room = if excess <= 0 {
             SEEN.set(alloc::own());
@@ -382,10 +465,10 @@ impl Engine {
         let database = db.index();
         let started = (config.latency_monitor_threshold > 0).then(Instant::now);
         let before = alloc::own();
-        self.reclaimer.free(db.remove(key)?);
+        let leaving = self.reclaimer.free_evicted(db.remove(key)?);
         db.scope().release(database, key.shard());
         // What is told of it below takes memory, too, but not for long.
-        let freed = before - alloc::own();
+        let freed = before - alloc::own() + leaving as isize;
         if let Some(started) = started {
             self.note_event(latency::event::EVICTION_DEL, started.elapsed());
         }
@@ -411,41 +494,64 @@ impl Engine {
         Some(freed as i64)
     }
 
-    /// Looks at how much memory the process occupies. What it occupies without using it, because pages are filled in part, is
-    /// given back as far as the allocator can, and for the rest less data is kept.
-    pub fn look_at_resident_memory(&self) {
+    /// Looks at how much memory the process occupies, now and then. What it occupies without using it, because pages are filled
+    /// in part, is given back as far as the allocator can, and for the rest less data is kept.
+    pub fn look_at_resident_memory(&self, now: i64) {
         let memory = &self.memory;
         let configured = memory.configured.load(Relaxed);
-        if configured < LEAST_RESIDENT_LIMIT {
+        let looked = memory.looked.load(Relaxed);
+        if configured < LEAST_RESIDENT_LIMIT || (0..LOOKS_APART).contains(&(now - looked)) {
             return;
         }
-        let Some(resident) = machine::resident_memory() else {
+        let mine = (memory.looked).compare_exchange(looked, now, Relaxed, Relaxed);
+        let Some(resident) = mine.ok().and_then(|_| machine::resident_memory()) else {
             return;
         };
-        let base = memory.base.load(Relaxed) + (8 << 20);
-        let tolerated = configured + (configured / RESIDENT_TOLERANCE).max(base);
-        let held_back = memory.held_back();
-        let new = if resident > tolerated {
-            self.purge_soon();
-            let more = ((resident - tolerated) / 4).max(64 << 10);
+        let tolerance = configured / RESIDENT_TOLERANCE;
+        self.tighten(resident);
+        if resident > configured + tolerance / 2 {
+            self.purge_soon(now);
+        }
+        let (held_back, least) = (memory.held_back(), memory.least_held_back());
+        let new = if resident > configured + tolerance {
+            let more = ((resident - configured - tolerance) / 2).max(64 << 10);
             (held_back + more).min(configured / MOST_HELD_BACK)
-        } else if held_back > 0 && resident < tolerated - (tolerated - configured) / 4 {
-            held_back - (held_back / 64).max(64 << 10).min(held_back)
+        } else if held_back > least && resident < configured {
+            let less = (held_back / 64).max(64 << 10);
+            held_back.saturating_sub(less).max(least)
         } else {
             held_back
         };
-        if new != held_back {
+        // Far beyond it, nobody waits to see what the last correction has brought.
+        let is_urgent = resident > configured + 2 * tolerance;
+        let since = now - memory.corrected.load(Relaxed);
+        if new != held_back && (is_urgent || !(0..CORRECTIONS_APART).contains(&since)) {
+            memory.corrected.store(now, Relaxed);
             memory.held_back.store(new, Relaxed);
             memory.follow();
         }
     }
 
-    /// Asks every worker to give back what it has freed, once a second.
-    fn purge_soon(&self) {
-        let now = unix_ms();
-        if now - self.memory.purged.swap(now, Relaxed) < 1000 {
+    /// Near the limit, what is freed goes back to the system at once; no more when there is much room again.
+    fn tighten(&self, resident: u64) {
+        let memory = &self.memory;
+        let configured = memory.configured.load(Relaxed);
+        let was_tight = memory.is_tight.load(Relaxed);
+        let slack = configured / if was_tight { 8 } else { 32 };
+        let is_tight = resident > configured - slack;
+        if is_tight != was_tight {
+            memory.is_tight.store(is_tight, Relaxed);
+            alloc::return_at_once(is_tight);
+        }
+    }
+
+    /// Asks every worker to give back what it has freed, unless that has just been done.
+    fn purge_soon(&self, now: i64) {
+        let last = self.memory.purged.load(Relaxed);
+        if (0..PURGES_APART).contains(&(now - last)) {
             return;
         }
+        self.memory.purged.store(now, Relaxed);
         let mailboxes = self.mailboxes.iter();
         mailboxes.for_each(|mailbox| mailbox.post(Mail::Purge));
     }
@@ -473,8 +579,12 @@ impl Engine {
     /// A client has gone.
     pub fn forget_account(&self, client: &Client) {
         self.memory.count(client, 0);
-        let condemned = client.condemned.swap(0, Relaxed);
-        self.memory.condemned.fetch_sub(condemned as i64, Relaxed);
+        // Whoever is about to choose it sees that it is too late, or has its bytes taken back here.
+        client.is_killed.store(true, SeqCst);
+        if self.memory.acquit(client) {
+            let mailboxes = self.mailboxes.iter();
+            mailboxes.for_each(|mailbox| mailbox.post(Mail::Room));
+        }
     }
 
     /// Closes the largest clients until the others take no more than they may.
@@ -489,6 +599,11 @@ impl Engine {
             return;
         }
         let mut candidates = self.clients.sizes();
+        // If it is too much only for one that may not be closed, which perhaps is leaving, others do not go at once.
+        let of_candidates: u64 = candidates.iter().map(|(bytes, _)| bytes).sum();
+        if of_candidates as i64 <= limit && !memory.is_late(limit) {
+            return;
+        }
         candidates.sort_unstable_by(|one, other| other.cmp(one));
         // Where there are many, a few more at a time: they are looked through for each round.
         let goal = match candidates.len() {
@@ -502,7 +617,7 @@ impl Engine {
             let Some(client) = self.clients.get(id) else {
                 continue;
             };
-            if client.has_flag(flag::NO_EVICT) || client.is_killed.swap(true, Relaxed) {
+            if !memory.condemn(&client) {
                 continue;
             }
             tracing::info!(
@@ -511,9 +626,6 @@ impl Engine {
                 client.address,
                 client.allocated()
             );
-            let bytes = client.accounted.load(Relaxed);
-            client.condemned.store(bytes, Relaxed);
-            memory.condemned.fetch_add(bytes as i64, Relaxed);
             memory.count(&client, 0);
             self.stats.evicted_clients.fetch_add(1, Relaxed);
             self.mailboxes[client.worker].post(Mail::Kill(client.id));
@@ -532,6 +644,41 @@ mod tests {
         assert_eq!(patience(11), Duration::from_micros(575));
         assert!(patience(99) > Duration::from_secs(100) && patience(99) < Duration::from_secs(130));
         assert_eq!(patience(100), Duration::MAX);
+    }
+
+    #[test]
+    fn others_wait_while_clients_are_being_closed() {
+        let memory = Memory::new(1);
+        let client = || Client::new(1, 0, String::new(), String::new(), 0);
+        let (large, larger, gone) = (client(), client(), client());
+        for (one, bytes) in [(&large, 1000), (&larger, 2000), (&gone, 3000)] {
+            memory.count(one, bytes);
+        }
+        gone.is_killed.store(true, Relaxed);
+        assert!(!memory.condemn(&gone) && !memory.is_closing_clients());
+        assert!(memory.condemn(&large) && memory.condemn(&larger));
+        assert!(memory.is_closing_clients());
+        assert!(!memory.acquit(&large) && !memory.acquit(&large));
+        assert!(memory.is_closing_clients());
+        // Not for ever: some cannot be closed now.
+        memory
+            .condemned_at
+            .store(unix_ms() - LONGEST_CLOSING, Relaxed);
+        assert!(!memory.is_closing_clients());
+        assert!(memory.acquit(&larger) && !memory.acquit(&larger));
+    }
+
+    #[test]
+    fn who_may_not_be_closed_is_given_time_to_leave() {
+        let memory = Memory::new(1);
+        memory.clients[0].store(2000, Relaxed);
+        assert!(!memory.is_late(1000));
+        memory
+            .clients_since
+            .store(unix_ms() - LONGEST_CLOSING, Relaxed);
+        assert!(memory.is_late(1000));
+        memory.clients_since.store(0, Relaxed);
+        assert!(!memory.is_late(1000));
     }
 
     #[test]

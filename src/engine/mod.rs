@@ -15,6 +15,7 @@ mod effects;
 mod error;
 pub mod event;
 mod field_expiry;
+mod fieldsets;
 mod mailbox;
 pub mod memory;
 mod monitor;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::access::Login;
 use super::client::{Client, flag};
+use super::fieldsets::Fieldsets;
 use super::subscriptions::Subscriptions;
 use super::transaction::Transaction;
 use crate::config::{ClientLimit, Config};
@@ -91,6 +92,8 @@ pub struct Session {
     pub subscriptions: Option<Box<Subscriptions>>,
     /// The prefixes of its keys that are broadcast, while CLIENT TRACKING is on.
     pub tracking: Option<Box<BTreeSet<Box<[u8]>>>>,
+    /// Fields that it has named for HIMPORT.
+    pub fieldsets: Fieldsets,
     /// Whether keys that it reads are remembered, so that it can be told when they change.
     pub remembers: bool,
     /// Whether the connection closes once its replies are sent.
@@ -117,6 +120,7 @@ impl Session {
             watch: None,
             subscriptions: None,
             tracking: None,
+            fieldsets: Fieldsets::default(),
             remembers: false,
             closes: false,
             last_record: None,

@@ -135,6 +135,7 @@ impl Engine {
     ) {
         if touched.is_waited_for() {
             effects.note_ready(db.index(), key.bytes);
+            db.owe(key);
         }
         if touched.has_readers() {
             let readers = db.take_readers(key);

@@ -42,6 +42,10 @@ pub(super) struct Audience {
     watchers: ByKey<SmallVec<[WatchFlag; 1]>>,
     /// Numbers of those who wait for a key, oldest first. Numbers only grow, and are given under the shard's lock.
     waiters: ByKey<VecDeque<u64>>,
+    /// Keys that have changed and whose waiters have not been looked at since, with the number of the change.
+    unserved: SmallVec<[(Box<[u8]>, u64); 1]>,
+    /// Changes of keys that somebody waited for.
+    changes: u64,
     readers: ByKey<Readers>,
 }
 
@@ -108,11 +112,46 @@ impl Audience {
             }
             if queue.is_empty() {
                 self.waiters.remove(key);
+                self.unserved.retain(|(known, _)| **known != *key);
             }
         }
         if self.waiters.is_empty() {
             self.waiters.shrink_to_fit();
         }
+    }
+
+    /// Notes that a key has changed for which somebody waits, until [`Audience::end_serving`].
+    pub fn owe(&mut self, key: &[u8]) {
+        self.changes += 1;
+        let known = self.unserved.iter_mut().find(|(known, _)| **known == *key);
+        match known {
+            Some((_, change)) => *change = self.changes,
+            None => self.unserved.push((key.into(), self.changes)),
+        }
+    }
+
+    /// Whether waiters have yet to be served that a change has given something.
+    #[inline]
+    pub fn owes(&self) -> bool {
+        !self.unserved.is_empty()
+    }
+
+    /// The keys whose waiters have yet to be served.
+    pub fn unserved(&self) -> impl Iterator<Item = &[u8]> {
+        self.unserved.iter().map(|(key, _)| &**key)
+    }
+
+    /// The last change of a key whose waiters have yet to be served.
+    pub fn unserved_change(&self, key: &[u8]) -> Option<u64> {
+        let mut unserved = self.unserved.iter();
+        unserved
+            .find(|(known, _)| **known == *key)
+            .map(|(_, change)| *change)
+    }
+
+    /// The waiters of a key have been looked at since this change, and there is nothing more for them.
+    pub fn end_serving(&mut self, key: &[u8], change: u64) {
+        (self.unserved).retain(|(known, last)| *last > change || **known != *key);
     }
 
     /// The oldest waiter for a key that came after another.
@@ -206,5 +245,30 @@ mod tests {
         }
         audience.unwatch(b"k", &flag);
         assert!(audience.is_empty());
+    }
+
+    #[test]
+    fn a_change_is_owed_until_its_waiters_were_looked_at_or_have_left() {
+        let mut audience = Audience::default();
+        for number in [1, 2] {
+            audience.wait(b"k", number);
+        }
+        audience.wait(b"other", 3);
+        audience.owe(b"k");
+        let first = audience.unserved_change(b"k").expect("it is owed");
+        audience.owe(b"k");
+        audience.end_serving(b"k", first);
+        assert!(audience.owes() && audience.unserved_change(b"other").is_none());
+        let second = audience.unserved_change(b"k").expect("it is owed");
+        audience.end_serving(b"k", second);
+        assert!(!audience.owes());
+        audience.owe(b"k");
+        audience.owe(b"other");
+        audience.stop_waiting(b"k", 1);
+        assert_eq!(audience.unserved().count(), 2);
+        audience.stop_waiting(b"k", 2);
+        assert_eq!(audience.unserved().next(), Some(&b"other"[..]));
+        audience.stop_waiting(b"other", 3);
+        assert!(audience.is_empty() && !audience.owes());
     }
 }

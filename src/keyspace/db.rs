@@ -7,6 +7,7 @@ use super::audience::{Readers, Touched, WatchFlag};
 use super::entry::{Entry, EntryMut, EntryRef, Value};
 use super::lock::{Key, Scope};
 use super::shard::ShardDatabase;
+use super::snapshot::Intent;
 use super::table::{Place, Table};
 use crate::base::deadline::Deadlines;
 
@@ -147,7 +148,15 @@ impl<'s, 'k> Db<'s, 'k> {
     #[inline(always)]
     pub(super) fn table_to_change(&mut self, key: Key<'_>) -> &mut Table {
         let part = self.part(key);
-        part.preserve(key);
+        part.preserve(key, Intent::Replace);
+        &mut part.table
+    }
+
+    /// The same where the key's value stays, and is only changed by its own methods.
+    #[inline(always)]
+    fn table_to_amend(&mut self, key: Key<'_>) -> &mut Table {
+        let part = self.part(key);
+        part.preserve(key, Intent::Amend);
         &mut part.table
     }
 
@@ -280,7 +289,7 @@ impl<'s, 'k> Db<'s, 'k> {
     #[inline]
     pub(super) fn slot(&mut self, key: Key<'_>) -> Option<(&mut Table, Place)> {
         let place = self.find(key)?;
-        Some((self.table_to_change(key), place))
+        Some((self.table_to_amend(key), place))
     }
 
     /// Stores a value under a key, whatever was there. True when the key is new.
@@ -372,7 +381,7 @@ impl<'s, 'k> Db<'s, 'k> {
     /// Gives a key an expiry, or takes it away. The key must be there.
     pub fn set_expiry(&mut self, key: Key<'_>, expires_at: Option<i64>) {
         let Some(place) = self.find(key) else { return };
-        let table = self.table_to_change(key);
+        let table = self.table_to_amend(key);
         if let Some(at) = expires_at {
             if table.element_mut(place).move_expiry(at) {
                 return self.arm(key, place, at);

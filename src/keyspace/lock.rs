@@ -304,6 +304,13 @@ impl<'k> Scope<'k> {
             .map(|held| &*held.shard)
     }
 
+    /// The shards that are locked.
+    #[inline]
+    pub(super) fn locked(&self) -> impl Iterator<Item = &Shard> {
+        let held = self.first.iter().chain(self.others.iter().flatten());
+        held.map(|held| &*held.shard)
+    }
+
     /// A shard whether or not it can be looked at by key: for walks over the whole keyspace. A scope over everything keeps
     /// only this one locked afterwards, so that a long walk costs no list of locks.
     pub(super) fn walk_to(&mut self, index: usize) -> &mut Shard {

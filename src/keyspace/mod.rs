@@ -19,6 +19,7 @@ mod sweep;
 mod table;
 mod text;
 mod typed;
+mod waiting;
 
 pub use access::AccessClock;
 pub use ahead::AHEAD;

@@ -14,11 +14,13 @@ struct Garbage {
     /// Never looked at again, only dropped.
     what: Box<dyn Send>,
     objects: u64,
+    bytes: u64,
 }
 
 #[derive(Default)]
 struct Counts {
     pending: AtomicU64,
+    pending_bytes: AtomicU64,
     freed: AtomicU64,
 }
 
@@ -34,20 +36,36 @@ impl Reclaimer {
     /// Frees a removed entry: here when it is small, else in the background.
     pub fn free(&self, entry: Entry) {
         if entry.view().free_effort() > SMALL_EFFORT {
-            self.send(Box::new(entry), 1);
+            self.send(Box::new(entry), 1, 0);
         }
+    }
+
+    /// The same for an entry that had to make room. Says how many bytes will be free only later.
+    pub fn free_evicted(&self, entry: Entry) -> u64 {
+        let view = entry.view();
+        if view.free_effort() <= SMALL_EFFORT {
+            return 0;
+        }
+        let bytes = (view.allocated() + view.value_allocated()) as u64;
+        self.send(Box::new(entry), 1, bytes);
+        bytes
     }
 
     /// Frees in the background what flushing took out, so many keys.
     pub fn free_flushed(&self, dropped: Dropped, keys: u64) {
         if keys > 0 {
-            self.send(Box::new(dropped), keys);
+            self.send(Box::new(dropped), keys, 0);
         }
     }
 
     /// Values and keys that wait to be freed.
     pub fn pending(&self) -> u64 {
         self.counts.pending.load(Relaxed)
+    }
+
+    /// Bytes of the evicted ones among them, about.
+    pub fn pending_bytes(&self) -> u64 {
+        self.counts.pending_bytes.load(Relaxed)
     }
 
     /// Values and keys freed in the background so far.
@@ -60,11 +78,16 @@ impl Reclaimer {
         self.counts.freed.store(0, Relaxed);
     }
 
-    fn send(&self, what: Box<dyn Send>, objects: u64) {
+    fn send(&self, what: Box<dyn Send>, objects: u64, bytes: u64) {
         if let Some(sender) = self.sender.get_or_init(|| start(&self.counts)) {
             self.counts.pending.fetch_add(objects, Relaxed);
+            self.counts.pending_bytes.fetch_add(bytes, Relaxed);
             // The thread lives as long as this sender, so nothing comes back.
-            let _ = sender.send(Garbage { what, objects });
+            let _ = sender.send(Garbage {
+                what,
+                objects,
+                bytes,
+            });
         }
     }
 }
@@ -84,8 +107,14 @@ fn start(counts: &Arc<Counts>) -> Option<Sender<Garbage>> {
 }
 
 fn run(receiver: Receiver<Garbage>, counts: &Counts) {
-    for Garbage { what, objects } in receiver {
+    for Garbage {
+        what,
+        objects,
+        bytes,
+    } in receiver
+    {
         drop(what);
+        counts.pending_bytes.fetch_sub(bytes, Relaxed);
         counts.freed.fetch_add(objects, Relaxed);
         counts.pending.fetch_sub(objects, Relaxed);
     }

@@ -2,7 +2,7 @@
 
 use super::audience::{Audience, Touched};
 use super::lock::{Key, hash_bits};
-use super::snapshot::Debt;
+use super::snapshot::{Debt, Intent};
 use super::table::Table;
 
 /// A shard's part of one database.
@@ -20,9 +20,9 @@ pub(super) struct ShardDatabase {
 impl ShardDatabase {
     /// Before a key changes: shows it to a copy in progress.
     #[inline]
-    pub fn preserve(&mut self, key: Key<'_>) {
+    pub fn preserve(&mut self, key: Key<'_>, intent: Intent) {
         if let Some(debt) = &mut self.debt {
-            debt.settle(&self.table, key);
+            debt.settle(&mut self.table, key, intent);
         }
     }
 
@@ -109,6 +109,13 @@ impl Shard {
     pub(super) fn databases_mut(&mut self) -> impl Iterator<Item = (usize, &mut ShardDatabase)> {
         let others = self.others.iter_mut();
         std::iter::once((0, &mut self.first)).chain(others.map(|(number, part)| (*number, part)))
+    }
+
+    /// [`Shard::databases_mut`], to be looked at.
+    #[inline]
+    pub(super) fn parts(&self) -> impl Iterator<Item = (usize, &ShardDatabase)> {
+        let others = self.others.iter().map(|(number, part)| (*number, part));
+        std::iter::once((0, &self.first)).chain(others)
     }
 
     #[inline(never)]

@@ -9,15 +9,16 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use hashbrown::HashSet;
 
-use super::entry::EntryRef;
+use super::entry::{EntryRef, ValueMut, ValueRef};
 use super::gate::Alone;
 use super::lock::{Key, Keyspace, SHARDS, hash_bits};
-use super::table::Table;
+use super::table::{Place, Table};
+use crate::structures::{Object, ObjectRef};
 
 /// Receives each entry of the cut once, under the lock of the entry's shard.
 pub trait Keep: Send + Sync {
-    /// Receives an entry, with its database.
-    fn keep(&self, database: usize, entry: EntryRef<'_>);
+    /// Receives an entry, with its database. Says how many ordinary entries that was worth, as work goes.
+    fn keep(&self, database: usize, entry: EntryRef<'_>) -> usize;
 
     /// Begins to receive an entry with a value so big that it is looked at in slices, between which its shard is unlocked;
     /// `None` for one that is received at once.
@@ -27,26 +28,46 @@ pub trait Keep: Send + Sync {
 }
 
 impl<F: Fn(usize, EntryRef<'_>) + Send + Sync> Keep for F {
-    fn keep(&self, database: usize, entry: EntryRef<'_>) {
+    fn keep(&self, database: usize, entry: EntryRef<'_>) -> usize {
         self(database, entry);
+        1
     }
 }
 
-/// An entry that is received in slices. It does not change meanwhile: before it does, all the rest is received.
+/// An entry whose value is received in slices, as it was when that began.
 pub trait Slices: Send {
     /// Receives about so many elements more; true at the end.
-    fn go_on(&mut self, entry: EntryRef<'_>, count: usize) -> bool;
+    fn go_on(&mut self, object: &mut Object, count: usize) -> bool;
+    /// Receives all the rest: the value will not be there any longer.
+    fn go_to_end(&mut self, object: ObjectRef<'_>);
+    /// The value is about to change where it is.
+    fn preserve(&mut self, object: &mut Object);
     /// The entry has been received.
     fn end(self: Box<Self>);
 }
 
 /// Elements of a big value that are looked at under one lock.
-const SLICE: usize = 1000;
+const SLICE: usize = 500;
 
 /// An entry that has been shown in part.
 struct Part {
     key: Box<[u8]>,
     slices: Box<dyn Slices>,
+}
+
+impl Part {
+    /// Does something with the value, if it is there.
+    fn with_object<R>(
+        &mut self,
+        table: &mut Table,
+        work: impl FnOnce(&mut dyn Slices, &mut Object) -> R,
+    ) -> Option<R> {
+        let place = table.find(hash_bits(&self.key), &self.key)?;
+        match table.element_mut(place).value() {
+            ValueMut::Object(object) => Some(work(&mut *self.slices, object)),
+            _ => None,
+        }
+    }
 }
 
 /// What a shard's part of a database owes to the copy in progress: its entries at or behind a position in hash order.
@@ -63,18 +84,52 @@ pub(super) struct Debt {
     keep: Arc<dyn Keep>,
 }
 
+/// How a key is about to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intent {
+    /// Its value will go, or become another one.
+    Replace,
+    /// Its value changes where it is.
+    Amend,
+}
+
 impl Debt {
-    /// Before a key changes: shows what it holds, once.
+    /// Before a key changes: shows what it holds, once, or has it kept until that is shown.
     #[cold]
-    pub fn settle(&mut self, table: &Table, key: Key<'_>) {
+    pub fn settle(&mut self, table: &mut Table, key: Key<'_>, intent: Intent) {
         let is_due = self.concerns(key.bits(), key.bytes);
-        if (is_due || !self.parts.is_empty())
-            && let Some(place) = table.find(key.bits(), key.bytes)
-        {
-            return self.settle_entry(table.element(place));
+        if !is_due && self.parts.is_empty() {
+            return;
+        }
+        let Some(place) = table.find(key.bits(), key.bytes) else {
+            if is_due {
+                self.changed.insert(key.bytes.into());
+            }
+            return;
+        };
+        if intent == Intent::Replace {
+            return self.settle_replaced(table, place);
         }
         if is_due {
+            self.show(table.element(place));
             self.changed.insert(key.bytes.into());
+        }
+        if let Some(part) = self.parts.iter_mut().find(|part| *part.key == *key.bytes)
+            && let ValueMut::Object(object) = table.element_mut(place).value()
+        {
+            part.slices.preserve(object);
+        }
+    }
+
+    /// Shows an entry, once, whose value may live on somewhere else, where it need not keep anything any longer.
+    fn settle_replaced(&mut self, table: &mut Table, place: Place) {
+        let key = table.element(place).key();
+        let part = self.parts.iter().position(|part| *part.key == *key);
+        self.settle_entry(table.element(place));
+        if part.is_some()
+            && let ValueMut::Object(object) = table.element_mut(place).value()
+        {
+            object.forgive();
         }
     }
 
@@ -86,23 +141,45 @@ impl Debt {
             self.changed.insert(entry.key().into());
         } else if let Some(at) = self.parts.iter().position(|part| *part.key == *entry.key()) {
             let Part { mut slices, .. } = self.parts.swap_remove(at);
-            slices.go_on(entry, usize::MAX);
+            if let ValueRef::Object(object) = entry.value() {
+                slices.go_to_end(object);
+            }
             slices.end();
         }
     }
 
+    /// Shows an entry, or the beginning of it; gives the work that this was.
+    fn show(&mut self, entry: EntryRef<'_>) -> usize {
+        match self.keep.begin(self.database, entry) {
+            None => self.keep.keep(self.database, entry),
+            Some(slices) => {
+                let key = entry.key().into();
+                self.parts.push(Part { key, slices });
+                1
+            }
+        }
+    }
+
     /// Shows a slice of the entries that have been shown in part; true when none is left.
-    fn walk_parts(&mut self, table: &Table) -> bool {
+    fn walk_parts(&mut self, table: &mut Table) -> bool {
         let Some(part) = self.parts.last_mut() else {
             return true;
         };
-        let place = table.find(hash_bits(&part.key), &part.key);
         // One that were gone would have been settled before.
-        let is_done = place.is_none_or(|at| part.slices.go_on(table.element(at), SLICE));
-        if is_done && let Some(part) = self.parts.pop() {
+        let is_done = part.with_object(table, |slices, object| slices.go_on(object, SLICE));
+        if is_done.unwrap_or(true)
+            && let Some(part) = self.parts.pop()
+        {
             part.slices.end();
         }
         self.parts.is_empty()
+    }
+
+    /// Before the end of a copy that is given up: values keep nothing for it any longer.
+    fn give_up(&mut self, table: &mut Table) {
+        for part in &mut self.parts {
+            part.with_object(table, |_, object| object.forgive());
+        }
     }
 
     fn concerns(&self, bits: u64, key: &[u8]) -> bool {
@@ -110,28 +187,19 @@ impl Debt {
     }
 
     /// Shows about `count` entries, and lowers it by as many; true when nothing is owed any more.
-    fn walk(&mut self, table: &Table, count: &mut usize) -> bool {
+    fn walk(&mut self, table: &mut Table, count: &mut usize) -> bool {
         if !self.parts.is_empty() {
             *count = 0;
             let is_all = self.walk_parts(table) && self.is_at_end;
             return is_all;
         }
         while *count > 0 {
-            let mut parts = Vec::new();
             let next = table.scan(self.position, |entry| {
                 // A table that has shrunk may begin a little before the position.
-                if self.concerns(hash_bits(entry.key()), entry.key()) {
-                    match self.keep.begin(self.database, entry) {
-                        None => self.keep.keep(self.database, entry),
-                        Some(slices) => parts.push(Part {
-                            key: entry.key().into(),
-                            slices,
-                        }),
-                    }
-                }
-                *count = count.saturating_sub(1);
+                let is_due = self.concerns(hash_bits(entry.key()), entry.key());
+                let work = if is_due { self.show(entry) } else { 1 };
+                *count = count.saturating_sub(work);
             });
-            self.parts = parts;
             match next {
                 Some(position) => self.position = position,
                 None => self.is_at_end = true,
@@ -194,13 +262,16 @@ impl Snapshot<'_> {
         let _passage = self.keyspace.gate().pass(self.lane);
         while self.shard < SHARDS {
             let mut scope = self.keyspace.lock_one(self.shard);
+            // They are freed when the shard is unlocked.
+            let mut paid = Vec::new();
             for (_, part) in scope.shard(self.shard).databases_mut() {
                 let Some(debt) = &mut part.debt else { continue };
-                if !debt.walk(&part.table, &mut count) {
+                if !debt.walk(&mut part.table, &mut count) {
                     return false;
                 }
-                part.debt = None;
+                paid.extend(part.debt.take());
             }
+            drop(scope);
             self.shard += 1;
         }
         loop {
@@ -208,10 +279,10 @@ impl Snapshot<'_> {
                 .detached
                 .take()
                 .or_else(|| self.keyspace.detached.lock().pop());
-            let Some((table, mut debt)) = next else {
+            let Some((mut table, mut debt)) = next else {
                 return true;
             };
-            if !debt.walk(&table, &mut count) {
+            if !debt.walk(&mut table, &mut count) {
                 self.detached = Some((table, debt));
                 return false;
             }
@@ -224,10 +295,11 @@ impl Drop for Snapshot<'_> {
         let _passage = self.keyspace.gate().pass(self.lane);
         for shard in self.shard..SHARDS {
             let mut scope = self.keyspace.lock_one(shard);
-            scope
-                .shard(shard)
-                .databases_mut()
-                .for_each(|(_, part)| part.debt = None);
+            for (_, part) in scope.shard(shard).databases_mut() {
+                if let Some(mut debt) = part.debt.take() {
+                    debt.give_up(&mut part.table);
+                }
+            }
         }
         self.keyspace.detached.lock().clear();
         self.keyspace.is_copying.store(false, Relaxed);

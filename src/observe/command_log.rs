@@ -10,6 +10,9 @@ const MAX_ARGUMENTS: usize = 32;
 /// The most bytes of an argument that an entry keeps.
 const MAX_ARGUMENT_BYTES: usize = 128;
 
+/// How many of the largest entries are kept besides the newest.
+const LARGEST: usize = 32;
+
 /// Why a command is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
@@ -51,6 +54,25 @@ struct Log {
     next_id: u64,
     /// The newest is at the front.
     entries: VecDeque<Entry>,
+    /// The largest amounts, the largest at the front; they stay when newer entries come.
+    largest: Vec<Entry>,
+}
+
+impl Log {
+    fn add(&mut self, entry: Entry, max: usize) {
+        let at = (self.largest).partition_point(|other| other.amount >= entry.amount);
+        if at < LARGEST {
+            self.largest.truncate(LARGEST - 1);
+            self.largest.insert(at, entry.clone());
+        }
+        self.entries.push_front(entry);
+        self.shorten(max);
+    }
+
+    fn shorten(&mut self, max: usize) {
+        self.entries.truncate(max);
+        self.largest.truncate(max);
+    }
 }
 
 /// The logs of all reasons.
@@ -75,23 +97,24 @@ impl CommandLogs {
         let log = &mut *self.of(reason).lock();
         let id = log.next_id;
         log.next_id += 1;
-        log.entries.push_front(Entry {
+        let entry = Entry {
             id,
             amount,
             args,
             caller,
-        });
-        log.entries.truncate(max);
+        };
+        log.add(entry, max);
     }
 
     /// Forgets the oldest entries beyond `max`.
     pub fn shorten(&self, reason: Reason, max: usize) {
-        self.of(reason).lock().entries.truncate(max);
+        self.of(reason).lock().shorten(max);
     }
 
     /// Forgets everything.
     pub fn reset(&self, reason: Reason) {
-        self.of(reason).lock().entries = VecDeque::new();
+        let log = &mut *self.of(reason).lock();
+        (log.entries, log.largest) = Default::default();
     }
 
     /// How many entries there are.
@@ -104,6 +127,12 @@ impl CommandLogs {
         let log = self.of(reason).lock();
         log.entries.iter().take(count).cloned().collect()
     }
+
+    /// The entries with the largest amounts, the largest first.
+    pub fn largest(&self, reason: Reason, count: usize) -> Vec<Entry> {
+        let log = self.of(reason).lock();
+        log.largest.iter().take(count).cloned().collect()
+    }
 }
 
 /// What an entry keeps of arguments.
@@ -113,7 +142,7 @@ fn cut<'a>(args: impl ExactSizeIterator<Item = &'a [u8]>) -> Vec<Box<[u8]>> {
         true => MAX_ARGUMENTS - 1,
         false => count,
     };
-    // Not by `collect`, which may go on using the memory of all arguments for the few that are kept.
+    // Not collected: that may take over the memory of the list that the arguments come from, however long it is.
     let mut cut: Vec<Box<[u8]>> = Vec::with_capacity(kept + 1);
     cut.extend(args.take(kept).map(cut_argument));
     if kept < count {
@@ -168,6 +197,26 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_stay_when_newer_ones_come() {
+        let logs = CommandLogs::default();
+        for amount in [5, 9, 1, 2, 5] {
+            add(&logs, amount, &[b"ping"]);
+        }
+        let largest = logs.largest(Reason::Slow, 10);
+        let largest: Vec<_> = largest.iter().map(|it| (it.id, it.amount)).collect();
+        assert_eq!(largest, [(1, 9), (0, 5)]);
+        logs.reset(Reason::Slow);
+        assert!(logs.largest(Reason::Slow, 10).is_empty());
+    }
+
+    #[test]
+    fn a_long_list_of_arguments_is_not_kept() {
+        let kept = cut(vec![&b"member"[..]; 100_000].into_iter());
+        assert_eq!(kept.len(), MAX_ARGUMENTS);
+        assert!(kept.capacity() <= 2 * MAX_ARGUMENTS);
+    }
+
+    #[test]
     fn arguments_are_cut() {
         let logs = CommandLogs::default();
         let long = [b'A'; 129];
@@ -184,14 +233,5 @@ mod tests {
         let entry = logs.newest(Reason::Slow, 1).remove(0);
         assert_eq!(texts(&entry)[31], "... (2 more arguments)");
         assert_eq!(entry.args.len(), 32);
-    }
-
-    #[test]
-    fn what_is_kept_takes_no_more_than_it_needs() {
-        let logs = CommandLogs::default();
-        let args = vec![&b"x"[..]; 100_000].into_iter();
-        logs.add(Reason::Slow, 1, args, Caller::default(), 2);
-        let log = logs.of(Reason::Slow).lock();
-        assert!(log.entries[0].args.capacity() <= MAX_ARGUMENTS);
     }
 }

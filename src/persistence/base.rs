@@ -6,6 +6,8 @@ mod sorted_sets;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -17,10 +19,16 @@ use super::rdb::{self, EntryWriter, FileEncoder, Preamble};
 use crate::base::crc64::{after_zeros, crc64};
 use crate::journal::write_command;
 use crate::keyspace::{EntryRef, Keep, Slices, Snapshot, ValueRef};
-use crate::structures::ObjectRef;
+use crate::structures::{Object, ObjectRef};
 
 /// Entries walked under one passage through the gate.
 const ENTRIES_AT_ONCE: usize = 64;
+/// More bytes count as more entries.
+const BYTES_OF_AN_ENTRY: usize = 512;
+/// How long is walked between two rests.
+const STRETCH: Duration = Duration::from_micros(200);
+/// How long a rest is, at least.
+const REST: Duration = Duration::from_micros(1);
 /// Bytes gathered before they are written.
 const WRITE_SIZE: usize = 256 * 1024;
 /// Bytes written before they are forced to the disk, so that the last sync has little left to do.
@@ -224,8 +232,11 @@ struct Slicing {
 }
 
 impl Keep for Shown {
-    fn keep(&self, database: usize, entry: EntryRef<'_>) {
-        self.0.lock().add(database, entry);
+    fn keep(&self, database: usize, entry: EntryRef<'_>) -> usize {
+        let mut encoder = self.0.lock();
+        let before = encoder.len;
+        encoder.add(database, entry);
+        1 + (encoder.len - before) / BYTES_OF_AN_ENTRY
     }
 
     fn begin(&self, database: usize, entry: EntryRef<'_>) -> Option<Box<dyn Slices>> {
@@ -242,8 +253,16 @@ impl Keep for Shown {
 }
 
 impl Slices for Slicing {
-    fn go_on(&mut self, entry: EntryRef<'_>, count: usize) -> bool {
-        self.entry.go_on(entry, count)
+    fn go_on(&mut self, object: &mut Object, count: usize) -> bool {
+        self.entry.go_on(object, count)
+    }
+
+    fn go_to_end(&mut self, object: ObjectRef<'_>) {
+        self.entry.go_to_end(object);
+    }
+
+    fn preserve(&mut self, object: &mut Object) {
+        self.entry.preserve(object);
     }
 
     fn end(mut self: Box<Self>) {
@@ -303,6 +322,34 @@ impl Sink {
     }
 }
 
+/// Walks for a while; says whether that was the end, and how many bytes have been gathered. `None` when they are no longer
+/// wanted.
+///
+/// It begins with a rest. On a machine that has more to do than processors this thread is taken off its own sooner or later,
+/// and with a shard locked that would hold up every worker which wants that shard, until this thread's turn comes again. A
+/// thread that has just slept is left alone for longer than a stretch takes: so it waits for its turns where it locks nothing.
+fn walk_stretch(
+    snapshot: &mut Snapshot<'_>,
+    encoder: &Mutex<Encoder>,
+    goes_on: &dyn Fn(u64) -> bool,
+) -> Option<(bool, usize)> {
+    sleep(REST);
+    let begun = Instant::now();
+    loop {
+        let is_done = snapshot.walk(ENTRIES_AT_ONCE);
+        let (keys, gathered) = {
+            let encoder = encoder.lock();
+            (encoder.keys, encoder.len)
+        };
+        if !goes_on(keys) {
+            return None;
+        }
+        if is_done || gathered >= WRITE_SIZE || begun.elapsed() >= STRETCH {
+            return Some((is_done, gathered));
+        }
+    }
+}
+
 /// Writes a base that is complete and on disk when this returns; gives its size. `encoder` is the one that the snapshot
 /// shows its entries to; `goes_on` hears how many have been added, and may say that the base is no longer wanted.
 pub fn write_base(
@@ -324,15 +371,10 @@ pub fn write_base(
         }
     };
     loop {
-        let is_done = snapshot.walk(ENTRIES_AT_ONCE);
-        let (keys, gathered) = {
-            let encoder = encoder.lock();
-            (encoder.keys, encoder.len)
-        };
-        if !goes_on(keys) {
+        let Some((is_done, gathered)) = walk_stretch(&mut snapshot, encoder, goes_on) else {
             let reason = "no longer wanted";
             return Err(io::Error::new(io::ErrorKind::Interrupted, reason));
-        }
+        };
         if !is_done && gathered < WRITE_SIZE {
             continue;
         }

@@ -1,10 +1,10 @@
 //! The writer: takes records from the journal, appends them to the present increment and forces them to the disk as
 //! `appendfsync` asks.
 //!
-//! Under `everysec` and `no` one thread writes, and a second one syncs, so that a slow disk delays neither writing nor, above
-//! all, the workers: they only ever wait when the journal is full. Under `always` a worker that has replies to release
-//! writes and syncs itself ([`Writer::commit`]), for all that wait, as long as the disk is quick: handing over to a thread
-//! and back takes longer than the sync. What cannot be written is kept and tried again, by the thread.
+//! No reply is sent before what it speaks of has been handed to the kernel, under `always` to the disk. A worker that has
+//! replies to release writes itself ([`Writer::commit`]), for all that wait, and under `always` syncs, as long as the disk is
+//! quick: handing over to a thread and back takes longer. Otherwise the thread does it, so that a slow disk delays no worker.
+//! Under `everysec` a second thread syncs. What cannot be written is kept and tried again, by the thread.
 
 mod state;
 mod syncer;
@@ -26,8 +26,6 @@ use super::status::AofStatus;
 use crate::config::{AppendFsync, ConfigStore};
 use crate::journal::Journal;
 
-/// How long records are gathered where no reply waits for them, so that a busy server does not write each on its own.
-const GATHER: Duration = Duration::from_millis(1);
 /// Longest wait for a record while nothing else may become due.
 const LONG: Duration = Duration::from_secs(1);
 /// The same while something may.
@@ -105,7 +103,7 @@ impl Writer {
             loop {
                 wiring.journal.wait(patience);
                 let mut state = self.state.lock();
-                let (wants_more, ends) = state.round(wiring);
+                let ends = state.round(wiring);
                 patience = if state.is_idle() { LONG } else { PATIENCE };
                 if ends {
                     // The sync thread ends when its jobs' sender does.
@@ -115,14 +113,11 @@ impl Writer {
                 if ends {
                     return;
                 }
-                if wants_more {
-                    std::thread::sleep(GATHER);
-                }
             }
         });
     }
 
-    /// A worker's part under `always`: writes and syncs, for all that wait, what the journal has. Where somebody else is at
+    /// A worker's part: writes, and under `always` syncs, for all that wait, what the journal has. Where somebody else is at
     /// it, [`Audience::wake`] follows; where the disk is slow or refuses, the thread goes on.
     pub fn commit(&self, wiring: Wiring<'_>) {
         let free = self.state.try_lock().or_else(|| {

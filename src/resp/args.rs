@@ -77,6 +77,11 @@ impl<'r> Args<'r> {
             .is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
     }
 
+    /// A stretch of the buffer that they lie in.
+    pub fn sent(&self, start: u32, end: u32) -> &'r [u8] {
+        &self.buffer[start as usize..end as usize]
+    }
+
     /// Whether any argument is longer than this.
     pub fn has_longer_than(&self, len: usize) -> bool {
         self.ranges.iter().any(|range| range.len as usize > len)

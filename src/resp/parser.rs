@@ -313,16 +313,12 @@ impl Parser {
 /// digits. Anything else is left, untouched, to the careful way.
 #[inline]
 fn parse_whole(buffer: &[u8], start: usize, ranges: &mut Vec<ArgRange>) -> Option<usize> {
-    let (count, mut at) = short_number(buffer, start + 1)?;
+    let (count, mut at) = short_line(buffer, start, b'*')?;
     let first = ranges.len();
     for _ in 0..count {
-        let argument = match buffer.get(at) {
-            Some(b'$') => {
-                short_number(buffer, at + 1).filter(|(len, body)| body + len + 2 <= buffer.len())
-            }
-            _ => None,
-        };
-        let Some((len, body)) = argument else {
+        let argument = short_line(buffer, at, b'$');
+        let Some((len, body)) = argument.filter(|(len, body)| body + len + 2 <= buffer.len())
+        else {
             ranges.truncate(first);
             return None;
         };
@@ -335,27 +331,31 @@ fn parse_whole(buffer: &[u8], start: usize, ranges: &mut Vec<ArgRange>) -> Optio
     Some(at)
 }
 
-/// A number of one to three digits and where its line ends.
+/// A line that begins with a mark: its number of one to three digits, and where it ends.
 #[inline]
-fn short_number(buffer: &[u8], at: usize) -> Option<(usize, usize)> {
-    let text = buffer.get(at..)?.first_chunk::<4>()?;
+fn short_line(buffer: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
+    // No line of a whole frame is among its last bytes.
+    let text = buffer.get(at..)?.first_chunk::<5>()?;
     let digit = |index: usize| {
         let digit = usize::from(text[index].wrapping_sub(b'0'));
         (digit <= 9).then_some(digit)
     };
-    let one = digit(0)?;
-    if text[1] == b'\r' {
-        return Some((one, at + 3));
+    if text[0] != mark {
+        return None;
     }
-    let two = one * 10 + digit(1)?;
+    let one = digit(1)?;
+    if text[2] == b'\r' {
+        return Some((one, at + 4));
+    }
+    let two = one * 10 + digit(2)?;
     if two < 10 {
         return None;
     }
-    if text[2] == b'\r' {
-        return Some((two, at + 4));
+    if text[3] == b'\r' {
+        return Some((two, at + 5));
     }
-    let three = two * 10 + digit(2)?;
-    (text[3] == b'\r').then_some((three, at + 5))
+    let three = two * 10 + digit(3)?;
+    (text[4] == b'\r').then_some((three, at + 6))
 }
 
 /// Reads a number up to `\r\n`; gives the bytes used, the line's end included.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Server, files, limits, rewrite, title};
+use crate::base::alloc;
 use crate::base::machine::error_text;
 use crate::config::{Apply, Config};
 use crate::observe::{crash, log};
@@ -59,6 +60,7 @@ pub(super) fn apply(
         }
         Apply::Memory => {
             server.engine.set_memory_limits(new);
+            warn_of_too_little(old, new);
             Ok(())
         }
         Apply::MaxClients => make_room(server, new.maxclients),
@@ -69,6 +71,17 @@ pub(super) fn apply(
         // Whoever needs these reads them in the configuration.
         _ => Ok(()),
     })
+}
+
+/// Tells when there is more data than may be now.
+fn warn_of_too_little(old: &Config, new: &Config) {
+    let (limit, used) = (new.maxmemory.bytes_of_machine(), alloc::used() as u64);
+    if old.maxmemory != new.maxmemory && (1..used).contains(&limit) {
+        tracing::warn!(
+            "WARNING: maxmemory is {limit} bytes now, less than the {used} in use: keys are evicted or writes refused, as \
+             maxmemory-policy says"
+        );
+    }
 }
 
 fn read_tls(server: &Server, new: &Config) -> Result<(), String> {

@@ -4,6 +4,7 @@
 //! so an idle connection owns no buffers. It goes on reading while replies wait to be sent: a client may write its whole
 //! pipeline before it reads.
 
+pub(super) mod brake;
 mod input;
 mod output;
 mod suspended;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use self::brake::Brake;
 use self::suspended::Suspended;
 use self::waiting::Waiting;
 use super::outbox::Outbox;
@@ -26,7 +28,7 @@ use super::signals::Signals;
 use super::stream::Stream;
 use super::worker::collect_mail;
 use super::{Server, holders, signals};
-use crate::config::{AppendFsync, Config, ConfigCache};
+use crate::config::{Config, ConfigCache};
 use crate::engine::{BatchEnd, Ended, Engine, Flow, Lane, Mail, Progress, Session, flag, state};
 use crate::journal::write_command;
 use crate::resp::args::MAX_ARGUMENT;
@@ -45,8 +47,6 @@ const READS_PER_TURN: usize = 4;
 const UNAUTHENTICATED_BUFFER: usize = 64 * 1024;
 /// And this much may wait to be sent to it.
 const UNAUTHENTICATED_OUTPUT: usize = 1024;
-/// Turns that are left to clients which are about to be closed, before one is taken.
-const MOST_YIELDS: u8 = 8;
 /// Room made for an argument of which less has come so far.
 const BELIEVED: usize = 64 * 1024;
 /// Replies up to this length are within any limit, as they are in Redis, where each client has a buffer of that size.
@@ -106,9 +106,8 @@ pub(super) struct Connection {
     suspended: Option<Suspended>,
     /// A command waits for the end of CLIENT PAUSE.
     is_postponed: bool,
-    /// How often others have just been let go first.
-    yields: u8,
-    /// Replies wait until records below this number are on disk.
+    brake: Brake,
+    /// Replies wait until records below this number are as safe as `appendfsync` asks.
     held_until: u64,
     /// The peer has closed its side, or the connection is to end when everything is sent.
     is_ending: bool,
@@ -119,6 +118,8 @@ pub(super) struct Connection {
 enum Turn {
     /// Something was done; look again.
     Again,
+    /// All that the client has sent is done with and answered.
+    Drained,
     /// Nothing can be done now.
     Idle,
 }
@@ -140,7 +141,7 @@ impl Connection {
             waiting: None,
             suspended: None,
             is_postponed: false,
-            yields: 0,
+            brake: Brake::default(),
             held_until: 0,
             is_ending: false,
             is_over: false,
@@ -200,8 +201,19 @@ impl Connection {
             if self.makes_way(context) {
                 return Poll::Pending;
             }
-            if !self.is_ending && matches!(self.take_turn(context)?, Turn::Again) {
-                continue;
+            let turn = match self.is_ending {
+                true => Turn::Idle,
+                false => self.take_turn(context)?,
+            };
+            match turn {
+                Turn::Again => continue,
+                // As nearly every turn ends: another look would find nothing. Whoever leaves something here wakes the task.
+                Turn::Drained if self.stream.poll_more(context)?.is_pending() => {
+                    self.note_sizes();
+                    return Poll::Pending;
+                }
+                Turn::Drained => continue,
+                Turn::Idle => {}
             }
             if self.suspended.is_some() {
                 break;
@@ -221,17 +233,6 @@ impl Connection {
         // Others first; then on with this one.
         context.waker().wake_by_ref();
         Poll::Pending
-    }
-
-    /// Lets clients go first that are to be closed for want of memory: what they hold is free only then. Not for ever: whoever
-    /// cannot be closed at once keeps nobody waiting.
-    fn makes_way(&mut self, context: &Context<'_>) -> bool {
-        let is_due = self.yields < MOST_YIELDS && self.server.engine.memory.is_closing_clients();
-        self.yields = if is_due { self.yields + 1 } else { 0 };
-        if is_due {
-            context.waker().wake_by_ref();
-        }
-        is_due
     }
 
     /// Goes on with a parked command, or runs what is there, or reads more.
@@ -254,10 +255,13 @@ impl Connection {
         if self.server.engine.is_journal_full() {
             return Ok(Turn::Idle);
         }
+        if std::mem::take(&mut self.brake.has_left_commands) {
+            return self.run_pending(context).map(|()| Turn::Again);
+        }
         if !self.pending.is_empty() {
             return match self.read_ahead(context)? {
                 Turn::Again => self.run_pending(context).map(|()| Turn::Again),
-                Turn::Idle => Ok(Turn::Idle),
+                rest => Ok(rest),
             };
         }
         self.read_and_run(context)
@@ -308,7 +312,7 @@ impl Connection {
             if is_last || !self.session.is(state::UNAUTHENTICATED) {
                 self.send(reply, lane, context)?;
             }
-            if is_last {
+            if is_last || self.brake.has_left_commands {
                 break;
             }
         }
@@ -405,25 +409,18 @@ impl Connection {
         input.len()
     }
 
-    /// After work on a lane whose last record was `before`: its new ones go to the disk, and replies may have to wait for that.
+    /// After work on a lane whose last record was `before`: its new ones go to the log, and replies wait for that.
     fn note_record(&mut self, lane: usize, before: u64) {
         let engine = &self.server.engine;
         let record = engine.last_record(lane);
         if record != before {
             self.session.last_record = Some(record);
-            if engine.config.load().appendfsync == AppendFsync::Always {
-                self.held_until = record;
-                self.server.request_commit(lane);
-            } else {
-                engine.journal.ring();
-                if engine.aof.is_behind() {
-                    self.held_until = record;
-                }
-            }
+            self.held_until = record;
+            self.server.request_commit(lane);
         }
     }
 
-    /// Whether replies wait until what they speak of is on disk.
+    /// Whether replies wait until what they speak of is in the log.
     fn is_held(&self) -> bool {
         self.held_until > self.server.engine.durable.load(SeqCst)
     }

@@ -1,4 +1,4 @@
-//! Clients that wait for the disk: with replies that `appendfsync always` holds back, in WAITAOF, or because the journal is
+//! Clients that wait for the log: with replies to what has not been written yet, in WAITAOF, or because the journal is
 //! full. Each worker has a list of its own, so that only these are woken when the writer has come further.
 
 use std::cell::{Cell, RefCell};
@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::{Server, signals};
-use crate::config::AppendFsync;
 use crate::engine::Mail;
 use crate::persistence::Audience;
 
@@ -58,15 +57,14 @@ pub(super) fn release(server: &Server, worker: usize) {
             waits
         });
         server.holders[worker].count.store(holders.len(), SeqCst);
-        let waits_for_more = ready < before;
-        if waits_for_more && server.engine.config.load().appendfsync == AppendFsync::Always {
+        if ready < before {
             server.request_commit(worker);
         }
     });
 }
 
-/// Writes and syncs what replies of this worker wait for, whenever that is asked for. Whoever asks does so while its task
-/// runs, and this task comes behind all that are ready to run by then: what they write goes to the disk together.
+/// Writes what replies of this worker wait for, whenever that is asked for. Whoever asks does so while its task runs, and this
+/// task comes behind all that are ready to run by then: what they write goes to the log together.
 pub(super) async fn commit_for(server: Arc<Server>, worker: usize) {
     WORKER.set(Some(worker));
     loop {

@@ -53,6 +53,8 @@ pub struct Server {
     /// Per worker how many clients wait for the disk.
     holders: Box<[Holders]>,
     files: Files,
+    /// To the servers that keys were moved to.
+    links: migrate::Links,
     backoff: Backoff,
     exit: Exit,
 }
@@ -95,6 +97,7 @@ pub fn run(mut config: Config) -> Result<i32> {
         metrics,
         holders: (0..workers).map(|_| Holders::default()).collect(),
         files: Files::default(),
+        links: migrate::Links::default(),
         backoff: Backoff::default(),
         exit: Exit::default(),
     });

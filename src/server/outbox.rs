@@ -13,6 +13,9 @@ use crate::resp::reply::Reply;
 
 /// Pieces handed to the kernel at once.
 const PIECES: usize = 64;
+/// Replies longer than this are kept in pieces of this size: what one reader's pieces have taken the next one's fit into, so
+/// that many slow readers do not leave holes of all sizes behind.
+const PIECE: usize = 32 * 1024;
 
 /// Bytes on their way to a client that reads more slowly than it asks.
 #[derive(Default)]
@@ -50,7 +53,14 @@ impl Outbox {
 
     /// Takes over a reply but for its first `skip` bytes, which have been sent.
     pub fn take_over(&mut self, reply: &mut Reply, skip: usize) {
-        reply.take_pieces(skip, |piece| self.push(piece));
+        match reply.plain() {
+            Some(plain) if plain.len() - skip > PIECE => {
+                let pieces = plain[skip..].chunks(PIECE);
+                pieces.for_each(|piece| self.push(Bytes::copy_from_slice(piece)));
+                reply.clear();
+            }
+            _ => reply.take_pieces(skip, |piece| self.push(piece)),
+        }
     }
 
     /// Sends as much as the socket takes; ready when all is sent.
@@ -106,5 +116,31 @@ impl Outbox {
         }
         let since = *self.soft_since.get_or_insert(now);
         now.duration_since(since) > Duration::from_secs(limit.soft_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_reply_is_kept_in_pieces_of_one_size() {
+        let (mut reply, mut outbox) = (Reply::new(), Outbox::default());
+        let text: Vec<u8> = (0..3 * PIECE).map(|at| at as u8).collect();
+        reply.raw(&text);
+        outbox.take_over(&mut reply, 100);
+        assert!(reply.is_empty());
+        assert_eq!(outbox.bytes(), text.len() - 100);
+        assert!(outbox.pieces.iter().all(|piece| piece.len() <= PIECE));
+        assert_eq!(
+            outbox.pieces.iter().flatten().copied().collect::<Vec<_>>(),
+            text[100..]
+        );
+        reply.raw(b"short");
+        outbox.take_over(&mut reply, 1);
+        assert_eq!(
+            outbox.pieces.back().map(|piece| &piece[..]),
+            Some(&b"hort"[..])
+        );
     }
 }

@@ -89,7 +89,6 @@ impl Stream {
             return stream.poll_read(context, buffer);
         }
         loop {
-            ready!(self.poll_read_ready(context))?;
             let mut drained = None;
             let result = self.try_io(Interest::READABLE, |socket| {
                 let count = rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?.0;
@@ -104,12 +103,25 @@ impl Stream {
                 return Poll::Ready(Ok(count));
             }
             match result {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.poll_read_ready(context))?;
+                }
                 result => return Poll::Ready(result),
             }
         }
     }
 
+    /// Whether there may be more after a read that has not filled its buffer; wakes the task when there is.
+    #[inline]
+    pub fn poll_more(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            // The session may hold plaintext.
+            Self::Tls(_) => Poll::Ready(Ok(())),
+            plain => plain.poll_read_ready(context),
+        }
+    }
+
+    #[inline]
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(socket) => socket.poll_read_ready(context),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::connection::with_lane;
+use super::connection::{brake, with_lane};
 use super::{Server, jobs, signals};
 use crate::base::clock::unix_ms;
 use crate::engine::blocking::Waiter;
@@ -34,6 +34,7 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         interval.tick().await;
         round += 1;
         let engine = &server.engine;
+        brake::release();
         expire(engine, index).await;
         evict(engine, index).await;
         if index == 0 {
@@ -42,7 +43,7 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
             engine.stats.note_peak();
             forget_copies(engine, index);
             if round.is_multiple_of(ROUNDS_PER_SAMPLE) {
-                engine.look_at_resident_memory();
+                engine.look_at_resident_memory(unix_ms());
                 engine.stats.sample();
                 jobs::tick(&server);
             }
@@ -50,6 +51,9 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         note_turns(engine, index);
         if round.is_multiple_of(1000 / PERIOD.as_millis() as u64) {
             look_after_clients(engine);
+            if index == 0 {
+                server.links.close_idle();
+            }
         }
     }
 }

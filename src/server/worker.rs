@@ -120,6 +120,7 @@ pub(super) fn collect_mail(server: &Arc<Server>, index: usize) -> bool {
                 }
             }
             Mail::Purge => crate::base::alloc::purge(),
+            Mail::Room => connection::brake::release(),
             Mail::Stop => return false,
         }
     }
@@ -136,7 +137,7 @@ pub(super) fn adopt(server: &Arc<Server>, index: usize, socket: Accepted) {
         }
     };
     match stream {
-        Ok(stream) => serve(server, index, stream),
+        Ok(stream) => serve(server, index, stream, &[]),
         Err(error) => {
             server.connections[index].fetch_sub(1, Relaxed);
             tracing::debug!("A new connection was lost: {error}");
@@ -144,9 +145,10 @@ pub(super) fn adopt(server: &Arc<Server>, index: usize, socket: Accepted) {
     }
 }
 
-/// Starts serving a client on this worker.
-pub(super) fn serve(server: &Arc<Server>, index: usize, stream: Stream) {
-    let session = new_session(server, index, &stream);
+/// Starts serving a client on this worker: as the first of these users that there is, if any.
+pub(super) fn serve(server: &Arc<Server>, index: usize, stream: Stream, users: &[String]) {
+    let mut session = new_session(server, index, &stream);
+    server.engine.log_in_known(&mut session, users);
     tokio::spawn(Connection::new(server.clone(), stream, session).serve());
 }
 

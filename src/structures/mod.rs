@@ -52,6 +52,15 @@ impl Object {
         }
     }
 
+    /// Has it keep nothing any longer of what it was when somebody began to look at it bit by bit.
+    pub fn forgive(&mut self) {
+        match self {
+            Self::Hash(Hash::Table(fields)) => fields.forgive(),
+            Self::Set(Set::Table(members)) => members.forgive(),
+            _ => {}
+        }
+    }
+
     /// Bytes of all its allocations.
     pub fn allocated(&self) -> usize {
         let own = match self {

@@ -1,7 +1,9 @@
-//! Programs beside the server, for its files: run as `oxidis check-rdb FILE` or `oxidis check-aof FILE`, or under the name that Redis has for them.
+//! Programs beside the server, for its files and the machine: run as `oxidis check-rdb FILE`, `oxidis check-aof FILE` or
+//! `oxidis --check-system`, or under the names that Redis has for them.
 
 mod check_aof;
 mod check_rdb;
+mod check_system;
 
 use std::ffi::OsString;
 
@@ -12,5 +14,6 @@ pub fn run(tool: Tool, name: &str, arguments: &[OsString]) -> i32 {
     match tool {
         Tool::CheckAof => check_aof::run(name, arguments),
         Tool::CheckRdb => check_rdb::run(name, arguments),
+        Tool::CheckSystem => check_system::run(),
     }
 }

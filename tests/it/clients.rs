@@ -2,6 +2,7 @@
 //! `tests/clients/programs`, each on a fresh server.
 //!
 //! By hand: `cd tests/clients && npm ci && node run.mjs redis6 6379 pubsub`, `node run-programs.mjs 6379 bullmq`.
+//! And redis-py's cache: `python3 -m venv target/python && target/python/bin/pip install redis` has its test run.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -87,13 +88,23 @@ fn program_scripts() {
 /// The exit status of the script where the library is missing, or too old to have a cache.
 const NO_LIBRARY: i32 = 64;
 
+/// A Python with redis-py: what `.ci/run` has made, or the machine's, which may lack the library.
+fn python() -> PathBuf {
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python3");
+    match own.exists() {
+        true => own,
+        false => "python3".into(),
+    }
+}
+
 #[test]
 fn redis_py_caches() {
-    if !installed("python3") {
+    let program = python();
+    if program.is_relative() && !installed("python3") {
         return;
     }
     let server = Server::start(&[]);
-    let mut python = Command::new("python3");
+    let mut python = Command::new(program);
     python
         .current_dir(folder())
         .args(["caching.py", &server.port().to_string()]);

@@ -196,6 +196,70 @@ fn nobody_waits_for_a_server_that_is_slow() {
 }
 
 #[test]
+fn connections_are_kept_for_those_who_logged_in_as_the_same() {
+    let here = Server::start(&[]);
+    let there = Server::start(&[]);
+    let (mut source, mut target) = (connect(&here), connect(&there));
+    let to = there.port();
+    let clients = |target: &mut Raw| target.ask("CLIENT LIST").text().lines().count();
+    target.ask("ACL SETUSER mover on >pass ~* +restore +select");
+    for n in 0..5 {
+        source.ask(&format!("SET k{n} 1"));
+        let database = n % 2;
+        let line = format!("MIGRATE 127.0.0.1 {to} k{n} {database} 1000");
+        assert_eq!(source.ask(&line), ok());
+        assert_eq!(clients(&mut target), 2);
+    }
+    check(
+        &mut target,
+        &[
+            ("EXISTS k0 k2 k4", integer(3)),
+            ("SELECT 1", ok()),
+            ("EXISTS k1 k3", integer(2)),
+        ],
+    );
+    source.ask("SET a 1");
+    let other = format!("MIGRATE 127.0.0.1 {to} a 0 1000 AUTH2 mover pass");
+    assert_eq!(source.ask(&other), ok());
+    assert_eq!(clients(&mut target), 3);
+    // One that has been closed meanwhile is noticed before anything is sent.
+    target.ask("CLIENT KILL TYPE normal");
+    source.ask("SET b 1");
+    let again = format!("MIGRATE 127.0.0.1 {to} b 0 1000");
+    assert_eq!(source.ask(&again), ok());
+    // A closed user's connection is of no use.
+    target.ask("ACL DELUSER mover");
+    source.ask("SET a 1");
+    let refused = source.ask(&other).text();
+    assert!(refused.contains("WRONGPASS"), "{refused}");
+}
+
+#[test]
+fn users_move_what_they_may_read_and_delete() {
+    let (here, there) = (Server::start(&[]), Server::start(&[]));
+    let (mut admin, mut source) = (connect(&here), connect(&here));
+    let to = there.port();
+    admin.ask("ACL SETUSER mover on >pass +migrate ~mine:* %R~read:*");
+    admin.ask("MSET mine:a 1 read:a 1 other:a 1");
+    source.ask("AUTH mover pass");
+    let one = |key: &str, rest: &str| format!("MIGRATE 127.0.0.1 {to} {key} 0 1000{rest}");
+    let mut many = |keys: &[&str]| {
+        let line = one("_", " KEYS");
+        let mut words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        words[3] = b"";
+        words.extend(keys.iter().map(|key| key.as_bytes()));
+        source.command(&words)
+    };
+    let refused = error("NOPERM No permissions to access a key");
+    assert_eq!(many(&["mine:a", "other:a"]), refused);
+    assert_eq!(many(&["mine:a", "read:a"]), refused);
+    assert_eq!(many(&["mine:a"]), ok());
+    assert_eq!(source.ask(&one("read:a", "")), refused);
+    assert_eq!(source.ask(&one("other:a", " COPY")), refused);
+    assert_eq!(admin.ask("EXISTS mine:a read:a other:a"), integer(2));
+}
+
+#[test]
 fn a_key_that_changes_on_its_way_is_sent_again() {
     let server = Server::start(&[DEBUG[0], DEBUG[1], "--appendonly", "yes"]);
     let (listener, port) = impostor();
@@ -207,7 +271,8 @@ fn a_key_that_changes_on_its_way_is_sent_again() {
     assert!(sent.contains("RESTORE") && !sent.contains("REPLACE"));
     other.ask("SET a second");
     stream.write_all(b"+OK\r\n").expect("written");
-    let mut stream = greet(&listener);
+    hear(&mut stream, "SELECT");
+    stream.write_all(b"+OK\r\n").expect("written");
     hear(&mut stream, "REPLACE");
     assert_eq!(other.ask("GET a"), bulk("second"));
     stream.write_all(b"+OK\r\n").expect("written");

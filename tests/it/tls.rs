@@ -8,13 +8,15 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 
-use crate::common::{Raw, Server, bulk, error, eventually, frame, installed, ok, run, simple};
+use crate::common::{
+    Raw, Server, bulk, check, error, eventually, frame, installed, integer, ok, run, simple,
+};
 
 /// A folder with an authority's certificate, and those of a server and a client that it vouches for.
 struct Certificates {
@@ -41,10 +43,16 @@ impl Certificates {
 
     /// Makes a certificate and its key, in files of this name.
     fn issue(&self, file: &str, name: &str) {
+        self.issue_with(file, name, &[]);
+    }
+
+    fn issue_with(&self, file: &str, name: &str, addresses: &[&str]) {
         let key = KeyPair::generate().expect("a key");
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).expect("good names");
         params.distinguished_name.push(DnType::CommonName, name);
+        let uri = |text: &&str| SanType::URI((*text).try_into().expect("an address"));
+        params.subject_alt_names.extend(addresses.iter().map(uri));
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         fs::write(self.file(&format!("{file}.crt")), certificate.pem()).expect("a file");
         fs::write(self.file(&format!("{file}.key")), key.serialize_pem()).expect("a file");
@@ -311,6 +319,42 @@ fn a_zero_byte_in_a_name_makes_nobody_else_of_a_client() {
     secure.ask("CLIENT INFO");
     let info = secure.read_line().expect("what is known of it");
     assert!(info.contains(" user=default "), "{info}");
+}
+
+#[test]
+fn certificates_say_which_user_a_client_is() {
+    let certificates = Certificates::new();
+    certificates.issue("zero", "client\0.example.org");
+    certificates.issue_with("shop", "client", &["urn:nobody", "urn:off", "urn:shop"]);
+    let (server, port) = start(&certificates, &["--requirepass", "secret"]);
+    let mut raw = server.raw();
+    check(
+        &mut raw,
+        &[
+            ("AUTH secret", ok()),
+            ("ACL SETUSER client on >x +@all ~mine:*", ok()),
+            ("ACL SETUSER urn:off +@all", ok()),
+            ("ACL SETUSER urn:shop on +@all", ok()),
+        ],
+    );
+    let user = |file: &str| {
+        let mut secure = Secure::connect(certificates.client(Some(file)), port);
+        secure.ask("ACL WHOAMI")
+    };
+    assert_eq!(user("client"), "-NOAUTH Authentication required.");
+    raw.ask("CONFIG SET tls-auth-clients-user CN");
+    assert_eq!(user("client"), "$6");
+    assert_eq!(user("zero"), "-NOAUTH Authentication required.");
+    let mut secure = Secure::connect(certificates.client(Some("client")), port);
+    assert_eq!(secure.ask("SET mine:1 x"), "+OK");
+    assert!(secure.ask("SET yours:1 x").starts_with("-NOPERM"));
+    assert_eq!(secure.ask("RESET"), "+RESET");
+    assert_eq!(secure.ask("PING"), "-NOAUTH Authentication required.");
+    raw.ask("CONFIG SET tls-auth-clients-user URI");
+    assert_eq!(user("client"), "-NOAUTH Authentication required.");
+    assert_eq!(user("shop"), "$8");
+    assert_eq!(raw.ask("ACL DELUSER urn:shop"), integer(1));
+    assert_eq!(user("shop"), "-NOAUTH Authentication required.");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn genpass(call: &mut Call) -> CommandResult {
     }
     let digits = (bits as usize).div_ceil(4);
     let password = random::secret_hex(digits);
-    let password = password.ok_or(CommandError::text("ERR no random numbers to be had"))?;
+    let password = password.ok_or_else(|| CommandError::text("ERR no random numbers to be had"))?;
     call.reply.bulk(password.as_bytes());
     Ok(())
 }

@@ -27,7 +27,5 @@ fn offset(call: &Call, text: &[u8], width: Option<u32>) -> Result<u64, CommandEr
     let offset = parse_i64(text).and_then(|number| number.checked_mul(unit));
     let offset = offset.and_then(|offset| u64::try_from(offset).ok());
     let allowed = offset.filter(|offset| offset / 8 < longest as u64);
-    allowed.ok_or(CommandError::text(
-        "ERR bit offset is not an integer or out of range",
-    ))
+    allowed.ok_or_else(|| CommandError::text("ERR bit offset is not an integer or out of range"))
 }

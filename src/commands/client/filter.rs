@@ -216,9 +216,8 @@ fn seconds(what: &str, value: &[u8]) -> Result<i64, CommandError> {
 
 fn database(value: &[u8], call: &Call) -> Result<u32, CommandError> {
     let databases = call.engine.keyspace.databases();
-    let number = parse_i64(value).ok_or(CommandError::text(
-        "ERR DB is not an integer or out of range",
-    ))?;
+    let number = parse_i64(value)
+        .ok_or_else(|| CommandError::text("ERR DB is not an integer or out of range"))?;
     match u32::try_from(number) {
         Ok(number) if (number as usize) < databases => Ok(number),
         _ => Err(CommandError::message(format!(

@@ -149,7 +149,7 @@ fn pause(call: &mut Call) -> CommandResult {
         .db
         .now()
         .checked_add(timeout)
-        .ok_or(CommandError::text("ERR timeout is out of range"))?;
+        .ok_or_else(|| CommandError::text("ERR timeout is out of range"))?;
     call.engine.pause(until, only_writes);
     call.reply.ok();
     Ok(())

@@ -62,9 +62,9 @@ fn redirect(call: &Call, at: usize, earlier: u64) -> Result<u64, CommandError> {
     }
     let id = u64::try_from(call.integer(at)?).unwrap_or(0);
     let client = call.engine.clients.get(id);
-    client.map(|client| client.id).ok_or(CommandError::text(
-        "ERR The client ID you want redirect to does not exist",
-    ))
+    client
+        .map(|client| client.id)
+        .ok_or_else(|| CommandError::text("ERR The client ID you want redirect to does not exist"))
 }
 
 /// Whether the options agree with each other and with what is on already.

@@ -1,5 +1,6 @@
 //! COMMAND DOCS: what a command is for, and the tree of its arguments, from its syntax line.
 
+use super::history;
 use crate::engine::syntax::{self, Argument, Kind};
 use crate::engine::{Call, CommandResult, CommandTable, Spec};
 use crate::resp::reply::Reply;
@@ -38,7 +39,13 @@ fn describe(reply: &mut Reply, table: &CommandTable, spec: &Spec) {
     .filter_map(|(is_so, name)| is_so.then_some(name))
     .collect();
     let deprecation = if command.deprecated.is_some() { 2 } else { 0 };
-    let lists = [flags.len(), arguments.len(), spec.subcommands.len()];
+    let changes = history::of(&spec.name);
+    let lists = [
+        flags.len(),
+        changes.len(),
+        arguments.len(),
+        spec.subcommands.len(),
+    ];
     let lists = lists.iter().filter(|&&len| len > 0).count();
     reply.map(texts.len() + deprecation + lists);
     texts
@@ -52,6 +59,14 @@ fn describe(reply: &mut Reply, table: &CommandTable, spec: &Spec) {
     if let Some((since, replacement)) = command.deprecated {
         text(reply, "deprecated_since", since);
         text(reply, "replaced_by", replacement);
+    }
+    if !changes.is_empty() {
+        reply.bulk(b"history");
+        reply.set(changes.len());
+        for (version, change) in changes {
+            reply.array(2);
+            text(reply, version, change);
+        }
     }
     if !arguments.is_empty() {
         reply.bulk(b"arguments");

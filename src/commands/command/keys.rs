@@ -33,7 +33,7 @@ fn keys_of(call: &Call, args: Args<'_>) -> Result<Keys, CommandError> {
         .engine
         .commands
         .resolve(args)
-        .ok_or(CommandError::text("ERR Invalid command specified"))?;
+        .ok_or_else(|| CommandError::text("ERR Invalid command specified"))?;
     if spec.command.keys.iter().all(|key| !key.is_key()) {
         return Err(CommandError::text("ERR The command has no key arguments"));
     }

@@ -2,6 +2,7 @@
 //! `docs` for people, `keys` finds the keys of a call.
 
 mod docs;
+mod history;
 mod info;
 mod keys;
 mod list;

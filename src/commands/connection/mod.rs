@@ -66,6 +66,8 @@ fn reset(call: &mut Call) -> CommandResult {
     session.select(0);
     session.set_resp3(false);
     session.no_touch = false;
+    session.fieldsets.discard_all();
+    session.note_fieldsets();
     // Who speaks through the connection is forgotten; which library does is not.
     session.client.names.lock().name = Vec::new();
     session

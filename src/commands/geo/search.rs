@@ -180,7 +180,8 @@ impl<'r> Request<'r> {
                 () if args.is(at, "COUNT") && at + 1 < args.len() => {
                     let count = usize::try_from(call.integer(at + 1)?).ok();
                     let count = count.filter(|&count| count > 0);
-                    self.count = Some(count.ok_or(CommandError::text("ERR COUNT must be > 0"))?);
+                    self.count =
+                        Some(count.ok_or_else(|| CommandError::text("ERR COUNT must be > 0"))?);
                     at += 1;
                 }
                 () => return Ok(at - first),
@@ -335,9 +336,9 @@ impl<'r> Request<'r> {
 fn place_of(call: &mut Call, source: Key<'_>, member: &[u8]) -> Result<Point, CommandError> {
     let set = call.db.peek_as::<SortedSet>(source)?;
     let score = set.and_then(|set| set.score(member));
-    score.map(Point::of_score).ok_or(CommandError::text(
-        "ERR could not decode requested zset member",
-    ))
+    score
+        .map(Point::of_score)
+        .ok_or_else(|| CommandError::text("ERR could not decode requested zset member"))
 }
 
 /// A place that was found.

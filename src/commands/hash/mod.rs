@@ -2,6 +2,7 @@
 //! are about fields that go at some time. The commands stand in `table`.
 
 mod expiry;
+mod import;
 mod increment;
 mod random;
 mod read;

@@ -1,6 +1,6 @@
 //! The family's commands.
 
-use super::{expiry, increment, random, read, timed, write};
+use super::{expiry, import, increment, random, read, timed, write};
 use crate::engine::{Command, Group, KeySpec, flags::*, one_key};
 
 /// Read.
@@ -14,7 +14,7 @@ const COUNTED: &[KeySpec] = &[one_key(1, &["RW", "access", "update"])];
 const UNORDERED: &[&str] = &["nondeterministic_output_order"];
 const RANDOM: &[&str] = &["nondeterministic_output"];
 
-const EACH: &str = "O(N) in the number of fields given";
+pub(super) const EACH: &str = "O(N) in the number of fields given";
 const ALL: &str = "O(N) in the size of the hash";
 
 /// The family.
@@ -24,6 +24,8 @@ pub const COMMANDS: &[Command] = &[
         .keys(CHANGED)
         .flags(WRITE | DENYOOM | FAST)
         .docs("2.0.0", EACH, "Sets fields of a hash, which is made when missing."),
+    Command::container("HIMPORT", Group::Hash, import::SUBCOMMANDS)
+        .docs("8.10.0", "Depends on subcommand.", "A container of commands that make many hashes with the same fields."),
     Command::new("HMSET", Group::Hash, "key field value [field value ...]", write::hmset)
         .elements(2, 2)
         .keys(CHANGED)

@@ -2,37 +2,34 @@
 
 use super::{bytes_of, refuse, to_change};
 use crate::engine::{Call, CommandResult, event};
-use crate::keyspace::Key;
+use crate::keyspace::{Key, ValueMut};
 use crate::structures::hyperloglog::{
     self as hll, Encoding, Invalid, REGISTERS, Registers, Sighting,
 };
 
 pub(super) fn pfadd(call: &mut Call) -> CommandResult {
     let (key, most) = (call.key(0), call.config.hll_sparse_max_bytes);
-    let elements = call.args.from(2).map(Sighting::of);
-    let Some(bytes) = to_change(call, key)? else {
+    let mut elements = call.args.from(2).map(Sighting::of);
+    let Some(mut entry) = call.db.change(key) else {
         create(call, key, elements)?;
         call.changed(key, event::string("pfadd"));
         call.reply.integer(1);
         return Ok(());
     };
-    let len = bytes.len();
-    let changes = match with_elements(bytes, elements, most).map_err(refuse)? {
-        Changes::None => false,
-        Changes::InPlace(new) => {
-            call.db.edit_string(key, len, |bytes| {
-                for element in new {
-                    hll::add_dense(bytes, element);
-                }
-                hll::invalidate(bytes);
-            });
-            true
+    let bytes = bytes_of(entry.view().value())?;
+    let changes = if hll::encoding(bytes) == Ok(Encoding::Dense) {
+        entry.set_raw();
+        match entry.value() {
+            ValueMut::Inline(bytes) => add_in_place(bytes, &mut elements),
+            _ => false,
         }
-        Changes::Whole(mut bytes) => {
-            hll::invalidate(&mut bytes);
-            call.db.replace_raw(key, bytes);
-            true
-        }
+    } else if let Some(mut changed) = with_elements(bytes, elements, most).map_err(refuse)? {
+        hll::invalidate(&mut changed);
+        call.db.replace_raw(key, changed);
+        true
+    } else {
+        entry.set_raw();
+        false
     };
     if changes {
         call.changed(key, event::string("pfadd"));
@@ -41,33 +38,25 @@ pub(super) fn pfadd(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// What elements make of a HyperLogLog.
-enum Changes {
-    /// They are in it.
-    None,
-    /// These are not; the registers are dense.
-    InPlace(Vec<Sighting>),
-    /// Other bytes.
-    Whole(Vec<u8>),
+/// Adds elements to a dense one; true when that changes anything.
+#[inline]
+fn add_in_place(bytes: &mut [u8], elements: impl Iterator<Item = Sighting>) -> bool {
+    let mut changes = false;
+    for element in elements {
+        changes |= hll::add_dense(bytes, element);
+    }
+    if changes {
+        hll::invalidate(bytes);
+    }
+    changes
 }
 
+/// What elements make of a sparse HyperLogLog, if they change it.
 fn with_elements(
     bytes: &[u8],
     elements: impl Iterator<Item = Sighting>,
     most: usize,
-) -> Result<Changes, Invalid> {
-    if hll::encoding(bytes)? == Encoding::Dense {
-        let mut new = Vec::new();
-        for element in elements {
-            if hll::would_change(bytes, element)? {
-                new.push(element);
-            }
-        }
-        return Ok(match new.is_empty() {
-            true => Changes::None,
-            false => Changes::InPlace(new),
-        });
-    }
+) -> Result<Option<Vec<u8>>, Invalid> {
     if hll::is_oversized(bytes, most) {
         let mut own = bytes.to_vec();
         hll::make_dense(&mut own)?;
@@ -75,10 +64,7 @@ fn with_elements(
         for element in elements {
             changes |= hll::add(&mut own, element, most)?;
         }
-        return Ok(match changes {
-            true => Changes::Whole(own),
-            false => Changes::None,
-        });
+        return Ok(changes.then_some(own));
     }
     let mut changed: Option<Vec<u8>> = None;
     for element in elements {
@@ -87,7 +73,7 @@ fn with_elements(
             hll::add(own, element, most)?;
         }
     }
-    Ok(changed.map_or(Changes::None, Changes::Whole))
+    Ok(changed)
 }
 
 fn create(

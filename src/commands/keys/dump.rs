@@ -104,9 +104,8 @@ pub(super) fn restore(call: &mut Call) -> CommandResult {
 
 fn read<'p>(call: &Call, payload: &'p [u8]) -> Result<Restored<'p>, CommandError> {
     let sums = !call.engine.skips_checksums.load(Relaxed);
-    let (dialect, bytes) = rdb::checked(payload, sums).ok_or(CommandError::text(
-        "ERR DUMP payload version or checksum are wrong",
-    ))?;
+    let (dialect, bytes) = rdb::checked(payload, sums)
+        .ok_or_else(|| CommandError::text("ERR DUMP payload version or checksum are wrong"))?;
     let value = rdb::read(&mut Reader::new(bytes), dialect, &Limits::of(call.config));
     value.map_err(|error| {
         let key = call.args.at(1).escape_ascii();

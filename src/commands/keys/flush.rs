@@ -89,5 +89,5 @@ pub(super) fn swap_databases(call: &mut Call) -> CommandResult {
 fn index(call: &Call, at: usize, error: &'static str) -> Result<i32, CommandError> {
     parse_i64(call.args.at(at))
         .and_then(|index| i32::try_from(index).ok())
-        .ok_or(CommandError::text(error))
+        .ok_or_else(|| CommandError::text(error))
 }

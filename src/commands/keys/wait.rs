@@ -22,15 +22,14 @@ pub(super) fn wait(call: &mut Call) -> CommandResult {
 
 /// When a wait ends whose milliseconds are an argument; 0 waits for ever.
 fn deadline(call: &Call, at: usize) -> Result<Option<i64>, CommandError> {
-    let timeout = parse_i64(call.args.at(at)).ok_or(CommandError::text(
-        "ERR timeout is not an integer or out of range",
-    ))?;
+    let timeout = parse_i64(call.args.at(at))
+        .ok_or_else(|| CommandError::text("ERR timeout is not an integer or out of range"))?;
     if timeout < 0 {
         return Err(CommandError::text("ERR timeout is negative"));
     }
     // Not the command's own time: that stands still while a batch runs.
     let until = unix_ms().checked_add(timeout);
-    let until = until.ok_or(CommandError::text("ERR timeout is out of range"))?;
+    let until = until.ok_or_else(|| CommandError::text("ERR timeout is out of range"))?;
     Ok((timeout > 0).then_some(until))
 }
 

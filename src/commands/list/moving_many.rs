@@ -54,7 +54,7 @@ impl Request {
         let count = parse_i64(args.at(at + 1)).and_then(|count| usize::try_from(count).ok());
         request.count = count
             .filter(|&count| count > 0)
-            .ok_or(CommandError::text("ERR count should be greater than 0"))?;
+            .ok_or_else(|| CommandError::text("ERR count should be greater than 0"))?;
         Ok(request)
     }
 

@@ -15,9 +15,10 @@ pub(super) fn list(call: &mut Call) -> CommandResult {
         } else if pattern.is_none() && call.args.is(at, "LIBRARYNAME") {
             at += 1;
             let given = call.args.get(at);
-            pattern = Some(given.ok_or(CommandError::text(
-                "ERR library name argument was not given",
-            ))?);
+            pattern =
+                Some(given.ok_or_else(|| {
+                    CommandError::text("ERR library name argument was not given")
+                })?);
         } else {
             return Err(CommandError::quoting(
                 "ERR Unknown argument ",

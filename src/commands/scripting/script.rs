@@ -48,9 +48,8 @@ pub(super) fn flush(call: &mut Call) -> CommandResult {
 pub(super) fn show(call: &mut Call) -> CommandResult {
     let digest = parse_digest(call.args.at(2));
     let script = digest.and_then(|digest| call.engine.scripts.get(&digest));
-    let script = script.ok_or(CommandError::text(
-        "NOSCRIPT No matching script. Please use EVAL.",
-    ))?;
+    let script = script
+        .ok_or_else(|| CommandError::text("NOSCRIPT No matching script. Please use EVAL."))?;
     call.reply.bulk(&script.body);
     Ok(())
 }

@@ -32,17 +32,13 @@ fn count(word: &[u8]) -> Result<usize, CommandError> {
     }
 }
 
-fn show(call: &mut Call, reason: Reason, count: usize) {
-    let entries = call.engine.command_logs.newest(reason, count);
-    tell(call, &entries);
-}
-
 fn slow_get(call: &mut Call) -> CommandResult {
     if call.args.len() > 3 {
         return Err(call.subcommand_syntax());
     }
     let count = call.args.get(2).map_or(Ok(SHOWN), count)?;
-    show(call, Reason::Slow, count);
+    let entries = call.engine.command_logs.newest(Reason::Slow, count);
+    tell(call, &entries);
     Ok(())
 }
 
@@ -65,18 +61,31 @@ fn reason(call: &Call, at: usize) -> Result<Reason, CommandError> {
         ("LARGE-REPLY", Reason::LargeReply),
     ];
     let named = reasons.iter().find(|(name, _)| call.args.is(at, name));
-    named.map(|(_, reason)| *reason).ok_or(CommandError::text(
-        "ERR type should be one of the following: slow, large-request, large-reply",
-    ))
+    named.map(|(_, reason)| *reason).ok_or_else(|| {
+        CommandError::text(
+            "ERR type should be one of the following: slow, large-request, large-reply",
+        )
+    })
 }
 
 fn get(call: &mut Call) -> CommandResult {
-    if call.args.len() > 4 {
+    if call.args.len() > 5 {
         return Err(call.subcommand_syntax());
     }
     let reason = reason(call, 3)?;
     let count = count(call.args.at(2))?;
-    show(call, reason, count);
+    let logs = &call.engine.command_logs;
+    let entries = match call.args.len() {
+        4 => logs.newest(reason, count),
+        _ if call.args.is(4, "RECENCY") => logs.newest(reason, count),
+        _ if call.args.is(4, "MAGNITUDE") => logs.largest(reason, count),
+        _ => {
+            return Err(CommandError::text(
+                "ERR store should be one of the following: recency, magnitude",
+            ));
+        }
+    };
+    tell(call, &entries);
     Ok(())
 }
 
@@ -144,13 +153,17 @@ const COMMANDLOG_SUBCOMMANDS: &[Command] = &[
     Command::new(
         "GET",
         Group::Server,
-        "count <SLOW | LARGE-REQUEST | LARGE-REPLY>",
+        "count <SLOW | LARGE-REQUEST | LARGE-REPLY> [RECENCY | MAGNITUDE]",
         get,
     )
     .arity(-4)
     .flags(SHOWS)
     .tips(GET_TIPS)
-    .docs("8.1.0", PER_ENTRY, "Shows the last commands of a log."),
+    .docs(
+        "8.1.0",
+        PER_ENTRY,
+        "Shows the last commands of a log, or the largest.",
+    ),
     explain("8.1.0"),
     Command::new(
         "LEN",

@@ -308,7 +308,7 @@ pub(super) fn sdiffcard(call: &mut Call) -> CommandResult {
 /// The LIMIT behind the keys, 0 for none, where a word without a value may stand beside it.
 fn parse_limit(call: &Call, word: Option<&str>) -> Result<usize, CommandError> {
     let keys = parse_i64(call.args.at(1)).filter(|&keys| keys > 0);
-    let keys = keys.ok_or(CommandError::text("ERR numkeys should be greater than 0"))?;
+    let keys = keys.ok_or_else(|| CommandError::text("ERR numkeys should be greater than 0"))?;
     if keys as u64 > (call.args.len() - 2) as u64 {
         return Err(CommandError::text(
             "ERR Number of keys can't be greater than number of args",
@@ -323,7 +323,7 @@ fn parse_limit(call: &Call, word: Option<&str>) -> Result<usize, CommandError> {
         let value = call.args.get(at + 1).filter(|_| call.args.is(at, "LIMIT"));
         let value = parse_i64(value.ok_or(CommandError::Syntax)?);
         let value = value.and_then(|value| usize::try_from(value).ok());
-        limit = value.ok_or(CommandError::text("ERR LIMIT can't be negative"))?;
+        limit = value.ok_or_else(|| CommandError::text("ERR LIMIT can't be negative"))?;
         at += 2;
     }
     Ok(limit)

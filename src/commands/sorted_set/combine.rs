@@ -100,7 +100,8 @@ impl Request {
                 at += 1;
             } else if purpose == Purpose::Count && left >= 2 && args.is(at, "LIMIT") {
                 let limit = parse_i64(args.at(at + 1)).and_then(|n| usize::try_from(n).ok());
-                request.limit = limit.ok_or(CommandError::text("ERR LIMIT can't be negative"))?;
+                request.limit =
+                    limit.ok_or_else(|| CommandError::text("ERR LIMIT can't be negative"))?;
                 at += 2;
             } else {
                 return Err(CommandError::Syntax);

@@ -112,7 +112,7 @@ impl Request {
         let keys = parse_i64(args.at(at)).and_then(|keys| usize::try_from(keys).ok());
         let keys = keys
             .filter(|&keys| keys > 0)
-            .ok_or(CommandError::text("ERR numkeys should be greater than 0"))?;
+            .ok_or_else(|| CommandError::text("ERR numkeys should be greater than 0"))?;
         let mut at = keys.saturating_add(at + 1);
         let end = match () {
             () if args.is(at, "MIN") => End::Lowest,
@@ -129,7 +129,7 @@ impl Request {
             count = Some(
                 number
                     .filter(|&count| count > 0)
-                    .ok_or(CommandError::text("ERR count should be greater than 0"))?,
+                    .ok_or_else(|| CommandError::text("ERR count should be greater than 0"))?,
             );
             at += 2;
         }

@@ -89,7 +89,7 @@ fn number(call: &Call, at: usize, error: &'static str) -> Result<i64, CommandErr
     call.args
         .get(at)
         .and_then(parse_i64)
-        .ok_or(CommandError::text(error))
+        .ok_or_else(|| CommandError::text(error))
 }
 
 fn arguments(call: &Call) -> Result<(Vec<Id>, Options), CommandError> {

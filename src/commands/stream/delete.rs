@@ -43,23 +43,25 @@ fn targets(call: &Call, first: usize) -> Result<(References, Vec<Id>), CommandEr
             at += 1;
         } else if args.is(at, "IDS") && at + 1 < args.len() {
             let count = call.integer(at + 1).ok().filter(|&count| count > 0);
-            let count = count.ok_or(CommandError::text(
-                "ERR Number of IDs must be a positive integer",
-            ))?;
+            let count = count.ok_or_else(|| {
+                CommandError::text("ERR Number of IDs must be a positive integer")
+            })?;
             at += 2;
             let count = usize::try_from(count)
                 .ok()
                 .filter(|&count| count <= args.len() - at)
-                .ok_or(CommandError::text(
-                    "ERR The `numids` parameter must match the number of arguments",
-                ))?;
+                .ok_or_else(|| {
+                    CommandError::text(
+                        "ERR The `numids` parameter must match the number of arguments",
+                    )
+                })?;
             words = Some((at, count));
             at += count;
         } else {
             return Err(CommandError::Syntax);
         }
     }
-    let (from, count) = words.ok_or(CommandError::text("ERR IDS option is required"))?;
+    let (from, count) = words.ok_or_else(|| CommandError::text("ERR IDS option is required"))?;
     let ids = args.from(from).take(count);
     let ids = ids
         .map(|word| ids::strict(word, 0))

@@ -81,11 +81,11 @@ pub(super) fn xcfgset(call: &mut Call) -> CommandResult {
         if has_value && args.is(at, "IDMP-DURATION") {
             let value = call.integer(at + 1)?;
             let value = Some(value).filter(|value| SECONDS.contains(value));
-            seconds = Some(value.ok_or(CommandError::text("ERR invalid duration"))?);
+            seconds = Some(value.ok_or_else(|| CommandError::text("ERR invalid duration"))?);
         } else if has_value && args.is(at, "IDMP-MAXSIZE") {
             let value = call.integer(at + 1)?;
             let value = Some(value).filter(|value| NAMES.contains(value));
-            most = Some(value.ok_or(CommandError::text("ERR invalid maxsize"))?);
+            most = Some(value.ok_or_else(|| CommandError::text("ERR invalid maxsize"))?);
         } else {
             return Err(CommandError::Syntax);
         }

@@ -95,7 +95,7 @@ pub(super) fn start(word: &[u8]) -> Result<Id, CommandError> {
     match word {
         [b'(', id @ ..] if !id.is_empty() => strict(id, 0)?
             .next()
-            .ok_or(CommandError::text("ERR invalid start ID for the interval")),
+            .ok_or_else(|| CommandError::text("ERR invalid start ID for the interval")),
         _ => any(word, 0),
     }
 }
@@ -105,7 +105,7 @@ pub(super) fn end(word: &[u8]) -> Result<Id, CommandError> {
     match word {
         [b'(', id @ ..] if !id.is_empty() => strict(id, u64::MAX)?
             .previous()
-            .ok_or(CommandError::text("ERR invalid end ID for the interval")),
+            .ok_or_else(|| CommandError::text("ERR invalid end ID for the interval")),
         _ => any(word, u64::MAX),
     }
 }

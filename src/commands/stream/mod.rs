@@ -9,6 +9,7 @@ mod ids;
 mod info;
 mod options;
 mod pending;
+mod quota;
 mod range;
 mod read;
 mod release;
@@ -52,6 +53,16 @@ fn reply_item(reply: &mut Reply, item: Item<'_>) {
 #[inline]
 fn reply_id(reply: &mut Reply, id: Id) {
     reply.bulk(&id.text());
+}
+
+/// Writes entries for as long as they may be given, and the first `count` of them (0 for all), as an array.
+fn reply_quota<'a>(
+    reply: &mut Reply,
+    entries: impl Iterator<Item = Entry<'a>>,
+    quota: &mut quota::Quota,
+) {
+    let count = quota.of_stream();
+    reply_entries(reply, entries.take_while(|entry| quota.takes(entry)), count);
 }
 
 /// Writes the first `count` entries (0 for all) as an array.

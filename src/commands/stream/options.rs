@@ -238,7 +238,9 @@ pub(super) fn resolve(wanted: Wanted, last: Id, now: i64) -> Result<Id, CommandE
         Wanted::Within(ms) => Some(Id::new(ms, 0)),
         Wanted::Exactly(id) => Some(id),
     };
-    id.filter(|id| *id > last).ok_or(CommandError::text(
-        "ERR The ID specified in XADD is equal or smaller than the target stream top item",
-    ))
+    id.filter(|id| *id > last).ok_or_else(|| {
+        CommandError::text(
+            "ERR The ID specified in XADD is equal or smaller than the target stream top item",
+        )
+    })
 }

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::quota::{Asked, Quota, limit};
 use super::replay::{Journal, Target};
 use super::{ids, no_key_or_group, reply_entry, reply_entry_parts, reply_id};
 use crate::base::numbers::parse_i64;
@@ -9,15 +10,15 @@ use crate::engine::{Call, CommandError, CommandResult, Wait, Wants, event};
 use crate::keyspace::Key;
 use crate::resp::args::OwnedArgs;
 use crate::resp::reply::OpenHead;
-use crate::structures::stream::{ConsumerId, Id, Pending, Stream};
+use crate::structures::stream::{ConsumerId, Entry, Id, Pending, Stream};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, Default)]
 struct Request<'r> {
     /// Group and consumer.
     reader: Option<(&'r [u8], &'r [u8])>,
-    /// The most entries of a stream; 0 for all.
-    count: u64,
+    /// How many entries, at most.
+    most: Asked,
     /// Until when to wait, if at all, in Unix milliseconds; `None` within for ever.
     block: Option<Option<i64>>,
     /// Whether what is read does not become pending.
@@ -52,10 +53,17 @@ pub(super) fn xreadgroup(call: &mut Call) -> CommandResult {
 fn read(call: &mut Call, is_group: bool) -> CommandResult {
     let request = parse(call, is_group)?;
     let starts = starts(call, &request)?;
-    let mut served = Served::default();
+    let mut served = Served {
+        head: None,
+        streams: 0,
+        quota: Quota::new(request.most),
+    };
     for (n, &start) in starts.iter().enumerate() {
+        if served.quota.is_used_up() {
+            break;
+        }
         match request.reader {
-            None => read_stream(call, &request, n, start, &mut served)?,
+            None => read_stream(call, n, start, &mut served)?,
             Some(_) => read_group(call, &request, n, start, &mut served)?,
         }
     }
@@ -130,7 +138,14 @@ fn parse<'r>(call: &Call<'r, '_>, is_group: bool) -> Result<Request<'r>, Command
             request.block = Some(call.milliseconds_from_now(at + 1)?);
             at += 1;
         } else if more > 0 && args.is(at, "COUNT") {
-            request.count = call.integer(at + 1)?.max(0).unsigned_abs();
+            request.most.count = call.integer(at + 1)?.max(0).unsigned_abs();
+            at += 1;
+        } else if more > 0 && args.is(at, "MAXCOUNT") {
+            request.most.max_count = limit(args.at(at + 1), "MAXCOUNT")?;
+            at += 1;
+        } else if more > 0 && args.is(at, "MAXSIZE") {
+            let bytes = limit(args.at(at + 1), "MAXSIZE")?;
+            request.most.max_size = usize::try_from(bytes).unwrap_or(usize::MAX);
             at += 1;
         } else if more > 0 && args.is(at, "STREAMS") {
             if more % 2 == 1 {
@@ -162,6 +177,7 @@ fn parse<'r>(call: &Call<'r, '_>, is_group: bool) -> Result<Request<'r>, Command
     if request.keys_at == 0 || !are_locked {
         return Err(CommandError::Syntax);
     }
+    request.most.check()?;
     if is_group && request.reader.is_none() {
         return Err(CommandError::text(
             "ERR Missing GROUP option for XREADGROUP",
@@ -249,10 +265,10 @@ fn meaningless(sign: char) -> CommandError {
 // ---- The reply
 
 /// Streams that had something.
-#[derive(Default)]
 struct Served {
     head: Option<OpenHead>,
     streams: usize,
+    quota: Quota,
 }
 
 impl Served {
@@ -269,26 +285,23 @@ impl Served {
     }
 }
 
-fn read_stream(
-    call: &mut Call,
-    request: &Request<'_>,
-    n: usize,
-    start: Start,
-    served: &mut Served,
-) -> CommandResult {
+fn read_stream(call: &mut Call, n: usize, start: Start, served: &mut Served) -> CommandResult {
     let key = call.key(n);
     let Start::After(id) = start else {
         return Ok(());
     };
-    let stream = call.db.peek_as::<Stream>(key)?;
-    let is_there = stream.is_some_and(|stream| stream.log().last_entry_id() > Some(id));
-    if !is_there {
+    let Some((stream, start)) = call.db.peek_as::<Stream>(key)?.zip(id.next()) else {
+        return Ok(());
+    };
+    let is_there = stream.log().last_entry_id() > Some(id);
+    let first = || stream.log().range(start, Id::MAX).next();
+    if !is_there || !served.quota.allows_first(first) {
         return Ok(());
     }
     served.begin(call, key);
-    if let Some((stream, start)) = call.db.peek_as::<Stream>(key)?.zip(id.next()) {
+    if let Some(stream) = call.db.peek_as::<Stream>(key)? {
         let entries = stream.log().range(start, Id::MAX);
-        super::reply_entries(call.reply, entries, request.count);
+        super::reply_quota(call.reply, entries, &mut served.quota);
     }
     Ok(())
 }
@@ -310,7 +323,12 @@ fn read_group(
     };
     let (consumer, is_new) = group.find_or_make(consumer_name, now);
     group.consumer_mut(consumer).seen_at = now;
-    let has_new = log.last_entry_id() > Some(group.last_id);
+    let mut has_new = log.last_entry_id() > Some(group.last_id);
+    if has_new && let Some(start) = group.last_id.next() {
+        has_new = served
+            .quota
+            .allows_first(|| log.range(start, Id::MAX).next());
+    }
     let is_claiming = start == Start::New && request.claim.is_some();
     let may_claim = is_claiming && !group.pending().is_empty();
     if is_new {
@@ -326,22 +344,28 @@ fn read_group(
     match start {
         Start::After(id) => {
             served.begin(call, key);
-            history(call, key, name, (consumer, id, request.count))
+            history(call, key, name, (consumer, id, &mut served.quota))
         }
         Start::New if is_claiming => {
             let claimable = match may_claim {
-                true => claimable(call, key, name, request)?,
+                true => claimable(call, key, name, (request, &served.quota))?,
                 false => Vec::new(),
             };
             if has_new || !claimable.is_empty() {
                 served.begin(call, key);
-                claim(call, request, target, (key, consumer, claimable))?;
+                claim(
+                    call,
+                    request,
+                    target,
+                    (key, consumer, claimable),
+                    &mut served.quota,
+                )?;
             }
             Ok(())
         }
         Start::New if has_new => {
             served.begin(call, key);
-            deliver(call, request, target, (key, consumer))
+            deliver(call, request, target, (key, consumer), &mut served.quota)
         }
         Start::New => Ok(()),
     }
@@ -352,14 +376,14 @@ fn history(
     call: &mut Call,
     key: Key<'_>,
     name: &[u8],
-    (consumer, behind, count): (ConsumerId, Id, u64),
+    (consumer, behind, quota): (ConsumerId, Id, &mut Quota),
 ) -> CommandResult {
     let now = call.db.now();
     let stream = call.db.change_as::<Stream>(key)?;
     let Some((log, group)) = stream.and_then(|stream| stream.group_mut(name)) else {
         return Ok(());
     };
-    let most = match count {
+    let most = match quota.of_stream() {
         0 => usize::MAX,
         count => usize::try_from(count).unwrap_or(usize::MAX),
     };
@@ -373,9 +397,10 @@ fn history(
             .collect(),
         None => Vec::new(),
     };
-    call.reply.array(ids.len());
+    let (head, mut given) = (call.reply.open(), 0);
     for id in ids {
         match log.get(id) {
+            Some(entry) if !quota.takes(&entry) => break,
             Some(entry) => {
                 reply_entry(call.reply, &entry);
                 if let Some(pending) = group.pending_mut(id) {
@@ -389,7 +414,9 @@ fn history(
                 call.reply.null_array();
             }
         }
+        given += 1;
     }
+    call.reply.close_array(head, given);
     Ok(())
 }
 
@@ -399,6 +426,7 @@ fn deliver(
     request: &Request<'_>,
     target: Target<'_>,
     (key, consumer): (Key<'_>, ConsumerId),
+    quota: &mut Quota,
 ) -> CommandResult {
     let now = call.db.now();
     let Some(stream) = call.db.change_as::<Stream>(key)? else {
@@ -407,8 +435,9 @@ fn deliver(
     let reply = &mut *call.reply;
     let head = reply.open();
     let mut journal = Journal::new(call.engine, call.effects, target);
-    let how = (request.count, now, !request.is_acknowledged);
-    let len = stream.deliver(target.group, consumer, how, |entry, group| {
+    let how = (quota.of_stream(), now, !request.is_acknowledged);
+    let is_wanted = |entry: &Entry<'_>| quota.takes(entry);
+    let len = stream.deliver(target.group, consumer, how, is_wanted, |entry, group| {
         reply_entry(reply, entry);
         if let Some(pending) = group.pending().get(entry.id).filter(|_| how.2) {
             journal.claimed(group, entry.id, pending);
@@ -426,7 +455,7 @@ fn claimable(
     call: &mut Call,
     key: Key<'_>,
     name: &[u8],
-    request: &Request<'_>,
+    (request, quota): (&Request<'_>, &Quota),
 ) -> Result<Vec<(i64, Id)>, CommandError> {
     let now = call.db.now();
     let stream = call.db.peek_as::<Stream>(key)?;
@@ -444,8 +473,13 @@ fn claimable(
         })
         .collect();
     found.sort_unstable();
-    if request.count > 0 {
-        found.truncate(usize::try_from(request.count).unwrap_or(usize::MAX));
+    let most = quota.of_stream();
+    if most > 0 {
+        found.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    }
+    let first = || found.first().and_then(|(_, id)| stream?.log().get(*id));
+    if !quota.allows_first(first) {
+        found.clear();
     }
     Ok(found)
 }
@@ -457,8 +491,9 @@ fn claim(
     request: &Request<'_>,
     target: Target<'_>,
     (key, consumer, claimable): (Key<'_>, ConsumerId, Vec<(i64, Id)>),
+    quota: &mut Quota,
 ) -> CommandResult {
-    let now = call.db.now();
+    let (now, most) = (call.db.now(), quota.of_stream());
     let Some(stream) = call.db.change_as::<Stream>(key)? else {
         return Ok(());
     };
@@ -473,6 +508,9 @@ fn claim(
         let Some((entry, old)) = log.get(id).zip(group.pending().get(id).copied()) else {
             continue;
         };
+        if !quota.takes(&entry) {
+            break;
+        }
         let pending = Pending {
             delivered_at: now,
             deliveries: old.deliveries.saturating_add(1),
@@ -487,10 +525,11 @@ fn claim(
         reply.integer(old.deliveries);
         len += 1;
     }
-    let left = request.count.saturating_sub(len as u64);
-    if request.count == 0 || left > 0 {
+    let left = most.saturating_sub(len as u64);
+    if most == 0 || left > 0 {
         let how = (left, now, !request.is_acknowledged);
-        let delivered = stream.deliver(target.group, consumer, how, |entry, group| {
+        let is_wanted = |entry: &Entry<'_>| quota.takes(entry);
+        let delivered = stream.deliver(target.group, consumer, how, is_wanted, |entry, group| {
             reply.array(4);
             reply_entry_parts(reply, entry);
             reply.integer(0);

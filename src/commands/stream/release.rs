@@ -37,14 +37,13 @@ impl Request {
             return Err(CommandError::text("ERR IDS option is required"));
         }
         let count = call.integer(5).ok().filter(|&count| count > 0);
-        let count = count.ok_or(CommandError::text(
-            "ERR Number of IDs must be a positive integer",
-        ))?;
+        let count = count
+            .ok_or_else(|| CommandError::text("ERR Number of IDs must be a positive integer"))?;
         let count = usize::try_from(count).ok();
         let count = count.filter(|&count| count <= args.len() - 6);
-        let count = count.ok_or(CommandError::text(
-            "ERR The `numids` parameter must match the number of arguments",
-        ))?;
+        let count = count.ok_or_else(|| {
+            CommandError::text("ERR The `numids` parameter must match the number of arguments")
+        })?;
         let ids = args.from(6).take(count).map(|word| ids::strict(word, 0));
         let mut request = Self {
             mode,

@@ -86,11 +86,11 @@ pub const COMMANDS: &[Command] = &[
         .keys(READ)
         .flags(READONLY)
         .docs("5.0.0", "O(N) in the number of entries given", "Gives the entries of a stream between two ids."),
-    Command::new("XREAD", Group::Stream, "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]", read::xread)
+    Command::new("XREAD", Group::Stream, "[COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]", read::xread)
         .keys(&[streams(1)])
         .flags(READONLY | BLOCKING | MOVABLE_KEYS)
         .docs("5.0.0", "O(N) in the number of entries given", "Gives the entries of streams behind some ids, or waits for them."),
-    Command::new("XREADGROUP", Group::Stream, "GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] STREAMS key [key ...] id [id ...]", read::xreadgroup)
+    Command::new("XREADGROUP", Group::Stream, "GROUP group consumer [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] STREAMS key [key ...] id [id ...]", read::xreadgroup)
         .keys(&[streams(4)])
         .flags(WRITE | BLOCKING | MOVABLE_KEYS)
         .docs("5.0.0", "O(N) in the number of entries given", "Gives a consumer the entries that its group has not read yet, or waits for them."),

@@ -121,9 +121,9 @@ pub(super) fn delex(call: &mut Call) -> CommandResult {
         (2, ..) => return delete_if(call, Condition::Present),
         _ => return Err(CommandError::arity(&call.spec.name)),
     };
-    let condition = Condition::on_value(word, operand).ok_or(CommandError::text(
-        "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE",
-    ))?;
+    let condition = Condition::on_value(word, operand).ok_or_else(|| {
+        CommandError::text("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE")
+    })?;
     delete_if(call, condition).map_err(|error| match error {
         CommandError::WrongType => {
             CommandError::text("ERR Key should be of string type if conditions are specified")

@@ -23,7 +23,7 @@ pub(super) fn decrby(call: &mut Call) -> CommandResult {
     let increment = call.integer(2)?.checked_neg();
     add(
         call,
-        increment.ok_or(CommandError::text("ERR decrement would overflow"))?,
+        increment.ok_or_else(|| CommandError::text("ERR decrement would overflow"))?,
     )
 }
 

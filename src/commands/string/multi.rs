@@ -99,7 +99,7 @@ pub(super) fn msetex(call: &mut Call) -> CommandResult {
 fn check_count(call: &Call) -> Result<usize, CommandError> {
     let pairs =
         parse_i64(call.args.at(1)).filter(|pairs| (1..=i64::from(i32::MAX)).contains(pairs));
-    let pairs = pairs.ok_or(CommandError::text("ERR invalid numkeys value"))? as usize;
+    let pairs = pairs.ok_or_else(|| CommandError::text("ERR invalid numkeys value"))? as usize;
     match 2 + pairs * 2 {
         end if end <= call.args.len() => Ok(end),
         _ => Err(CommandError::text("ERR wrong number of key-value pairs")),

@@ -150,6 +150,20 @@ pub enum TlsAuth {
 
 choices!(TlsAuth: "no" => No, "yes" => Yes, "optional" => Optional);
 
+/// What in a client's certificate is the name of its user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsIdentity {
+    /// Nothing.
+    #[default]
+    Off,
+    /// The subject's common name.
+    CommonName,
+    /// An address among the subject's other names.
+    Uri,
+}
+
+choices!(TlsIdentity: "off" => Off, "CN" => CommonName, "URI" => Uri);
+
 /// Whose serialised values are checked in full when they are loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SanitizePayload {

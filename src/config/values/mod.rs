@@ -15,7 +15,7 @@ pub use amount::Amount;
 pub(super) use choices::Choice;
 pub use choices::{
     AppendFsync, MaxmemoryPolicy, OomScoreAdj, Permission, PubsubDefault, SanitizePayload,
-    Supervision, TlsAuth,
+    Supervision, TlsAuth, TlsIdentity,
 };
 pub use client_limits::{ClientLimit, ClientLimits};
 pub use directory::Directory;

@@ -15,7 +15,7 @@ impl<'e> Round<'_, 'e> {
     pub(super) fn run_outside(
         &mut self,
         session: &mut Session,
-        request: Request<'_>,
+        request: &Request<'_>,
         spec: Option<&'e Spec>,
         reply: &mut Reply,
     ) -> Flow {
@@ -57,7 +57,7 @@ impl<'e> Round<'_, 'e> {
     fn check_outside(
         &self,
         session: &Session,
-        request: Request<'_>,
+        request: &Request<'_>,
         spec: &Spec,
     ) -> Result<Verdict, CommandError> {
         if !spec.accepts(request.args.len()) {

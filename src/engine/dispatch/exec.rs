@@ -14,7 +14,7 @@ impl<'e> Round<'_, 'e> {
     pub(super) fn transaction(
         &mut self,
         session: &mut Session,
-        request: Request<'_>,
+        request: &Request<'_>,
         spec: &'e Spec,
         reply: &mut Reply,
     ) -> Result<(), CommandError> {
@@ -42,11 +42,16 @@ impl<'e> Round<'_, 'e> {
             self.exec(&mut scope, session, &transaction, reply);
             drop(scope);
             self.engine.unwatch_all(session);
+            self.serve_ready();
             drop(alone);
             self.passage = keyspace.gate().pass_unless_stuck(self.lane);
             self.note_changes(session);
         } else {
-            let mut scope = keyspace.lock_some(transaction.hashes().chain(watched));
+            let hashes = || transaction.hashes().chain(watched.iter().copied());
+            let mut scope = keyspace.lock_some(hashes());
+            if scope.owes() {
+                scope = self.serve_first(scope, hashes);
+            }
             self.exec(&mut scope, session, &transaction, reply);
         }
         self.engine.unwatch_all(session);
@@ -72,7 +77,7 @@ impl<'e> Round<'_, 'e> {
             let request = Request {
                 args: queued.args.view(),
                 keys: &queued.keys,
-                frame: None,
+                parsed: None,
             };
             if let Some(notable) = timer.begins(Some(spec), index) {
                 self.note_slow_queued(session, transaction, &notable);
@@ -80,7 +85,7 @@ impl<'e> Round<'_, 'e> {
             let replied = reply.len();
             // Rights may have changed since the command was queued.
             match self.engine.check_queued(session, spec, request.args) {
-                Ok(()) => self.run_queued(scope, session, request, spec, reply),
+                Ok(()) => self.run_queued(scope, session, &request, spec, reply),
                 Err(error) => self.refuse_queued(spec, &error, reply),
             }
             reply.set_resp3(session.is_resp3);
@@ -100,7 +105,7 @@ impl<'e> Round<'_, 'e> {
         &mut self,
         scope: &mut Scope<'e>,
         session: &mut Session,
-        request: Request<'_>,
+        request: &Request<'_>,
         spec: &'e Spec,
         reply: &mut Reply,
     ) {

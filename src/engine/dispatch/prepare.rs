@@ -14,6 +14,34 @@ const PREFETCH_FROM: usize = 3;
 /// Room for keys that is kept from one batch to the next.
 const KEPT_KEYS: usize = 4096;
 
+/// The command that a thread met last, by the name that it was called by: mostly the next one is the same, and is not looked up.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Recent {
+    name: [u8; 16],
+    len: usize,
+    spec: usize,
+}
+
+impl Recent {
+    fn name(&self) -> &[u8] {
+        &self.name[..self.len]
+    }
+
+    /// The name and the command, where there is one yet.
+    fn get<'a>(&'a self, engine: &'a Engine) -> Option<(&'a [u8], &'a Spec)> {
+        (self.len > 0).then(|| (self.name(), &engine.commands.all()[self.spec]))
+    }
+
+    /// Remembers a command, unless its name is too long.
+    #[inline(never)]
+    fn set(&mut self, name: &[u8], spec: &Spec) {
+        if let Some(room) = self.name.get_mut(..name.len()) {
+            room.copy_from_slice(name);
+            (self.len, self.spec) = (name.len(), spec.id);
+        }
+    }
+}
+
 impl Engine {
     /// Looks up the commands of a batch and hashes their keys; brings what they will need into the cache. True when one of
     /// them runs a script, so that [`Engine::run_batch`] may take long: it should be run where it can be put aside.
@@ -26,11 +54,17 @@ impl Engine {
     ) -> bool {
         let transaction = session.transaction.as_ref();
         let mut runs_script = transaction.is_some_and(|queue| queue.runs_script);
-        let Lane { prepared, keys, .. } = lane;
+        let Lane {
+            prepared,
+            keys,
+            recent,
+            ..
+        } = lane;
         prepared.clear();
         keys.clear();
         keys.shrink_to(KEPT_KEYS);
-        let mut last: Option<(&[u8], &Spec)> = None;
+        let known = *recent;
+        let mut last = known.get(self);
         for command in &batch.commands {
             let args = batch.args(buffer, command);
             let spec = match last {
@@ -52,6 +86,9 @@ impl Engine {
                 first_key,
                 keys: keys.len() as u32 - first_key,
             });
+        }
+        if let Some((name, spec)) = last.filter(|(name, _)| !is_same(name, known.name())) {
+            recent.set(name, spec);
         }
         if keys.len() >= PREFETCH_FROM {
             self.prefetch(session.database, keys);

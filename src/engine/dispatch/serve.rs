@@ -8,8 +8,11 @@ use crate::engine::Engine;
 use crate::engine::blocking::Waiter;
 use crate::engine::effects::Effects;
 use crate::engine::timing::Wishes;
-use crate::keyspace::{Db, Key, Moment, Notes, Passage};
+use crate::keyspace::{Db, Key, Moment, Notes, Passage, Scope};
 use crate::resp::reply::Reply;
+
+/// How often serving a waiter may begin with others, who wait for another one of its keys and came before it.
+const MOST_NESTED: usize = 8;
 
 impl Engine {
     /// Serves clients that wait, where no command has made anything ready: keys whose time was up, and those who asked to be
@@ -53,64 +56,129 @@ impl Engine {
         };
         for waiter in due {
             if let Some(key) = waiter.first_key() {
-                round.serve(waiter, key);
+                let scope = round.lock_for(waiter, key, 0);
+                round.serve(scope, waiter, key);
             }
         }
         round.serve_ready();
     }
 }
 
-impl Round<'_, '_> {
+impl<'e> Round<'_, 'e> {
     /// Serves clients that wait for keys that have changed, until nothing is ready: who is served may change keys, too.
-    #[cold]
     pub(super) fn serve_ready(&mut self) {
+        if !self.effects.ready.is_empty() {
+            self.serve_all_ready();
+        }
+    }
+
+    #[cold]
+    fn serve_all_ready(&mut self) {
         let parked = self.parked.take();
         // What made the keys ready may have taken long.
         self.moment.now = self.moment.now.max(unix_ms());
         while !self.effects.ready.is_empty() {
             for (database, key) in std::mem::take(&mut self.effects.ready) {
-                self.serve_waiters(database, Key::new(&key));
+                self.serve_waiters(database, Key::new(&key), u64::MAX, 0);
             }
         }
         self.parked = parked;
     }
 
-    /// Serves a key's waiters, the oldest first, for as long as there is something for them.
-    fn serve_waiters(&mut self, database: usize, key: Key<'_>) {
-        let keyspace = &self.engine.keyspace;
+    /// Serves those who wait for keys that have changed, before a command that came later can take anything from them: another
+    /// worker made the keys ready, and has not come to it. Locks the same keys again.
+    #[cold]
+    pub(super) fn serve_first<H: Iterator<Item = u64>>(
+        &mut self,
+        mut scope: Scope<'e>,
+        hashes: impl Fn() -> H,
+    ) -> Scope<'e> {
+        while scope.owes() {
+            self.effects.ready.extend(scope.unserved());
+            drop(scope);
+            self.serve_ready();
+            scope = self.engine.keyspace.lock_some(hashes());
+        }
+        scope
+    }
+
+    /// Serves a key's waiters, the oldest first and none from number `end` on, for as long as there is something for them.
+    fn serve_waiters(&mut self, database: usize, key: Key<'_>, end: u64, nested: usize) {
+        let engine = self.engine;
+        let lock = || engine.keyspace.lock_one(key.shard());
+        let change = lock().unserved_change(database, key);
         let mut last = 0;
         loop {
-            let next = (keyspace.lock_one(key.shard())).next_waiter(database, key, last);
-            let Some(number) = next else { return };
-            last = number;
-            // Whoever is not in the list has been served or has gone.
-            if let Some(waiter) = self.engine.blocked.get(number)
-                && !self.serve(&waiter, key)
-            {
+            let mut scope = lock();
+            let Some(number) = scope.next_waiter(database, key, last) else {
+                return scope.end_serving(database, key, change);
+            };
+            drop(scope);
+            if number >= end {
                 return;
             }
+            last = number;
+            // Whoever is not in the list has been served or has gone.
+            let Some(waiter) = engine.blocked.get(number) else {
+                continue;
+            };
+            let mut scope = self.lock_for(&waiter, key, nested);
+            if !self.may_want(&mut scope, &waiter, key) {
+                return scope.end_serving(database, key, change);
+            }
+            self.serve(scope, &waiter, key);
         }
     }
 
-    /// Runs a waiter's command again, if the key now holds what it waits for. False when there is nothing left for others.
-    fn serve(&mut self, waiter: &Waiter, key: Key<'_>) -> bool {
+    /// Locks a waiter's keys, when those have been served who wait for another one of them and came before it: what they wait for
+    /// may be there, and not be its.
+    fn lock_for(&mut self, waiter: &Waiter, key: Key<'_>, nested: usize) -> Scope<'e> {
         let engine = self.engine;
-        let hashes = waiter.keys.iter().map(|key| key.hash);
-        let mut scope = engine.keyspace.lock_some(hashes);
+        let lock = || (engine.keyspace).lock_some(waiter.keys.iter().map(|key| key.hash));
+        let mut scope = lock();
+        let others = waiter.keys_of_others(&mut scope, key);
+        if others.is_empty() || nested == MOST_NESTED {
+            return scope;
+        }
+        drop(scope);
+        for other in others {
+            self.serve_waiters(waiter.database, other, waiter.number, nested + 1);
+        }
+        lock()
+    }
+
+    /// Whether the key now holds what a waiter may want, or nothing but others may.
+    fn may_want(&mut self, scope: &mut Scope<'e>, waiter: &Waiter, key: Key<'_>) -> bool {
+        let kind = self.kind_of(scope, waiter, key);
+        // Of a key that is gone only those need to hear who mind.
+        waiter.wants.is_met_by(kind) || kind.is_some() || self.engine.blocked.mind_loss()
+    }
+
+    fn kind_of(
+        &mut self,
+        scope: &mut Scope<'e>,
+        waiter: &Waiter,
+        key: Key<'_>,
+    ) -> Option<&'static str> {
+        let mut db = Db::new(scope, self.notes, waiter.database, self.moment);
+        db.peek(key).map(|entry| entry.type_name())
+    }
+
+    /// Runs a waiter's command again, if the key now holds what it waits for. All keys of the command are locked.
+    fn serve(&mut self, mut scope: Scope<'e>, waiter: &Waiter, key: Key<'_>) {
+        let engine = self.engine;
         // Whoever has been killed leaves by itself.
         if !engine.blocked.holds(waiter) || waiter.is_killed() {
-            return true;
+            return;
         }
-        let mut db = Db::new(&mut scope, self.notes, waiter.database, self.moment);
-        let kind = db.peek(key).map(|entry| entry.type_name());
+        let kind = self.kind_of(&mut scope, waiter, key);
         if !waiter.wants.is_met_by(kind) {
-            // Of a key that is gone only those need to hear who mind.
-            return kind.is_some() || engine.blocked.mind_loss();
+            return;
         }
         let request = Request {
             args: waiter.args.view(),
             keys: &waiter.keys,
-            frame: None,
+            parsed: None,
         };
         let spec = &engine.commands.all()[waiter.spec];
         let mut reply = Reply::new();
@@ -124,11 +192,11 @@ impl Round<'_, '_> {
             engine.blocked.remove(waiter);
             drop(scope);
             waiter.send(engine, self.lane, &mut reply);
-            return true;
+            return;
         }
         self.is_retry = true;
         self.effects.withheld_from = waiter.client.id;
-        let result = self.work(&mut scope, &mut session, request, spec, &mut reply, false);
+        let result = self.work(&mut scope, &mut session, &request, spec, &mut reply, false);
         self.is_retry = false;
         self.effects.withheld_from = 0;
         if let Err(error) = &result {
@@ -149,6 +217,5 @@ impl Round<'_, '_> {
             waiter.send(engine, self.lane, &mut reply);
         }
         engine.send_withheld(self.effects, &waiter.client);
-        true
     }
 }

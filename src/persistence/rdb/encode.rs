@@ -8,7 +8,7 @@ use super::sliced::Sliced;
 use super::write::{Writer, write};
 use super::{LATER_VERSION, VERSION, kind};
 use crate::keyspace::{AccessClock, EntryRef, ValueRef};
-use crate::structures::ObjectRef;
+use crate::structures::{Object, ObjectRef};
 
 /// Strings at least this long are neither copied nor packed while their shard is locked.
 const SHARED: usize = 16 * 1024;
@@ -46,12 +46,19 @@ pub struct EntryWriter {
 }
 
 impl EntryWriter {
-    /// Writes about so many elements more of the entry, which has not changed; true at the end.
-    pub fn go_on(&mut self, entry: EntryRef<'_>, count: usize) -> bool {
-        match entry.value() {
-            ValueRef::Object(object) => self.value.go_on(&mut self.writer, object, count),
-            ValueRef::Int(_) | ValueRef::Inline(_) => true,
-        }
+    /// See [`Sliced::go_on`].
+    pub fn go_on(&mut self, object: &mut Object, count: usize) -> bool {
+        self.value.go_on(&mut self.writer, object, count)
+    }
+
+    /// See [`Sliced::go_to_end`].
+    pub fn go_to_end(&mut self, object: ObjectRef<'_>) {
+        self.value.go_to_end(&mut self.writer, object);
+    }
+
+    /// See [`Sliced::preserve`].
+    pub fn preserve(&mut self, object: &mut Object) {
+        self.value.preserve(object);
     }
 }
 

@@ -19,13 +19,13 @@ use crate::structures::sorted_set::SortedSet;
 use crate::structures::stream::{Group, Id, Pending, Stream};
 use crate::structures::{Object, ObjectRef, Structure};
 
-const NOW: i64 = 1_700_000_000_000;
+pub(super) const NOW: i64 = 1_700_000_000_000;
 
-fn keyspace() -> Keyspace {
+pub(super) fn keyspace() -> Keyspace {
     Keyspace::new(4, 3)
 }
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options {
         limits: Limits::of(&Config::default()),
         access: AccessClock::lru(NOW),
@@ -40,7 +40,7 @@ fn options() -> Options {
 
 /// Notes what it hears.
 #[derive(Default)]
-struct Notebook {
+pub(super) struct Notebook {
     fields: Vec<(String, String)>,
     functions: Vec<Vec<u8>>,
     modules: Vec<String>,
@@ -82,16 +82,16 @@ fn put(keyspace: &Keyspace, database: usize, key: &[u8], value: Value<'_>, expir
     Db::new(&mut scope, &mut notes, database, moment).set(key, value, expiry);
 }
 
-fn put_object(keyspace: &Keyspace, key: &str, object: Object) {
+pub(super) fn put_object(keyspace: &Keyspace, key: &str, object: Object) {
     let value = Value::Object(Box::new(object));
     put(keyspace, 0, key.as_bytes(), value, Expiry::Clear);
 }
 
 /// Database, key, value as it would be dumped, expiry.
-type Row = (usize, Vec<u8>, Vec<u8>, Option<i64>);
+pub(super) type Row = (usize, Vec<u8>, Vec<u8>, Option<i64>);
 
 /// Everything in a keyspace.
-fn contents(keyspace: &Keyspace) -> Vec<Row> {
+pub(super) fn contents(keyspace: &Keyspace) -> Vec<Row> {
     let mut all = Vec::new();
     for database in 0..keyspace.databases() {
         let mut cursor = Some(Cursor::START);
@@ -170,7 +170,7 @@ fn filled() -> Keyspace {
     keyspace
 }
 
-fn list(texts: &[Vec<u8>]) -> Object {
+pub(super) fn list(texts: &[Vec<u8>]) -> Object {
     let (mut list, limit) = (List::default(), Limit::of(-2));
     for text in texts {
         list.grow(limit, text.len(), 1);
@@ -179,7 +179,7 @@ fn list(texts: &[Vec<u8>]) -> Object {
     list.into_object()
 }
 
-fn set(texts: &[Vec<u8>]) -> Object {
+pub(super) fn set(texts: &[Vec<u8>]) -> Object {
     let limits = crate::structures::set::Limits {
         intset_entries: 512,
         listpack_entries: 128,
@@ -192,7 +192,7 @@ fn set(texts: &[Vec<u8>]) -> Object {
     set.into_object()
 }
 
-fn sorted_set(texts: &[Vec<u8>]) -> Object {
+pub(super) fn sorted_set(texts: &[Vec<u8>]) -> Object {
     let limits = crate::structures::sorted_set::Limits {
         entries: 128,
         value: 64,
@@ -204,7 +204,7 @@ fn sorted_set(texts: &[Vec<u8>]) -> Object {
     set.into_object()
 }
 
-fn hash(texts: &[Vec<u8>], expires: bool) -> Object {
+pub(super) fn hash(texts: &[Vec<u8>], expires: bool) -> Object {
     let limits = crate::structures::hash::Limits {
         entries: 128,
         value: 64,
@@ -255,7 +255,7 @@ fn read_stream(len: usize) -> Object {
     Object::Stream(stream)
 }
 
-fn preamble(packs: bool) -> Preamble {
+pub(super) fn preamble(packs: bool) -> Preamble {
     Preamble {
         packs,
         fields: vec![("redis-ver", "7.4.0".to_owned())],
@@ -265,7 +265,7 @@ fn preamble(packs: bool) -> Preamble {
 }
 
 /// The file of a keyspace.
-fn written(keyspace: &Keyspace, preamble: Preamble, sums: bool) -> Vec<u8> {
+pub(super) fn written(keyspace: &Keyspace, preamble: Preamble, sums: bool) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("dump.rdb");
     let encoder = Arc::new(Mutex::new(Encoder::rdb(preamble, sums)));
@@ -280,7 +280,10 @@ fn written(keyspace: &Keyspace, preamble: Preamble, sums: bool) -> Vec<u8> {
     bytes
 }
 
-fn loaded(bytes: &[u8], options: Options) -> (Keyspace, Result<Loaded, Fault>, Notebook) {
+pub(super) fn loaded(
+    bytes: &[u8],
+    options: Options,
+) -> (Keyspace, Result<Loaded, Fault>, Notebook) {
     let (keyspace, mut notes) = (keyspace(), Notebook::default());
     let result = load(bytes, &keyspace, options, &mut notes);
     (keyspace, result, notes)

@@ -18,6 +18,8 @@ mod opcode;
 mod read;
 mod skip;
 mod sliced;
+#[cfg(test)]
+mod sliced_tests;
 mod split;
 mod stream;
 #[cfg(test)]

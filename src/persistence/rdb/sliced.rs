@@ -1,22 +1,28 @@
-//! A big value to bytes, slice by slice: whoever keeps it need not be held up for longer than a slice takes.
+//! A big value to bytes, slice by slice: whoever keeps it need not be held up for longer than a slice takes. It may change
+//! meanwhile: then it keeps what it was, or is copied as it was, where that takes much less time than writing it.
 
 use super::kind;
 use super::write::{Writer, write_field, write_run};
-use crate::structures::ObjectRef;
-use crate::structures::hash::{self, Seen};
-use crate::structures::set;
+use crate::structures::hash::{self, Field, Hash, Seen};
+use crate::structures::listpack::Item;
+use crate::structures::set::{self, Set};
 use crate::structures::sorted_set::Direction;
+use crate::structures::{Object, ObjectRef};
 
 /// Values with fewer elements are written at once.
-const BIG: usize = 4000;
+const BIG: usize = 512;
 
 /// Where writing goes on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Place {
     /// A cursor into a table.
     Table(u64),
+    /// The value keeps what has not been written.
+    Owed,
     /// Elements, or runs of elements, that have been written.
     Done(usize),
+    /// The same of a copy.
+    DoneOf(usize, Box<Object>),
 }
 
 /// A value that has been written in part.
@@ -56,45 +62,100 @@ impl Sliced {
         Some((Self { place }, kind))
     }
 
-    /// Writes about so many elements more; true at the end. The value must be the one that was begun, unchanged.
-    pub fn go_on(&mut self, writer: &mut Writer, object: ObjectRef<'_>, count: usize) -> bool {
-        match (object, &mut self.place) {
-            (ObjectRef::Hash(hash), Place::Table(cursor)) => scan(cursor, count, |at, left| {
+    /// Writes about so many elements more; true at the end. The value must be the one that was begun.
+    pub fn go_on(&mut self, writer: &mut Writer, object: &mut Object, count: usize) -> bool {
+        match (&mut self.place, object) {
+            (Place::Owed, Object::Hash(Hash::Table(fields))) => fields.pay(count, |field| {
+                write_field(writer, None, Field::from(field));
+            }),
+            (Place::Owed, Object::Set(Set::Table(members))) => members.pay(count, |member| {
+                writer.item(Item::Str(member.key()));
+            }),
+            (Place::Owed, _) => true,
+            (_, object) => self.write(writer, object.view(), count),
+        }
+    }
+
+    /// Writes all the rest.
+    pub fn go_to_end(&mut self, writer: &mut Writer, object: ObjectRef<'_>) {
+        match (&mut self.place, object) {
+            (Place::Owed, ObjectRef::Hash(hash::View::Table(fields))) => {
+                fields.show_owed(|field| write_field(writer, None, Field::from(field)));
+            }
+            (Place::Owed, ObjectRef::Set(set::View::Table(members))) => {
+                members.show_owed(|member| writer.item(Item::Str(member.key())));
+            }
+            (Place::Owed, _) => {}
+            (_, object) => drop(self.write(writer, object, usize::MAX)),
+        }
+    }
+
+    /// The value is about to change: sees to it that what has not been written can still be.
+    pub fn preserve(&mut self, object: &mut Object) {
+        match (&self.place, object) {
+            (Place::Owed | Place::DoneOf(..), _) => {}
+            (Place::Table(cursor), Object::Hash(Hash::Table(fields))) => {
+                fields.owe(*cursor);
+                self.place = Place::Owed;
+            }
+            (Place::Table(cursor), Object::Set(Set::Table(members))) => {
+                members.owe(*cursor);
+                self.place = Place::Owed;
+            }
+            (Place::Table(_), _) => {}
+            (Place::Done(done), object) => {
+                self.place = Place::DoneOf(*done, Box::new(object.clone()));
+            }
+        }
+    }
+
+    fn write(&mut self, writer: &mut Writer, object: ObjectRef<'_>, count: usize) -> bool {
+        match (&mut self.place, object) {
+            (Place::Table(cursor), ObjectRef::Hash(hash)) => scan(cursor, count, |at, left| {
                 hash.scan(at, Seen::ALL, |field| {
                     write_field(writer, None, field);
                     *left = left.saturating_sub(1);
                 })
             }),
-            (ObjectRef::Set(set), Place::Table(cursor)) => scan(cursor, count, |at, left| {
+            (Place::Table(cursor), ObjectRef::Set(set)) => scan(cursor, count, |at, left| {
                 set.scan(at, |member| {
                     writer.item(member);
                     *left = left.saturating_sub(1);
                 })
             }),
-            (ObjectRef::SortedSet(set), Place::Done(done)) => {
-                // From the greatest on: see [`super::write`].
-                let end = done.saturating_add(count).min(set.len());
-                for (member, score) in set.entries(*done..end, Direction::Down) {
-                    writer.item(member);
-                    writer.raw(&score.to_le_bytes());
-                }
-                *done = end;
-                end == set.len()
-            }
-            (ObjectRef::List(list), Place::Done(done)) => {
-                let (mut left, all) = (count, list.runs().len());
-                for (count, entries) in list.runs().skip(*done) {
-                    write_run(writer, count, &entries);
-                    *done += 1;
-                    left = left.saturating_sub(count);
-                    if left == 0 {
-                        break;
-                    }
-                }
-                *done == all
-            }
+            (Place::Done(done), object) => write_next(writer, done, object, count),
+            (Place::DoneOf(done, own), _) => write_next(writer, done, own.view(), count),
             _ => true,
         }
+    }
+}
+
+/// Writes elements that have an order; true at the end.
+fn write_next(writer: &mut Writer, done: &mut usize, object: ObjectRef<'_>, count: usize) -> bool {
+    match object {
+        ObjectRef::SortedSet(set) => {
+            // From the greatest on: see [`super::write`].
+            let end = done.saturating_add(count).min(set.len());
+            for (member, score) in set.entries(*done..end, Direction::Down) {
+                writer.item(member);
+                writer.raw(&score.to_le_bytes());
+            }
+            *done = end;
+            end == set.len()
+        }
+        ObjectRef::List(list) => {
+            let (mut left, all) = (count, list.runs().len());
+            for (count, entries) in list.runs().skip(*done) {
+                write_run(writer, count, &entries);
+                *done += 1;
+                left = left.saturating_sub(count);
+                if left == 0 {
+                    break;
+                }
+            }
+            *done == all
+        }
+        _ => true,
     }
 }
 

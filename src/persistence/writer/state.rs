@@ -20,10 +20,13 @@ const SECOND: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 1000
 const RETRY: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 1000 });
 /// A buffer larger than this is not kept for the next records.
 const KEPT_BUFFER: usize = 1 << 20;
-/// Workers sync themselves while that takes no longer than this: it is how long their other clients wait.
+/// Workers write and sync themselves while that takes no longer than this: it is how long their other clients wait.
 const QUICK: Duration = Duration::from_millis(1);
-/// The same for what the journal has: with more to do, as of pipelining clients, it pays that workers go on meanwhile.
+/// The same for what the journal has where it must be synced: with more to do, as of pipelining clients, it pays that workers
+/// go on meanwhile.
 const SHORT: u64 = 16 << 10;
+/// The same where it need only be written.
+const BULKY: u64 = 1 << 20;
 
 /// Records on their way to a file.
 #[derive(Default)]
@@ -75,8 +78,8 @@ pub(super) struct State {
     /// Whether it was a sync that failed: writing alone does not heal that.
     has_sync_failed: bool,
     last_sync: Instant,
-    /// How long syncs take under `always`, the newer ones counting more.
-    sync_time: Duration,
+    /// How long writing takes, under `always` with the sync, the newer ones counting more.
+    time: Duration,
     pub syncer: Option<Syncer>,
     /// The log has ended: what the journal has is no longer this writer's.
     is_closed: bool,
@@ -100,7 +103,7 @@ impl State {
             retry_at: None,
             has_sync_failed: false,
             last_sync: Instant::now(),
-            sync_time: Duration::ZERO,
+            time: Duration::ZERO,
             syncer: None,
             is_closed: false,
         }
@@ -116,8 +119,8 @@ impl State {
         std::mem::take(&mut self.has_news)
     }
 
-    /// What the thread does when it has been rung; says whether more is worth gathering, and whether it is to end.
-    pub fn round(&mut self, wiring: Wiring<'_>) -> (bool, bool) {
+    /// What the thread does when it has been rung; says whether it is to end.
+    pub fn round(&mut self, wiring: Wiring<'_>) -> bool {
         self.hear_syncer(wiring);
         while let Ok(order) = self.orders.try_recv() {
             match order {
@@ -127,43 +130,48 @@ impl State {
                 Order::Close(answer) => {
                     self.flush(wiring, &answer);
                     self.is_closed = true;
-                    return (false, true);
+                    return true;
                 }
             }
         }
-        let had_work = self.work(wiring);
-        (had_work && policy(wiring) != AppendFsync::Always, false)
+        self.work(wiring);
+        false
     }
 
-    /// The same for a worker, under `always`. False when the thread must see to it: workers do not wait for a slow disk, do
-    /// not try again what has failed, and make no new files part of the log.
+    /// The same for a worker. False when the thread must see to it: workers do not wait for a slow disk, do not try again what
+    /// has failed, and make no new files part of the log.
     pub fn commit(&mut self, wiring: Wiring<'_>) -> bool {
         if self.is_closed {
             return true;
         }
-        let is_own = policy(wiring) == AppendFsync::Always && self.next.is_none();
-        let is_short = wiring.journal.pending() < SHORT && self.sync_time <= QUICK;
-        if !is_own || !is_short {
+        // While a sync is under way a write may have to wait for it.
+        let is_syncing = (self.syncer.as_ref()).is_some_and(Syncer::is_busy);
+        let most = match policy(wiring) {
+            AppendFsync::Always => SHORT,
+            AppendFsync::EverySecond | AppendFsync::No => BULKY,
+        };
+        let is_short = wiring.journal.pending() < most && self.time <= QUICK;
+        if self.next.is_some() || is_syncing || !is_short {
             return false;
         }
         if self.retry_at.is_some() {
             // The thread knows.
+            self.tell(wiring);
             return true;
         }
         self.work(wiring);
         self.retry_at.is_none()
     }
 
-    /// Takes, writes and syncs once; true when there was something to write.
-    fn work(&mut self, wiring: Wiring<'_>) -> bool {
+    /// Takes, writes and syncs once.
+    fn work(&mut self, wiring: Wiring<'_>) {
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
-            return false;
+            return self.tell(wiring);
         }
         if self.buffer.bytes.is_empty() {
             self.gather(wiring);
         }
         let policy = policy(wiring);
-        let had_work = !self.buffer.bytes.is_empty();
         let result = (self.write(wiring, policy))
             .and_then(|()| self.sync_when_due(wiring, policy))
             .and_then(|()| self.switch_when_complete(wiring));
@@ -171,7 +179,6 @@ impl State {
             self.fail(wiring, &error);
         }
         self.tell(wiring);
-        had_work
     }
 
     /// Takes what the journal has.
@@ -239,10 +246,10 @@ impl State {
         self.buffer.bytes.shrink_to(KEPT_BUFFER);
         self.stuck = 0;
         self.note_buffer(wiring);
+        let sync_time = written.elapsed();
+        self.time = (self.time * 7 + begun.elapsed()) / 8;
         if policy == AppendFsync::Always {
-            let time = written.elapsed();
-            self.sync_time = (self.sync_time * 7 + time) / 8;
-            audience.took(event::AOF_FSYNC_ALWAYS, time);
+            audience.took(event::AOF_FSYNC_ALWAYS, sync_time);
             self.has_synced(wiring, self.written);
         } else if !self.has_sync_failed {
             self.heal(wiring);
@@ -306,10 +313,15 @@ impl State {
         }
     }
 
-    /// Tells how far the log has come. Under `everysec` replies wait for the sync once it is late.
+    /// Tells how far the log has come. Under `everysec` replies wait for the sync once it is late. While the disk refuses
+    /// they wait under `always` only: what is to come is refused then.
     fn tell(&mut self, wiring: Wiring<'_>) {
         let waits = policy(wiring) == AppendFsync::Always || wiring.status.is_behind();
-        let durable = if waits { self.synced } else { self.written };
+        let durable = match (waits, self.retry_at) {
+            (true, _) => self.synced,
+            (false, None) => self.written,
+            (false, Some(_)) => wiring.journal.next_number(),
+        };
         let reached = (self.told.0.max(durable), self.synced);
         if reached != self.told {
             self.told = reached;

@@ -54,6 +54,11 @@ impl Syncer {
         }
     }
 
+    /// Whether a sync is under way, as far as the writer has heard.
+    pub fn is_busy(&self) -> bool {
+        self.present.is_some()
+    }
+
     /// Has a file synced, unless a sync is still under way: then notes for how long.
     pub fn sync(&mut self, file: Arc<dyn DiskFile>, number: u64, status: &AofStatus) -> bool {
         if let Some(job) = &mut self.present {

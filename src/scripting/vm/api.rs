@@ -1,10 +1,10 @@
 //! The table `redis`, and the parts of `math` and `os` that are the server's own. The rules of `machine` hold here.
 
-use std::cell::Cell;
 use std::ffi::{CStr, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mlua::ffi::{self, lua_State};
+use parking_lot::Mutex;
 use sha1::{Digest as _, Sha1};
 
 use super::super::functions::Function;
@@ -415,15 +415,12 @@ unsafe extern "C-unwind" fn replicate_commands(state: *mut lua_State) -> c_int {
     1
 }
 
-thread_local! {
-    static RANDOM: Cell<Random> = const { Cell::new(Random::new()) };
-}
+/// One generator for all workers, as there is one in Redis. Scripts run one at a time.
+static RANDOM: Mutex<Random> = Mutex::new(Random::new());
 
 unsafe extern "C-unwind" fn random(state: *mut lua_State) -> c_int {
     const BOUND: f64 = 2_147_483_647.0;
-    let mut random = RANDOM.get();
-    let part = f64::from(random.next() % 2_147_483_647) / BOUND;
-    RANDOM.set(random);
+    let part = f64::from(RANDOM.lock().next() % 2_147_483_647) / BOUND;
     // SAFETY: called by Lua in protected mode.
     unsafe {
         let number = |index| f64::from(ffi::luaL_checkinteger(state, index) as i32);
@@ -447,7 +444,7 @@ unsafe extern "C-unwind" fn random(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn random_seed(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua in protected mode.
     let seed = unsafe { ffi::luaL_checkinteger(state, 1) };
-    RANDOM.set(Random::seeded(seed as i32));
+    *RANDOM.lock() = Random::seeded(seed as i32);
     0
 }
 

@@ -49,10 +49,18 @@ impl Connection {
             }
             self.pending
                 .extend_from_slice(&std::mem::take(&mut self.unread));
-            Ok(Turn::Again)
+            match count < READ_SIZE && self.is_at_rest() {
+                true => Ok(Turn::Drained),
+                false => Ok(Turn::Again),
+            }
         });
         self.release_bench(Input::OnBench(read));
         turn
+    }
+
+    /// Whether nothing is to be done before the client sends more.
+    fn is_at_rest(&self) -> bool {
+        self.pending.is_empty() && self.outbox.is_empty() && !self.is_stopped()
     }
 
     /// Runs the complete commands of what is pending.

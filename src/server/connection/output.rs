@@ -60,6 +60,7 @@ impl Connection {
             let config = self.server.engine.config.load();
             self.check_output_limit(&config)?;
             self.note_sizes();
+            self.brake.has_left_commands = self.server.engine.memory.is_closing_clients();
         }
         Ok(())
     }

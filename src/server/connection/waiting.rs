@@ -10,7 +10,6 @@ use tokio::time::Sleep;
 
 use super::{Connection, NOT_NOW, with_lane};
 use crate::base::clock::unix_ms;
-use crate::config::AppendFsync;
 use crate::engine::{Ended, Parked, Progress, Served, Unblock, flag};
 use crate::resp::reply::Reply;
 use crate::server::signals::Inbox;
@@ -136,9 +135,7 @@ impl Connection {
     pub(super) fn take_served(&mut self, served: Served) {
         let engine = &self.server.engine;
         self.session.last_record = self.session.last_record.max(Some(served.record));
-        let waits =
-            engine.config.load().appendfsync == AppendFsync::Always || engine.aof.is_behind();
-        if waits && engine.journal.is_open() {
+        if engine.journal.is_open() {
             self.held_until = self.held_until.max(served.record);
         }
         let mut reply = Reply::new();

@@ -4,6 +4,7 @@
 //! no list, and may not take long. A worker takes one step of one handshake at a time and sees to its clients in between,
 //! so a crowd that connects at once delays them by no more than a signature.
 
+mod identity;
 mod sessions;
 mod settings;
 mod stream;
@@ -73,7 +74,11 @@ pub(super) async fn welcome(server: Arc<Server>, index: usize, socket: std::net:
                 let _ = poll_fn(|context| stream.poll_write(context, line)).await;
                 server.connections[index].fetch_sub(1, Relaxed);
             } else {
-                worker::serve(&server, index, Stream::Tls(Box::new(stream)));
+                let identity = server.engine.config.load().tls_auth_clients_user;
+                let names = stream.certificate();
+                let names = names.map(|it| identity::names(&it, identity));
+                let users = names.unwrap_or_default();
+                worker::serve(&server, index, Stream::Tls(Box::new(stream)), &users);
             }
         }
         Ok(Err(error)) => give_up(&server, index, peer, &error),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustix::net::{RecvFlags, SendFlags};
+use rustls::pki_types::CertificateDer;
 use rustls::{ServerConfig, ServerConnection};
 use smallvec::SmallVec;
 use tokio::io::Interest;
@@ -47,6 +48,11 @@ impl TlsStream {
     /// The socket.
     pub fn socket(&self) -> &TcpStream {
         &self.socket
+    }
+
+    /// The client's certificate, if it has shown one.
+    pub fn certificate(&self) -> Option<CertificateDer<'static>> {
+        self.session.peer_certificates()?.first().cloned()
     }
 
     /// Whether the handshake goes on.

@@ -192,6 +192,32 @@ impl Fields {
         names.collect()
     }
 
+    /// See [`Elements::owe`].
+    pub fn owe(&mut self, cursor: u64) {
+        self.0.owe(cursor);
+    }
+
+    /// See [`Elements::is_owing`].
+    #[cfg(test)]
+    pub fn is_owing(&self) -> bool {
+        self.0.is_owing()
+    }
+
+    /// See [`Elements::pay`].
+    pub fn pay(&mut self, count: usize, mut show: impl FnMut(FieldRef<'_>)) -> bool {
+        self.0.pay(count, |known| show(FieldRef(known)))
+    }
+
+    /// See [`Elements::show_owed`].
+    pub fn show_owed(&self, mut show: impl FnMut(FieldRef<'_>)) {
+        self.0.show_owed(|known| show(FieldRef(known)));
+    }
+
+    /// See [`Elements::forgive`].
+    pub fn forgive(&mut self) {
+        self.0.forgive();
+    }
+
     /// All fields.
     pub fn iter(&self) -> FieldIter<'_> {
         FieldIter(self.0.iter())

@@ -258,6 +258,12 @@ impl Hash {
         }
     }
 
+    /// Whether it keeps what it was.
+    #[cfg(test)]
+    pub fn is_owing(&self) -> bool {
+        matches!(self, Self::Table(fields) if fields.is_owing())
+    }
+
     /// [`View::is_empty`]
     #[inline]
     pub fn is_empty(&self) -> bool {

@@ -180,6 +180,12 @@ impl Set {
         self.view().len()
     }
 
+    /// Whether it keeps what it was.
+    #[cfg(test)]
+    pub fn is_owing(&self) -> bool {
+        matches!(self, Self::Table(table) if table.is_owing())
+    }
+
     /// [`View::is_empty`]
     pub fn is_empty(&self) -> bool {
         self.view().is_empty()
@@ -345,10 +351,11 @@ impl Set {
         *self = Self::Ints(ints);
     }
 
-    /// Chooses the encoding anew, as for a set that is being made.
+    /// Chooses the encoding anew, as for a set that is being made; not while somebody looks at it as it was.
     pub fn settle(&mut self, limits: &Limits) {
         if let Self::Table(table) = self
             && table.len() <= limits.listpack_entries
+            && !table.is_owing()
         {
             let mut settled = Self::Packed(PackBuf::default());
             for member in table.iter() {

@@ -164,13 +164,14 @@ impl Stream {
         is_referenced(&self.0.groups, id)
     }
 
-    /// Gives entries behind all that a group has read to a consumer, at most `count` (0 for all), and shows them. Without
-    /// acknowledgement they do not become pending.
+    /// Gives entries behind all that a group has read to a consumer, at most `count` (0 for all) and for as long as they are
+    /// wanted, and shows them. Without acknowledgement they do not become pending.
     pub fn deliver(
         &mut self,
         group: &[u8],
         consumer: ConsumerId,
         (count, now, needs_acknowledgement): (u64, i64, bool),
+        mut is_wanted: impl FnMut(&Entry<'_>) -> bool,
         mut show: impl FnMut(&Entry<'_>, &Group),
     ) -> usize {
         let Some((log, group)) = self.group_mut(group) else {
@@ -180,7 +181,9 @@ impl Stream {
             return 0;
         };
         let mut delivered = 0;
-        while let Some(entry) = entries.next() {
+        while let Some(entry) = entries.next()
+            && is_wanted(&entry)
+        {
             group.advance(entry.id, log.counters());
             if needs_acknowledgement {
                 let pending = Pending {

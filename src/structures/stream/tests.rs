@@ -150,11 +150,17 @@ fn what_a_group_has_read_is_counted_as_far_as_it_can_be_told() {
     stream.groups_mut().insert((*b"g").into(), group);
     let lag = |stream: &Stream| stream.group(b"g").unwrap().lag(stream.log().counters());
     assert_eq!(lag(&stream), Some(5));
-    assert_eq!(stream.deliver(b"g", consumer, (1, 1, true), |_, _| {}), 1);
+    assert_eq!(
+        stream.deliver(b"g", consumer, (1, 1, true), |_| true, |_, _| {}),
+        1
+    );
     assert_eq!(stream.group(b"g").unwrap().entries_read, Some(1));
     stream.log_mut().delete(Id::new(3, 0));
     assert_eq!(lag(&stream), None);
-    assert_eq!(stream.deliver(b"g", consumer, (0, 1, true), |_, _| {}), 3);
+    assert_eq!(
+        stream.deliver(b"g", consumer, (0, 1, true), |_| true, |_, _| {}),
+        3
+    );
     assert_eq!(stream.group(b"g").unwrap().entries_read, Some(5));
     assert_eq!(lag(&stream), Some(0));
 }
@@ -309,7 +315,13 @@ fn apply(stream: &mut Stream, model: &mut Model, step: Step) {
             };
             let expected: Vec<Id> = behind.map(|(id, _)| *id).take(most).collect();
             let mut given = Vec::new();
-            stream.deliver(b"g", 0, (count, 1, true), |entry, _| given.push(entry.id));
+            stream.deliver(
+                b"g",
+                0,
+                (count, 1, true),
+                |_| true,
+                |entry, _| given.push(entry.id),
+            );
             assert_eq!(given, expected);
             model.read = expected.last().copied().unwrap_or(model.read);
             model.pending.extend(expected);
@@ -412,7 +424,7 @@ proptest! {
             append(&mut stream, Id::new(n, 0), &vec![field("f", "v")], LIMITS);
         }
         for (n, ahead) in read.iter().enumerate() {
-            stream.deliver(n.to_string().as_bytes(), 0, (ahead * 4, 1, true), |_, _| {});
+            stream.deliver(n.to_string().as_bytes(), 0, (ahead * 4, 1, true), |_| true, |_, _| {});
         }
         for id in &acknowledged {
             stream.forget(Id::new(*id, 0));

@@ -1,13 +1,28 @@
 //! A table with an owner of its own: what big sets, hashes and sorted sets are made of.
 
+use super::owed::Owed;
 use super::{Element, Head, Iter, Owner, Place, Record, Table};
 use crate::base::hash::hash;
 use crate::base::random;
 
+/// An element of which there can be another one with the same contents.
+pub trait Copied: Element {
+    /// An element with the same contents.
+    fn copied(element: Self::Ref<'_>) -> Self;
+}
+
+impl<H: Head> Copied for Record<H> {
+    fn copied(element: Self::Ref<'_>) -> Self {
+        element.copied()
+    }
+}
+
 /// Elements found by their key.
-pub struct Elements<E: Element> {
+pub struct Elements<E: Copied> {
     seed: Seed,
     table: Table<E>,
+    /// What somebody still has to be shown who looks at the elements as they were at some moment.
+    owed: Option<Box<Owed<E>>>,
 }
 
 /// An odd number that turns the hash of a key into that of this table. Tables differ in their order, since filling one in the
@@ -29,16 +44,17 @@ impl<E: Element> Owner<E> for Seed {
     }
 }
 
-impl<E: Element> Default for Elements<E> {
+impl<E: Copied> Default for Elements<E> {
     fn default() -> Self {
         Self {
             seed: Seed(random::next() | 1),
             table: Table::default(),
+            owed: None,
         }
     }
 }
 
-impl<E: Element> Elements<E> {
+impl<E: Copied> Elements<E> {
     /// How many there are.
     #[inline]
     pub fn len(&self) -> usize {
@@ -94,6 +110,7 @@ impl<E: Element> Elements<E> {
     /// The element at a place, to be changed.
     #[inline]
     pub fn element_mut(&mut self, at: Place) -> E::Mut<'_> {
+        self.preserve(at);
         self.table.element_mut(at)
     }
 
@@ -106,16 +123,22 @@ impl<E: Element> Elements<E> {
     /// Adds an element whose key is not there, and whose key's [`hash`] is known.
     #[inline]
     pub fn insert_hashed(&mut self, hash: u64, element: E) -> Place {
-        self.table.insert(self.seed.bits(hash), element, &self.seed)
+        let bits = self.seed.bits(hash);
+        if let Some(owed) = &mut self.owed {
+            owed.add(bits, E::key(element.borrowed()));
+        }
+        self.table.insert(bits, element, &self.seed)
     }
 
     /// Puts another element of the same key into a place, made from the old one.
     pub fn replace(&mut self, at: Place, make: impl FnOnce(E) -> E) {
+        self.preserve(at);
         self.table.replace(at, make);
     }
 
     /// Takes an element out.
     pub fn remove(&mut self, at: Place) -> E {
+        self.preserve(at);
         self.table.remove(at, &self.seed)
     }
 
@@ -133,6 +156,50 @@ impl<E: Element> Elements<E> {
     /// element that is there throughout a whole pass is shown, whatever else comes and goes.
     pub fn scan<'a>(&'a self, cursor: u64, show: impl FnMut(E::Ref<'a>)) -> Option<u64> {
         self.table.scan(cursor, show)
+    }
+
+    /// Has all elements from a cursor of [`Elements::scan`] on kept as they are now, until [`Elements::pay`] has shown them.
+    /// None of them may become due meanwhile.
+    pub fn owe(&mut self, cursor: u64) {
+        self.owed = Some(Box::new(Owed::new(cursor)));
+    }
+
+    /// Whether elements are kept that have not been shown.
+    pub fn is_owing(&self) -> bool {
+        self.owed.is_some()
+    }
+
+    /// Shows about so many of the kept elements, in no particular order and each once; true at the end.
+    pub fn pay(&mut self, count: usize, show: impl FnMut(E::Ref<'_>)) -> bool {
+        let Some(owed) = &mut self.owed else {
+            return true;
+        };
+        let is_done = owed.pay(&self.table, &self.seed, count, show);
+        if is_done {
+            self.owed = None;
+        }
+        is_done
+    }
+
+    /// Shows all of the kept elements, which stay kept.
+    pub fn show_owed(&self, mut show: impl FnMut(E::Ref<'_>)) {
+        if let Some(owed) = &self.owed {
+            owed.show_all(&self.table, &self.seed, &mut show);
+        }
+    }
+
+    /// Keeps nothing any longer.
+    pub fn forgive(&mut self) {
+        self.owed = None;
+    }
+
+    /// Before an element changes: keeps a copy if it is owed.
+    #[inline]
+    fn preserve(&mut self, at: Place) {
+        if let Some(owed) = &mut self.owed {
+            let element = self.table.element(at);
+            owed.change(self.seed.bits(hash(E::key(element))), element);
+        }
     }
 
     /// An element chosen at random, each with the same chance.
@@ -172,6 +239,7 @@ impl<H: Head> Clone for Elements<Record<H>> {
         Self {
             seed: self.seed,
             table: self.table.copied(|record| record.copied()),
+            owed: None,
         }
     }
 }

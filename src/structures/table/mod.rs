@@ -11,6 +11,7 @@
 
 mod element;
 mod elements;
+mod owed;
 mod owner;
 mod record;
 mod segment;
@@ -20,7 +21,7 @@ use std::num::NonZeroU64;
 use smallvec::SmallVec;
 
 pub use self::element::{Element, same_key};
-pub use self::elements::Elements;
+pub use self::elements::{Copied, Elements};
 pub use self::owner::Owner;
 pub use self::record::{Head, Record, RecordMut, RecordRef};
 pub use self::segment::{Bucket, prefetch};
@@ -99,7 +100,7 @@ impl<E: Element> Table<E> {
     }
 
     /// Finds a key.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, bits: u64, key: &[u8]) -> Option<Place> {
         let (segment, position) = self.locate(bits);
         let place = self.segments.get(segment)?.find(position, key)?;
@@ -407,6 +408,10 @@ impl<'a, E: Element> Iterator for Iter<'a, E> {
 /// The segment and the position in it of some hash bits.
 #[inline]
 pub fn locate(depth: u32, split: usize, bits: u64) -> (usize, u16) {
+    // As most tables are that have many beside them: a shard's, until the keyspace has a million keys.
+    if depth == 0 && split == 0 {
+        return (0, (bits >> 48) as u16);
+    }
     // Two shifts, since a shift by 64 is not defined.
     let coarse = (bits >> 1 >> (63 - depth)) as usize;
     if coarse < split {

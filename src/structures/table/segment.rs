@@ -49,11 +49,37 @@ impl Bucket {
     }
 
     /// The slots whose position matches, a bit for each. Without a branch: which slot it is cannot be predicted.
+    #[cfg(not(target_arch = "x86_64"))]
     #[inline]
     fn matches(&self, position: u16) -> u32 {
         (0..SLOTS).fold(0, |found, slot| {
             found | u32::from(position_of(self.word(slot)) == position) << slot
         })
+    }
+
+    /// The slots whose position matches, a bit for each: four slots are compared at once.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    fn matches(&self, position: u16) -> u32 {
+        use std::arch::x86_64::{
+            _mm_castsi128_ps, _mm_cmpeq_epi16, _mm_movemask_ps, _mm_set_epi64x, _mm_set1_epi16,
+            _mm_shuffle_ps,
+        };
+        let word = |slot| self.word(slot) as i64;
+        // SAFETY: every x86-64 processor has these instructions.
+        unsafe {
+            // A word's position is its last quarter: equal there is all ones, and the sign of the whole word.
+            let wanted = _mm_set1_epi16(position as i16);
+            let compare = |slot: usize| {
+                let words = _mm_set_epi64x(word(slot + 1), word(slot));
+                _mm_castsi128_ps(_mm_cmpeq_epi16(words, wanted))
+            };
+            // The upper halves of four words, and their signs.
+            let signs = |one, other| _mm_movemask_ps(_mm_shuffle_ps::<0b11_01_11_01>(one, other));
+            let low = signs(compare(0), compare(2));
+            let high = signs(compare(4), compare(6));
+            (low | high << 4) as u32
+        }
     }
 
     /// The address of the first element whose position matches: a guess to be prefetched, never followed.

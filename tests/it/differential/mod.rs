@@ -12,6 +12,7 @@
 mod bitmaps;
 mod carry;
 mod compare;
+mod config_values;
 mod connection;
 mod dump;
 mod errors;
@@ -54,6 +55,8 @@ const CHUNK_STEPS: usize = 150;
 const COMMANDS_PER_DUMP: usize = 2_500;
 /// After a difference both servers are emptied and the test goes on, so that one run shows more than one.
 const MAX_DIFFERENCES: usize = 12;
+/// All scripts are forgotten each time so many chunks were sent: 7.4 began to forget those of EVAL when there are more than 500.
+const CHUNKS_PER_FLUSH: usize = 3;
 /// A command that always differs does not hide the others before so many times.
 const MAX_INTERRUPTIONS: usize = 100;
 
@@ -155,10 +158,15 @@ fn run(
 ) -> BTreeMap<String, String> {
     let mut differences = BTreeMap::new();
     let (mut next_dump, mut interruptions) = (COMMANDS_PER_DUMP, 0);
+    let mut chunks = 0;
     while pair.sent() < commands
         && interruptions < MAX_INTERRUPTIONS
         && differences.len() < MAX_DIFFERENCES
     {
+        if chunks % CHUNKS_PER_FLUSH == 0 {
+            generator.send(vec![b"SCRIPT".to_vec(), b"FLUSH".to_vec()]);
+        }
+        chunks += 1;
         let steps = generator.chunk(families, CHUNK_STEPS);
         let mut result = pair.run(&steps);
         if result.is_ok() && (pair.sent() >= next_dump || pair.sent() >= commands) {

@@ -1,0 +1,289 @@
+//! Big values that change while a snapshot is taken: the snapshot has them as they were.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use proptest::prelude::*;
+
+use super::file_tests::{
+    NOW, contents, hash, keyspace, list, loaded, options, preamble, put_object, set, sorted_set,
+    written,
+};
+use crate::keyspace::{AccessClock, Db, Key, Keyspace, Moment, Notes};
+use crate::persistence::RealDisk;
+use crate::persistence::base::{Encoder, Shown, write_base};
+use crate::structures::hash::{Hash, Lifetime};
+use crate::structures::list::{End, Limit, List};
+use crate::structures::set::Set;
+use crate::structures::sorted_set::SortedSet;
+use crate::structures::{hash as hashes, set as sets, sorted_set as sorted_sets};
+
+const NAMES: [&str; 4] = ["hash", "set", "sorted", "list"];
+const MEMBERS: usize = 3000;
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Members from one on, so many, are given this value.
+    Add(usize, usize, usize, u16),
+    Remove(usize, usize, usize),
+    Expire(usize, i64),
+    /// Fields are given a time to go.
+    ExpireFields(usize, i64),
+    Delete(usize),
+    Rename(usize),
+    Walk(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (value, member) = (0..NAMES.len(), 0..MEMBERS + 500);
+    let count = prop_oneof![6 => 1usize..4, 2 => 1usize..400, 1 => 1usize..3500];
+    prop_oneof![
+        8 => (value.clone(), member.clone(), count.clone(), any::<u16>()).prop_map(|(v, m, c, n)| Step::Add(v, m, c, n)),
+        8 => (value.clone(), member.clone(), count).prop_map(|(v, m, c)| Step::Remove(v, m, c)),
+        1 => (value.clone(), NOW + 1..NOW + 1000).prop_map(|(v, at)| Step::Expire(v, at)),
+        1 => (member, NOW + 1..NOW + 1000).prop_map(|(m, at)| Step::ExpireFields(m, at)),
+        1 => value.clone().prop_map(Step::Delete),
+        1 => value.prop_map(Step::Rename),
+        12 => (1usize..3).prop_map(Step::Walk),
+    ]
+}
+
+fn with_db<R>(keyspace: &Keyspace, keys: &[Key<'_>], work: impl FnOnce(&mut Db<'_, '_>) -> R) -> R {
+    let _passage = keyspace.gate().pass(0);
+    let hashes = keys.iter().map(|key| key.hash);
+    let (mut scope, mut notes) = (keyspace.lock_some(hashes), Notes::default());
+    let moment = Moment {
+        now: NOW,
+        access: AccessClock::lru(NOW),
+        no_touch: true,
+        ignore_expiry: true,
+        keeps_expired: true,
+    };
+    work(&mut Db::new(&mut scope, &mut notes, 0, moment))
+}
+
+const HASH: hashes::Limits = hashes::Limits {
+    entries: 128,
+    value: 64,
+};
+const SET: sets::Limits = sets::Limits {
+    intset_entries: 512,
+    listpack_entries: 128,
+    listpack_value: 64,
+};
+const SORTED: sorted_sets::Limits = sorted_sets::Limits {
+    entries: 128,
+    value: 64,
+};
+
+fn name(member: usize) -> Vec<u8> {
+    format!("text {member}").into_bytes()
+}
+
+/// Changes a value where it is; one that has become empty goes.
+fn change(db: &mut Db<'_, '_>, value: usize, key: Key<'_>, members: Range<usize>, to: Option<u16>) {
+    let is_empty = match value {
+        0 => {
+            let Ok(Some(mut hash)) = db.change_as::<Hash>(key) else {
+                return;
+            };
+            for member in members {
+                match to {
+                    Some(to) => drop(hash.set(
+                        &name(member),
+                        to.to_string().as_bytes(),
+                        Lifetime::Keep,
+                        &HASH,
+                    )),
+                    None => drop(hash.remove(&name(member))),
+                }
+            }
+            hash.is_empty()
+        }
+        1 => {
+            let Ok(Some(mut set)) = db.change_as::<Set>(key) else {
+                return;
+            };
+            for member in members {
+                match to {
+                    Some(_) => set.add(&name(member), &SET),
+                    None => set.remove(&name(member)),
+                };
+            }
+            set.settle(&SET);
+            set.is_empty()
+        }
+        2 => {
+            let Ok(Some(set)) = db.change_as::<SortedSet>(key) else {
+                return;
+            };
+            for member in members {
+                match to {
+                    Some(to) => drop(set.set(&name(member), f64::from(to), SORTED)),
+                    None => drop(set.remove(&name(member))),
+                }
+            }
+            set.is_empty()
+        }
+        _ => change_list(db, key, members, to),
+    };
+    if is_empty {
+        drop(db.remove(key));
+    }
+}
+
+/// Changes a list, at both ends and in between; says whether it has become empty.
+fn change_list(
+    db: &mut Db<'_, '_>,
+    key: Key<'_>,
+    mut members: Range<usize>,
+    to: Option<u16>,
+) -> bool {
+    let Ok(Some(list)) = db.change_as::<List>(key) else {
+        return false;
+    };
+    match to {
+        Some(to) => members.all(|member| {
+            list.push(End::Head, &name(member), Limit::of(-2));
+            list.set(
+                member % list.len(),
+                to.to_string().as_bytes(),
+                Limit::of(-2),
+            )
+        }),
+        None => members.all(|_| {
+            list.pop(End::Tail);
+            !list.is_empty()
+        }),
+    };
+    list.is_empty()
+}
+
+fn apply(keyspace: &Keyspace, step: &Step) {
+    match *step {
+        Step::Add(value, first, count, to) => {
+            let key = Key::new(NAMES[value].as_bytes());
+            with_db(keyspace, &[key], |db| {
+                change(db, value, key, first..first + count, Some(to))
+            });
+        }
+        Step::Remove(value, first, count) => {
+            let key = Key::new(NAMES[value].as_bytes());
+            with_db(keyspace, &[key], |db| {
+                change(db, value, key, first..first + count, None)
+            });
+        }
+        Step::Expire(value, at) => {
+            let key = Key::new(NAMES[value].as_bytes());
+            with_db(keyspace, &[key], |db| db.set_expiry(key, Some(at)));
+        }
+        Step::ExpireFields(first, at) => {
+            let key = Key::new(NAMES[0].as_bytes());
+            with_db(keyspace, &[key], |db| {
+                if let Ok(Some(mut hash)) = db.change_as::<Hash>(key) {
+                    for member in first..first + 20 {
+                        hash.set(&name(member), b"brief", Lifetime::Until(at), &HASH);
+                    }
+                    hash.take_due(at + 1, 10);
+                }
+            });
+        }
+        Step::Delete(value) => {
+            let key = Key::new(NAMES[value].as_bytes());
+            with_db(keyspace, &[key], |db| drop(db.remove(key)));
+        }
+        Step::Rename(value) => {
+            let [from, to] = [NAMES[value], "elsewhere"].map(|name| Key::new(name.as_bytes()));
+            with_db(keyspace, &[from, to], |db| {
+                if let Some(entry) = db.remove(from) {
+                    drop(db.put(to, entry));
+                }
+            });
+            // And back, so that more becomes of it.
+            with_db(keyspace, &[from, to], |db| {
+                if let Some(entry) = db.remove(to) {
+                    drop(db.put(from, entry));
+                }
+            });
+        }
+        Step::Walk(_) => {}
+    }
+}
+
+fn filled() -> Keyspace {
+    let (keyspace, texts) = (keyspace(), (0..MEMBERS).map(name).collect::<Vec<_>>());
+    put_object(&keyspace, "hash", hash(&texts, false));
+    put_object(&keyspace, "set", set(&texts));
+    put_object(&keyspace, "sorted", sorted_set(&texts));
+    put_object(&keyspace, "list", list(&texts));
+    keyspace
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn a_snapshot_has_big_values_as_they_were(
+        before in prop::collection::vec(step(), 0..12),
+        after in prop::collection::vec(step(), 1..60),
+    ) {
+        let keyspace = filled();
+        before.iter().for_each(|step| apply(&keyspace, step));
+        // Lists may lie differently in nodes after they have been loaded: what is compared has been loaded twice.
+        let (model, _, _) = loaded(&written(&keyspace, preamble(false), true), options());
+        let expected = contents(&model);
+        let encoder = Arc::new(Mutex::new(Encoder::rdb(preamble(false), true)));
+        let alone = keyspace.gate().alone();
+        let shown = Arc::new(Shown(encoder.clone()));
+        let mut snapshot = keyspace.cut(&alone, 1, shown).expect("the only copy");
+        drop(alone);
+        let mut is_done = false;
+        for step in &after {
+            match step {
+                Step::Walk(count) => is_done = is_done || (0..*count).any(|_| snapshot.walk(1)),
+                step => apply(&keyspace, step),
+            }
+            if is_done {
+                break;
+            }
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("dump.rdb");
+        write_base(&RealDisk, &path, snapshot, &encoder, &|_| true).expect("written");
+        let bytes = std::fs::read(&path).expect("a file");
+        let (copy, result, _) = loaded(&bytes, options());
+        prop_assert!(result.is_ok());
+        prop_assert!(contents(&copy) == expected);
+        // Nothing is kept any longer: values that lie where they were do not grow by being changed.
+        for value in 0..2 {
+            let key = Key::new(NAMES[value].as_bytes());
+            let is_owing = with_db(&keyspace, &[key], |db| match value {
+                0 => matches!(db.change_as::<Hash>(key), Ok(Some(hash)) if hash.is_owing()),
+                _ => matches!(db.change_as::<Set>(key), Ok(Some(set)) if set.is_owing()),
+            });
+            prop_assert!(!is_owing);
+        }
+    }
+
+    #[test]
+    fn a_snapshot_that_is_given_up_leaves_nothing_behind(steps in prop::collection::vec(step(), 1..30)) {
+        let keyspace = filled();
+        let encoder = Arc::new(Mutex::new(Encoder::rdb(preamble(false), true)));
+        let alone = keyspace.gate().alone();
+        let shown = Arc::new(Shown(encoder));
+        let mut snapshot = keyspace.cut(&alone, 1, shown).expect("the only copy");
+        drop(alone);
+        for step in &steps {
+            match step {
+                Step::Walk(count) => drop((0..*count).any(|_| snapshot.walk(1))),
+                step => apply(&keyspace, step),
+            }
+        }
+        drop(snapshot);
+        let key = Key::new(b"hash");
+        let is_owing = with_db(&keyspace, &[key], |db| {
+            matches!(db.change_as::<Hash>(key), Ok(Some(hash)) if hash.is_owing())
+        });
+        prop_assert!(!is_owing);
+    }
+}
