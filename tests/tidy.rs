@@ -305,6 +305,27 @@ fn nothing_is_left_unfinished() {
 
 // ---- Rules about the rules
 
+/// A directive that nobody reads belongs to those that are accepted without effect, where its description says so.
+#[test]
+fn directives_are_read() {
+    const TABLE: &str = "src/config/served.rs";
+    let sources = sources();
+    let table = sources.iter().find(|source| source.path == TABLE);
+    let table = &table.expect("the table of directives").code;
+    let rows = table.split("row!(").skip(1);
+    let fields = rows.filter_map(|row| row.split(',').nth(1)).map(str::trim);
+    let fields: Vec<&str> = fields.filter(|field| !field.starts_with('$')).collect();
+    assert!(fields.len() > 100);
+    let is_read = |field: &str| {
+        let reads =
+            |source: &Source| words(&source.code, field).any(|at| source.code[..at].ends_with('.'));
+        let mut others = sources.iter().filter(|source| source.path != TABLE);
+        others.any(reads)
+    };
+    let unread: Vec<&str> = fields.into_iter().filter(|field| !is_read(field)).collect();
+    assert!(unread.is_empty(), "{unread:?}");
+}
+
 #[test]
 fn layers_name_only_rows_below() {
     for (row, (name, allowed)) in LAYERS.iter().enumerate() {

@@ -31,8 +31,8 @@ pub use rewrite::{Extent, replace_file};
 pub use store::{ConfigCache, ConfigStore};
 pub use values::{
     Amount, AppendFsync, ClientLimit, ClientLimits, Directory, KeyEvents, MaxmemoryPolicy,
-    OomScoreAdj, OomScores, Percentiles, Permission, Primary, PubsubDefault, SanitizePayload,
-    SaveRule, ShutdownFlags, Supervision, TlsAuth, TlsIdentity,
+    OomScoreAdj, OomScores, Percentiles, Permission, Primary, PubsubDefault, SaveRule,
+    ShutdownFlags, Supervision, TlsAuth, TlsIdentity,
 };
 pub use words::{quote, split as split_words};
 
@@ -135,8 +135,6 @@ config! {
     io_threads: usize,
     /// How many times per second background work is looked at.
     hz: u32,
-    /// Show the logo at the start even when the output is not a terminal.
-    always_show_logo: bool,
     /// Show what the server does in the list of processes.
     set_proc_title: bool,
     /// What is shown there.
@@ -149,8 +147,6 @@ config! {
     syslog_facility: String,
     /// Log a report when the server crashes.
     crash_log_enabled: bool,
-    /// Seconds to wait at shutdown for replicas to catch up.
-    shutdown_timeout: u32,
     /// How to shut down on SIGINT: default, or any of save, nosave, now, force.
     shutdown_on_sigint: ShutdownFlags,
     /// How to shut down on SIGTERM: default, or any of save, nosave, now, force.
@@ -190,8 +186,6 @@ config! {
     lfu_log_factor: u32,
     /// Minutes after which that counter goes down by one.
     lfu_decay_time: u32,
-    /// How hard to try to remove keys right when their time to live has passed.
-    active_expire_effort: u32,
     /// How much memory all clients together may take before the largest are disconnected.
     maxmemory_clients: Amount,
     /// How much of a client's commands may wait to be run.
@@ -203,17 +197,8 @@ config! {
     proto_max_bulk_len: usize,
     /// Free what is evicted in the background.
     lazyfree_lazy_eviction: bool,
-    /// Free what has expired in the background.
-    lazyfree_lazy_expire: bool,
-    /// Free what a command replaces, as RENAME does, in the background.
-    lazyfree_lazy_server_del: bool,
-    /// Let DEL free in the background, as UNLINK does.
-    lazyfree_lazy_user_del: bool,
-    /// Let FLUSHALL, FLUSHDB, SCRIPT FLUSH and FUNCTION FLUSH work in the background unless they
-    /// are told SYNC.
-    lazyfree_lazy_user_flush: bool,
-    /// Use idle time to grow and shrink tables.
-    activerehashing: bool,
+    /// Whether data is being imported.
+    import_mode: bool,
     /// How many keys are remembered for client-side caching.
     tracking_table_max_keys: usize,
 
@@ -226,9 +211,6 @@ config! {
     rdbcompression: bool,
     /// End a snapshot with a checksum, and check it when loading.
     rdbchecksum: bool,
-    /// Whose serialised values are checked in full: those of nobody, of everybody, or of clients
-    /// (RESTORE).
-    sanitize_dump_payload: SanitizePayload,
     /// Name of the snapshot file.
     dbfilename: String,
     /// Microseconds to wait after each key that is loaded, for tests; below zero, a microsecond after so many keys.

@@ -12,8 +12,8 @@ use super::directive::{Directive, Section, Slot};
 use super::rule::Rule;
 use super::rule::Unit::{self, MemoryOrMachineShare, MemoryOrPercent};
 use super::values::{
-    AppendFsync, Choice, MaxmemoryPolicy, OomScoreAdj, Permission, PubsubDefault, SanitizePayload,
-    Supervision, TlsAuth, TlsIdentity,
+    AppendFsync, Choice, MaxmemoryPolicy, OomScoreAdj, Permission, PubsubDefault, Supervision,
+    TlsAuth, TlsIdentity,
 };
 use crate::base::machine;
 use crate::base::severity::Severity;
@@ -290,9 +290,6 @@ const GENERAL: &[Directive] = &[
     row!("hz", hz, Rule::Hint { min: 1, max: 500 }, &["10"])
         .doc("How many times per second background work is looked at.")
         .applies(Hz),
-    row!("always-show-logo", always_show_logo, Rule::Switch, &["no"])
-        .doc("Show the logo at the start even when the output is not a terminal.")
-        .at_start(),
     row!("set-proc-title", set_proc_title, Rule::Switch, &["yes"])
         .doc("Show in the list of processes where the server listens.")
         .at_start(),
@@ -311,8 +308,6 @@ const GENERAL: &[Directive] = &[
     row!("crash-log-enabled", crash_log_enabled, Rule::Switch, &["yes"])
         .doc("Log a report when a command fails unexpectedly, or the process is ended by a fault.")
         .applies(CrashLog),
-    row!("shutdown-timeout", shutdown_timeout, number(0, INT), &["10"])
-        .doc("Seconds to wait at shutdown for replicas to catch up."),
     row!("shutdown-on-sigint", shutdown_on_sigint, Rule::Own, &["default"])
         .doc("How to shut down on SIGINT: default, or any of save, nosave, now, force.")
         .words(Many),
@@ -386,8 +381,6 @@ const MEMORY: &[Directive] = &[
         .doc("How slowly the counter of a key's uses grows, for the lfu policies."),
     row!("lfu-decay-time", lfu_decay_time, number(0, INT), &["1"])
         .doc("Minutes after which that counter goes down by one; 0 for never."),
-    row!("active-expire-effort", active_expire_effort, number(1, 10), &["1"])
-        .doc("How hard to try to remove keys right when their time to live has passed."),
     row!("maxmemory-clients", maxmemory_clients, number_in(0, i64::MAX as i128, MemoryOrPercent), &["0"])
         .doc("How much memory all clients together may take before the largest are disconnected. A percentage is of maxmemory; 0 for no limit.")
         .applies(Memory),
@@ -399,17 +392,9 @@ const MEMORY: &[Directive] = &[
     row!("proto-max-bulk-len", proto_max_bulk_len, memory(1 << 20, LONG), &["512mb"])
         .doc("The largest argument, and the largest string, in bytes."),
     row!("lazyfree-lazy-eviction", lazyfree_lazy_eviction, Rule::Switch, &["no"])
-        .doc("Free what is evicted in the background."),
-    row!("lazyfree-lazy-expire", lazyfree_lazy_expire, Rule::Switch, &["no"])
-        .doc("Free what has expired in the background."),
-    row!("lazyfree-lazy-server-del", lazyfree_lazy_server_del, Rule::Switch, &["no"])
-        .doc("Free what a command replaces, as RENAME does, in the background."),
-    row!("lazyfree-lazy-user-del", lazyfree_lazy_user_del, Rule::Switch, &["no"])
-        .doc("Let DEL free in the background, as UNLINK does."),
-    row!("lazyfree-lazy-user-flush", lazyfree_lazy_user_flush, Rule::Switch, &["no"])
-        .doc("Let FLUSHALL, FLUSHDB, SCRIPT FLUSH and FUNCTION FLUSH work in the background unless they are told SYNC."),
-    row!("activerehashing", activerehashing, Rule::Switch, &["yes"])
-        .doc("Use idle time to grow and shrink tables."),
+        .doc("Have evictions stand in the log as UNLINK instead of DEL. What takes long to free is freed in the background in any case."),
+    row!("import-mode", import_mode, Rule::Switch, &["no"])
+        .doc("Leave keys past their time where they are while data is brought from elsewhere: clients that have sent CLIENT IMPORT-SOURCE ON see them, others do not."),
     row!("tracking-table-max-keys", tracking_table_max_keys, number(0, LONG), &["1000000"])
         .doc("How many keys are remembered for client-side caching; 0 for no limit.")
         .applies(Tracking),
@@ -426,8 +411,6 @@ const SNAPSHOTS: &[Directive] = &[
     row!("rdbchecksum", rdbchecksum, Rule::Switch, &["yes"])
         .doc("End a snapshot with a checksum, and check it when loading.")
         .at_start(),
-    row!("sanitize-dump-payload", sanitize_dump_payload, choice::<SanitizePayload>(), &["no"])
-        .doc("Whose serialised values are checked in full: those of nobody, of everybody, or of clients (RESTORE)."),
     row!("dbfilename", dbfilename, text(base_name_of_snapshot), &["dump.rdb"])
         .doc("Name of the snapshot file.")
         .protected(),

@@ -155,6 +155,7 @@ pub struct Waiter {
     pub(super) args: OwnedArgs,
     pub(super) keys: Vec<KeyRef>,
     pub(super) wants: Wants,
+    has_deadline: bool,
     /// When it is to be looked at again; 0 for never.
     alarm: AtomicI64,
 }
@@ -245,24 +246,42 @@ pub struct Blocked {
     alarm_count: AtomicUsize,
 }
 
+/// Figures of [`Blocked`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Census {
+    /// Commands that wait for some time only.
+    pub with_deadline: usize,
+    /// Keys that somebody waits for.
+    pub keys: usize,
+    /// Those of them of which somebody must hear that they are there no more.
+    pub keys_minded: usize,
+}
+
 impl Blocked {
     /// Whether nobody waits, as of about now.
     pub fn is_empty(&self) -> bool {
         self.by_number.is_empty()
     }
 
-    /// How many keys are waited for, and how many of them by somebody to whom it matters that they go.
-    pub fn count_keys(&self) -> (usize, usize) {
-        let (mut all, mut minded) = (HashSet::new(), HashSet::new());
-        for waiter in &self.by_number {
-            let keys = waiter.keys.iter().take(waiter.waits_for);
-            let keys = keys.map(|key| (waiter.database, key.hash));
-            if waiter.minds_loss() > 0 {
-                minded.extend(keys.clone());
+    /// Looks at all who wait.
+    pub fn census(&self) -> Census {
+        let waiters = self.by_number.iter().map(|waiter| waiter.value().clone());
+        let waiters: Vec<_> = waiters.collect();
+        let (mut keys, mut keys_minded) = (HashSet::new(), HashSet::new());
+        for waiter in &waiters {
+            for key in waiter.keys.iter().take(waiter.waits_for) {
+                let key = (waiter.database, waiter.args.view().at(key.arg as usize));
+                keys.insert(key);
+                if waiter.minds_loss() > 0 {
+                    keys_minded.insert(key);
+                }
             }
-            all.extend(keys);
         }
-        (all.len(), minded.len())
+        Census {
+            with_deadline: waiters.iter().filter(|waiter| waiter.has_deadline).count(),
+            keys: keys.len(),
+            keys_minded: keys_minded.len(),
+        }
     }
 
     /// A waiter by its number.
@@ -442,6 +461,7 @@ impl Call<'_, '_> {
                 .unwrap_or_else(|| OwnedArgs::copy(self.args.iter())),
             keys: self.keys.to_vec(),
             wants: wait.wants,
+            has_deadline: wait.deadline.is_some(),
             alarm: AtomicI64::new(0),
         });
         blocked.add(waiter.clone());

@@ -62,6 +62,8 @@ pub mod flag {
     pub const NO_TOUCH: u32 = 1 << 8;
     /// Waiting for the end of CLIENT PAUSE (`b`).
     pub const POSTPONED: u32 = 1 << 9;
+    /// Brings data from elsewhere, and sees keys past their time (`I`).
+    pub const IMPORT_SOURCE: u32 = 1 << 10;
     /// Understands being sent elsewhere (CLIENT CAPA).
     pub const CAPA_REDIRECT: u32 = 1 << 16;
 }

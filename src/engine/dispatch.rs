@@ -11,6 +11,7 @@ pub(super) use prepare::collect_keys;
 use prepare::{Recent, knows_its_keys};
 
 use super::call::{Call, KeyRef};
+use super::client::flag;
 use super::command::{Group, flags};
 use super::effects::Effects;
 use super::error::CommandError;
@@ -332,8 +333,9 @@ impl Engine {
             now,
             access: access_clock(config, now),
             no_touch: session.no_touch,
-            ignore_expiry: self.is_loading(),
-            keeps_expired: self.is_paused(true),
+            ignore_expiry: self.is_loading()
+                || config.import_mode && session.client.has_flag(flag::IMPORT_SOURCE),
+            keeps_expired: config.import_mode || self.is_paused(true),
         }
     }
 

@@ -31,7 +31,7 @@ const EVICTIONS_PER_LOOK: u32 = 16;
 const TRIES: usize = 64;
 /// While what was removed is still being freed, the limit may be exceeded by this part of it.
 const GRACE: i64 = 32;
-/// What the process may occupy beyond `maxmemory`, as a part of it.
+/// What the process may occupy beyond `maxmemory` for a moment, or less than it without data being let grow, as a part of it.
 const RESIDENT_TOLERANCE: u64 = 64;
 /// Milliseconds between two looks at what it occupies.
 const LOOKS_APART: i64 = 20;
@@ -509,21 +509,21 @@ impl Engine {
         };
         let tolerance = configured / RESIDENT_TOLERANCE;
         self.tighten(resident);
-        if resident > configured + tolerance / 2 {
+        if resident > configured - tolerance / 2 {
             self.purge_soon(now);
         }
         let (held_back, least) = (memory.held_back(), memory.least_held_back());
-        let new = if resident > configured + tolerance {
-            let more = ((resident - configured - tolerance) / 2).max(64 << 10);
+        let new = if resident > configured {
+            let more = ((resident - configured) / 2).max(64 << 10);
             (held_back + more).min(configured / MOST_HELD_BACK)
-        } else if held_back > least && resident < configured {
+        } else if held_back > least && resident < configured - tolerance {
             let less = (held_back / 64).max(64 << 10);
             held_back.saturating_sub(less).max(least)
         } else {
             held_back
         };
         // Far beyond it, nobody waits to see what the last correction has brought.
-        let is_urgent = resident > configured + 2 * tolerance;
+        let is_urgent = resident > configured + tolerance;
         let since = now - memory.corrected.load(Relaxed);
         if new != held_back && (is_urgent || !(0..CORRECTIONS_APART).contains(&since)) {
             memory.corrected.store(now, Relaxed);
@@ -537,7 +537,7 @@ impl Engine {
         let memory = &self.memory;
         let configured = memory.configured.load(Relaxed);
         let was_tight = memory.is_tight.load(Relaxed);
-        let slack = configured / if was_tight { 8 } else { 32 };
+        let slack = configured / if was_tight { 4 } else { 8 };
         let is_tight = resident > configured - slack;
         if is_tight != was_tight {
             memory.is_tight.store(is_tight, Relaxed);

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -78,6 +79,8 @@ impl Transfer {
 #[derive(Debug, Default)]
 pub struct Transfers {
     by_client: Mutex<HashMap<u64, Transfer>>,
+    /// Idle connections that are kept to other servers.
+    pub links: AtomicUsize,
 }
 
 impl Transfers {

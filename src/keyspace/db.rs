@@ -53,9 +53,10 @@ pub struct Moment {
     pub access: AccessClock,
     /// Whether reads leave the access field alone (CLIENT NO-TOUCH).
     pub no_touch: bool,
-    /// Whether expired keys are seen as if they were not expired: while a file is being loaded.
+    /// Whether expired keys are seen as if they were not expired: while a file is being loaded, and by who brings data.
     pub ignore_expiry: bool,
-    /// Whether reads leave expired keys where they are, though they do not see them: during a pause.
+    /// Whether reads leave expired keys where they are, though they do not see them: during a pause, or while data is
+    /// imported.
     pub keeps_expired: bool,
 }
 

@@ -26,7 +26,7 @@ const ENTRIES_AT_ONCE: usize = 64;
 /// More bytes count as more entries.
 const BYTES_OF_AN_ENTRY: usize = 512;
 /// How long is walked between two rests.
-const STRETCH: Duration = Duration::from_micros(200);
+const STRETCH: Duration = Duration::from_micros(100);
 /// How long a rest is, at least.
 const REST: Duration = Duration::from_micros(1);
 /// Bytes gathered before they are written.

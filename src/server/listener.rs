@@ -163,7 +163,7 @@ impl Listeners {
         let added = bind_all(config, tcp);
         if added.is_err() {
             for Listening { place, .. } in gone {
-                match bind_tcp(place.address, config.tcp_backlog) {
+                match bind_tcp(place.address, config) {
                     Ok(socket) => tcp.push(Listening::new(place, socket)),
                     Err(error) => {
                         tracing::error!("Cannot listen on {} again: {error}", place.address);
@@ -286,7 +286,7 @@ fn bind_all(config: &Config, present: &[Listening]) -> Result<Vec<Listening>> {
             heard.push(port);
             continue;
         }
-        match bind_tcp(place.address, config.tcp_backlog) {
+        match bind_tcp(place.address, config) {
             Ok(socket) => {
                 heard.push(port);
                 added.push(Listening::new(place, socket));
@@ -322,7 +322,7 @@ fn is_missing(error: &io::Error) -> bool {
         .is_some_and(|code| known.contains(&code))
 }
 
-fn bind_tcp(address: SocketAddr, backlog: u32) -> io::Result<std::net::TcpListener> {
+fn bind_tcp(address: SocketAddr, config: &Config) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -333,7 +333,12 @@ fn bind_tcp(address: SocketAddr, backlog: u32) -> io::Result<std::net::TcpListen
     }
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(backlog as i32)?;
+    if config.socket_mark_id != 0
+        && let Err(error) = socket.set_mark(config.socket_mark_id)
+    {
+        tracing::warn!("The socket on {address} cannot be marked (socket-mark-id): {error}");
+    }
+    socket.listen(config.tcp_backlog as i32)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }

@@ -74,9 +74,11 @@ impl Links {
         kept.push(link);
     }
 
-    /// Closes what has been idle for too long.
-    pub(super) fn close_idle(&self) {
-        self.0.lock().retain(|link| link.left.elapsed() < KEPT);
+    /// Closes what has been idle for too long; gives how many are left.
+    pub(super) fn close_idle(&self) -> usize {
+        let mut kept = self.0.lock();
+        kept.retain(|link| link.left.elapsed() < KEPT);
+        kept.len()
     }
 }
 
@@ -239,11 +241,10 @@ mod tests {
         let taken = links.take(&one).expect("the one that was kept");
         assert!(links.take(&one).is_none());
         links.keep(taken);
-        links.close_idle();
-        assert_eq!(links.0.lock().len(), 1);
+        assert_eq!(links.close_idle(), 1);
         if let Some(long_ago) = Instant::now().checked_sub(KEPT) {
             links.0.lock()[0].left = long_ago;
-            links.close_idle();
+            assert_eq!(links.close_idle(), 0);
             assert!(links.take(&one).is_none());
         }
     }

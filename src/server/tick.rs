@@ -52,7 +52,8 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         if round.is_multiple_of(1000 / PERIOD.as_millis() as u64) {
             look_after_clients(engine);
             if index == 0 {
-                server.links.close_idle();
+                let links = server.links.close_idle();
+                engine.transfers.links.store(links, Relaxed);
             }
         }
     }
@@ -170,7 +171,7 @@ fn serve(
 
 /// Removes this worker's share of the keys that are due, giving way to others every few shards.
 async fn expire(engine: &Engine, index: usize) {
-    let pauses = engine.is_paused(true) || engine.is_loading();
+    let pauses = engine.is_paused(true) || engine.is_loading() || engine.config.load().import_mode;
     if pauses || !engine.expires_actively.load(Relaxed) {
         return;
     }

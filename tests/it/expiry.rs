@@ -381,3 +381,44 @@ fn expired_events_name_each_key_once() {
     assert_eq!(keys.len(), 100);
     listener.expect_silence(Duration::from_millis(100));
 }
+
+#[test]
+fn imported_keys_stay_past_their_time() {
+    let server = Server::start(&["--import-mode", "yes"]);
+    let (mut source, mut other) = (server.raw(), server.raw());
+    check(
+        &mut source,
+        &[
+            ("CLIENT IMPORT-SOURCE ON", ok()),
+            ("SET short 1 PX 20", ok()),
+            ("SET past 1 EXAT 1", ok()),
+            ("SET long 1", ok()),
+        ],
+    );
+    thread::sleep(Duration::from_millis(300));
+    check(
+        &mut source,
+        &[
+            (
+                "MGET short past long",
+                array([bulk("1"), bulk("1"), bulk("1")]),
+            ),
+            ("DBSIZE", integer(3)),
+        ],
+    );
+    check(
+        &mut other,
+        &[
+            ("EXISTS short past long", integer(1)),
+            ("DBSIZE", integer(3)),
+            ("CONFIG SET import-mode no", ok()),
+            ("EXISTS short past long", integer(1)),
+        ],
+    );
+    eventually("what has expired is removed", || {
+        other.ask("DBSIZE") == integer(1)
+    });
+    let refused = error("ERR Server is not in import mode");
+    assert_eq!(source.ask("CLIENT IMPORT-SOURCE ON"), refused);
+    assert_eq!(source.ask("GET short"), Reply::NullBulk);
+}

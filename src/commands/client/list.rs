@@ -20,6 +20,7 @@ const MORE_LETTERS: &[(u32, char)] = &[
     (flag::UNIX_SOCKET, 'U'),
     (flag::NO_EVICT, 'e'),
     (flag::NO_TOUCH, 'T'),
+    (flag::IMPORT_SOURCE, 'I'),
 ];
 
 pub(super) fn info(call: &mut Call) -> CommandResult {

@@ -100,11 +100,13 @@ fn capa(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// Nothing is imported here: keys past their time are seen by nobody (`import-mode` has no effect).
+/// Whether the client brings data from elsewhere: it then sees keys past their time, too.
 fn import_source(call: &mut Call) -> CommandResult {
-    if switch(call, 2)? {
+    let on = switch(call, 2)?;
+    if on && !call.config.import_mode {
         return Err(CommandError::text("ERR Server is not in import mode"));
     }
+    call.session.client.set_flag(flag::IMPORT_SOURCE, on);
     call.reply.ok();
     Ok(())
 }

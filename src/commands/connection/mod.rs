@@ -70,9 +70,10 @@ fn reset(call: &mut Call) -> CommandResult {
     session.note_fieldsets();
     // Who speaks through the connection is forgotten; which library does is not.
     session.client.names.lock().name = Vec::new();
-    session
-        .client
-        .set_flag(flag::NO_EVICT | flag::NO_TOUCH | flag::CAPA_REDIRECT, false);
+    session.client.set_flag(
+        flag::NO_EVICT | flag::NO_TOUCH | flag::IMPORT_SOURCE | flag::CAPA_REDIRECT,
+        false,
+    );
     session.state = 0;
     engine.log_out(session);
     call.reply.set_resp3(false);

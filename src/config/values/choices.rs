@@ -164,20 +164,6 @@ pub enum TlsIdentity {
 
 choices!(TlsIdentity: "off" => Off, "CN" => CommonName, "URI" => Uri);
 
-/// Whose serialised values are checked in full when they are loaded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SanitizePayload {
-    /// Nobody's.
-    #[default]
-    No,
-    /// Everybody's, those of files and of the primary included.
-    Yes,
-    /// Those that clients send.
-    Clients,
-}
-
-choices!(SanitizePayload: "no" => No, "yes" => Yes, "clients" => Clients);
-
 /// The channels of a user for whom none are named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PubsubDefault {

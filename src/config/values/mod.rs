@@ -14,8 +14,8 @@ mod save;
 pub use amount::Amount;
 pub(super) use choices::Choice;
 pub use choices::{
-    AppendFsync, MaxmemoryPolicy, OomScoreAdj, Permission, PubsubDefault, SanitizePayload,
-    Supervision, TlsAuth, TlsIdentity,
+    AppendFsync, MaxmemoryPolicy, OomScoreAdj, Permission, PubsubDefault, Supervision, TlsAuth,
+    TlsIdentity,
 };
 pub use client_limits::{ClientLimit, ClientLimits};
 pub use directory::Directory;

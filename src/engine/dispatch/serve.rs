@@ -40,7 +40,7 @@ impl Engine {
                 access: access_clock(&config, now),
                 no_touch: false,
                 ignore_expiry: false,
-                keeps_expired: self.is_paused(true),
+                keeps_expired: config.import_mode || self.is_paused(true),
             },
             lane: lane.index,
             passage: Some(passage),

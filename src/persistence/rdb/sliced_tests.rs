@@ -255,8 +255,8 @@ proptest! {
         prop_assert!(result.is_ok());
         prop_assert!(contents(&copy) == expected);
         // Nothing is kept any longer: values that lie where they were do not grow by being changed.
-        for value in 0..2 {
-            let key = Key::new(NAMES[value].as_bytes());
+        for (value, name) in NAMES.iter().enumerate().take(2) {
+            let key = Key::new(name.as_bytes());
             let is_owing = with_db(&keyspace, &[key], |db| match value {
                 0 => matches!(db.change_as::<Hash>(key), Ok(Some(hash)) if hash.is_owing()),
                 _ => matches!(db.change_as::<Set>(key), Ok(Some(set)) if set.is_owing()),

@@ -43,8 +43,9 @@ pub(super) const CLIENTS: Section = Section::new(
                 .count()
                 .to_string()
         }),
-        // Each client waits with a timer of its own; there is no table of them.
-        ("clients_in_timeout_table", |_| "0".into()),
+        ("clients_in_timeout_table", |facts| {
+            facts.engine.blocked.census().with_deadline.to_string()
+        }),
         ("total_watched_keys", |facts| {
             facts
                 .clients
@@ -54,10 +55,10 @@ pub(super) const CLIENTS: Section = Section::new(
                 .to_string()
         }),
         ("total_blocking_keys", |facts| {
-            facts.engine.blocked.count_keys().0.to_string()
+            facts.engine.blocked.census().keys.to_string()
         }),
         ("total_blocking_keys_on_nokey", |facts| {
-            facts.engine.blocked.count_keys().1.to_string()
+            facts.engine.blocked.census().keys_minded.to_string()
         }),
     ],
 );

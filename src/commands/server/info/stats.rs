@@ -81,7 +81,9 @@ pub(super) const STATS: Section = Section::new(
         }),
         ("latest_fork_usec", |_| "0".into()),
         ("total_forks", |_| "0".into()),
-        ("migrate_cached_sockets", |_| "0".into()),
+        ("migrate_cached_sockets", |facts| {
+            facts.engine.transfers.links.load(Relaxed).to_string()
+        }),
         ("slave_expires_tracked_keys", |_| "0".into()),
         ("active_defrag_hits", |_| "0".into()),
         ("active_defrag_misses", |_| "0".into()),
