@@ -341,10 +341,9 @@ impl Engine {
         if used <= 0 {
             return used;
         }
-        let used = used - bytes_underway() as i64;
         // What was evicted and is still being freed has made its room, but nobody may run far ahead of it.
         let leaving = self.reclaimer.pending_bytes() as i64;
-        let used = used - leaving.min(limit as i64 / GRACE);
+        let used = used - leaving.min(limit as i64 / GRACE) - bytes_underway() as i64;
         if used <= 0 || !self.journal.is_open() {
             return used;
         }

@@ -396,33 +396,3 @@ fn nothing_is_lost_or_given_twice() {
     assert!(twice.is_empty(), "{twice:?}");
     wait_for_blocked(&server, 0);
 }
-
-#[test]
-fn keys_that_are_waited_for_are_counted() {
-    let server = four_workers();
-    let mut raw = server.raw();
-    let mut counts = || {
-        let info = raw.ask("INFO clients").text();
-        let count = |name: &str| {
-            let line = info.lines().find_map(|line| line.strip_prefix(name));
-            line.expect("a field").parse::<u32>().expect("a number")
-        };
-        (
-            count("total_blocking_keys:"),
-            count("total_blocking_keys_on_nokey:"),
-        )
-    };
-    assert_eq!(counts(), (0, 0));
-    let list = waiting(&server, "BLPOP a b a 0", 0);
-    assert_eq!(counts(), (2, 0));
-    server.raw().ask("XGROUP CREATE s g $ MKSTREAM");
-    let mut reader = waiting(&server, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >", 1);
-    let other = waiting(&server, "BZPOPMIN a 0", 2);
-    assert_eq!(counts(), (3, 1));
-    server.raw().ask("DEL s");
-    assert!(reader.read().text().starts_with("NOGROUP"));
-    assert_eq!(counts(), (2, 0));
-    drop((list, other));
-    wait_for_blocked(&server, 0);
-    assert_eq!(counts(), (0, 0));
-}
