@@ -36,8 +36,9 @@ class Server:
         for _ in range(600):
             try:
                 self.client = Client(port)
+                self.client.call("PING")
                 break
-            except OSError:
+            except (OSError, RuntimeError):  # Not yet there, or still loading.
                 time.sleep(0.05)
         else:
             raise SystemExit(f"{name} does not answer")

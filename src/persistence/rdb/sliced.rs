@@ -145,7 +145,7 @@ fn write_next(writer: &mut Writer, done: &mut usize, object: ObjectRef<'_>, coun
         }
         ObjectRef::List(list) => {
             let (mut left, all) = (count, list.runs().len());
-            for (count, entries) in list.runs().skip(*done) {
+            for (count, entries) in list.runs_from(*done) {
                 write_run(writer, count, &entries);
                 *done += 1;
                 left = left.saturating_sub(count);

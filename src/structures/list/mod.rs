@@ -171,12 +171,17 @@ impl List {
 
     /// Its nodes, each as its number of elements and their entries in listpack's encoding.
     pub fn runs(&self) -> impl ExactSizeIterator<Item = (usize, Cow<'_, [u8]>)> {
+        self.runs_from(0)
+    }
+
+    /// The same from one on: those before are not even looked at.
+    pub fn runs_from(&self, first: usize) -> impl ExactSizeIterator<Item = (usize, Cow<'_, [u8]>)> {
         let (packed, row) = match &self.shape {
             Shape::Packed(node) => (Some(node), None),
             Shape::Row(row) => (None, Some(row)),
         };
         let count = row.map_or(1, |row| row.nodes().len());
-        (0..count).map(move |at| {
+        (first..count).map(move |at| {
             let node = packed.or_else(|| row?.nodes().get(at));
             node.map_or((0, Cow::Borrowed(&[][..])), |node| {
                 (node.count(), node.entries_once())
