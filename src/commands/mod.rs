@@ -119,8 +119,10 @@ mod tests {
                 .subcommands
                 .iter()
                 .map(|&id| table.all()[id].command.name);
+            // Redis has no HIMPORT HELP.
+            let needs_help = !spec.subcommands.is_empty() && spec.name != "himport";
             assert!(
-                spec.subcommands.is_empty() || names.any(|name| name == "HELP"),
+                !needs_help || names.any(|name| name == "HELP"),
                 "{}",
                 spec.name
             );
