@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
+use oxidis::base::machine;
 use oxidis::base::supervisor::{self, Supervisor};
 use oxidis::base::title;
 use oxidis::cli::{self, Launch};
@@ -36,7 +37,13 @@ fn start() -> anyhow::Result<i32> {
             .write_all(text.as_bytes())
             .map(|()| 0)
             .map_err(Into::into),
-        Launch::Serve(sources) => serve(Config::load(&sources)?),
+        Launch::Serve(sources) => {
+            // Before the configuration can be known: what little memory there is by then would stay as it came.
+            machine::allow_huge_pages(false);
+            let config = Config::load(&sources)?;
+            machine::allow_huge_pages(!config.disable_thp);
+            serve(config)
+        }
     }
 }
 

@@ -42,6 +42,12 @@ pub fn resident_memory() -> Option<u64> {
     Some(pages * page_size())
 }
 
+/// Whether memory that is first touched from now on may come as huge pages, where the system has them.
+pub fn allow_huge_pages(on: bool) {
+    // A system that does not know how to do without them is left as it is.
+    let _ = rustix::thread::disable_transparent_huge_pages(!on);
+}
+
 fn page_size() -> u64 {
     static SIZE: OnceLock<u64> = OnceLock::new();
     // The auxiliary vector: pairs of words, of which the one of kind 6 holds the page size.

@@ -61,7 +61,6 @@ fn node_name(name: &str) -> Result<(), &'static str> {
 const ROWS: &[Directive] = &[
     row("io-threads-do-reads", SWITCH, &["no"], "Worker threads always read, parse and execute.").at_start(),
     row("dynamic-hz", SWITCH, &["yes"], "Timers do not depend on the number of clients."),
-    row("disable-thp", SWITCH, &["yes"], "Transparent huge pages do no harm without fork.").at_start(),
     row("always-show-logo", SWITCH, &["no"], "There is no logo.").at_start(),
     row("active-expire-effort", number(1, 10), &["1"], "Keys are removed within 100 ms of their time in any case."),
     row("lazyfree-lazy-expire", SWITCH, &["no"], "What takes long to free is always freed in the background."),

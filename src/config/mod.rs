@@ -121,6 +121,8 @@ config! {
     // General
     /// Run in the background.
     daemonize: bool,
+    /// Do without transparent huge pages.
+    disable_thp: bool,
     /// Which supervisor to tell when the server is ready.
     supervised: Supervision,
     /// File that holds the process id while the server runs.

@@ -281,6 +281,9 @@ const GENERAL: &[Directive] = &[
     row!("logfile", logfile, text(anything), &[""])
         .doc("File to append log messages to; empty for standard output.")
         .at_start(),
+    row!("disable-thp", disable_thp, Rule::Switch, &["yes"])
+        .doc("Do without the system's transparent huge pages. With them many keys are found a little faster, but memory is taken and given back by 2 MB at a time.")
+        .at_start(),
     row!("databases", databases, number(1, INT), &["16"])
         .doc("How many databases there are.")
         .at_start(),

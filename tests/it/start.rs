@@ -113,3 +113,16 @@ fn a_log_file_says_why_the_server_did_not_start() {
         assert!(told.contains("Failed listening on port"), "{told}");
     }
 }
+
+#[test]
+fn huge_pages_are_used_where_they_are_asked_for() {
+    for (directive, wanted) in [("yes", "0"), ("no", "1")] {
+        let server = Server::start(&["--disable-thp", directive]);
+        let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("Linux");
+        let mut lines = status.lines();
+        // Kernels before 5.0 do not tell.
+        if let Some(told) = lines.find_map(|line| line.strip_prefix("THP_enabled:")) {
+            assert_eq!(told.trim(), wanted, "disable-thp {directive}");
+        }
+    }
+}
