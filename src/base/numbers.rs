@@ -152,6 +152,13 @@ fn lay_out(text: &[u8], out: &mut FloatText) {
         }
         _ => text,
     };
+    match is_laid_out(text) {
+        true => out.extend_from_slice(text),
+        false => lay_out_anew(text, out),
+    }
+}
+
+fn lay_out_anew(text: &[u8], out: &mut FloatText) {
     let (mantissa, exponent) = match text.iter().position(|&byte| byte == b'e') {
         Some(at) => (&text[..at], &text[at + 1..]),
         None => (text, &b"0"[..]),
@@ -173,6 +180,16 @@ fn lay_out(text: &[u8], out: &mut FloatText) {
         power += 1;
     }
     print_digits(&digits, power, out);
+}
+
+/// Whether shortest digits are in Redis's layout as they are: up to four of them before the point, and a few behind it. Most
+/// numbers that are not whole are.
+fn is_laid_out(text: &[u8]) -> bool {
+    let whole = text.iter().take(5).position(|&byte| byte == b'.');
+    whole.is_some()
+        && !matches!(text, [b'0', _, b'0', ..])
+        && !text.ends_with(b".0")
+        && !text.contains(&b'e')
 }
 
 /// Prints `digits` times ten to the `power`.
@@ -297,6 +314,16 @@ mod tests {
             let value = f64::from_bits(bits);
             prop_assume!(value.is_finite());
             prop_assert_eq!(printed(value).parse::<f64>().unwrap().to_bits(), value.to_bits());
+        }
+
+        #[test]
+        fn what_is_left_as_it_is_is_as_redis_has_it(whole in 0i64..20_000, part in 0u64..1 << 53, shift in 0u32..54, power in -8i32..8) {
+            let value = (whole as f64 + (part >> shift) as f64 / (1u64 << 53 >> shift) as f64) * 10f64.powi(power);
+            let mut buffer = ryu::Buffer::new();
+            let text = buffer.format(value).as_bytes();
+            let mut anew = FloatText::new();
+            lay_out_anew(text, &mut anew);
+            prop_assert!(!is_laid_out(text) || text == &anew[..]);
         }
     }
 }

@@ -2,4 +2,5 @@
 
 pub mod args;
 pub mod parser;
+mod put;
 pub mod reply;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::put;
 use crate::base::numbers::format_f64;
 
 /// Values from this length on are sent from where they are instead of being copied.
@@ -165,14 +166,7 @@ impl Reply {
 
     #[inline]
     fn header(&mut self, kind: u8, number: i64) {
-        self.out.push(kind);
-        if let 0..=9 = number {
-            self.out.push(b'0' + number as u8);
-        } else {
-            self.out
-                .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        }
-        self.out.extend_from_slice(b"\r\n");
+        put::line(&mut self.out, kind, number);
     }
 
     /// `+OK`.
@@ -225,9 +219,7 @@ impl Reply {
     /// A bulk string.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        self.header(b'$', bytes.len() as i64);
-        self.out.extend_from_slice(bytes);
-        self.out.extend_from_slice(b"\r\n");
+        put::bulk(&mut self.out, bytes);
     }
 
     /// A bulk string that is shared when it is long.
@@ -244,7 +236,7 @@ impl Reply {
     /// An integer as a bulk string.
     #[inline]
     pub fn bulk_integer(&mut self, number: i64) {
-        self.bulk(itoa::Buffer::new().format(number).as_bytes());
+        put::bulk_integer(&mut self.out, number);
     }
 
     /// The null that stands for a missing string.
@@ -314,7 +306,20 @@ impl Reply {
     }
 
     /// A double; a bulk string in RESP2.
+    #[inline]
     pub fn double(&mut self, value: f64) {
+        let whole = value as i32;
+        if f64::from(whole) != value || whole == 0 {
+            return self.any_double(value);
+        }
+        match self.is_resp3 {
+            true => self.header(b',', i64::from(whole)),
+            false => self.bulk_integer(i64::from(whole)),
+        }
+    }
+
+    /// [`Reply::double`] for any number; most are whole, and not big.
+    fn any_double(&mut self, value: f64) {
         let text = format_f64(value);
         match self.is_resp3 {
             true => {

@@ -60,14 +60,15 @@ fn give_all(call: &mut Call, part: Part) -> CommandResult {
         Part::Both => call.reply.map(len),
         Part::Name | Part::Value => call.reply.array(len),
     }
-    for field in hash.into_iter().flat_map(|hash| hash.iter(seen)) {
+    let Some(hash) = hash else { return Ok(()) };
+    hash.iter(seen).for_each(|field| {
         if part != Part::Value {
             reply_item(call.reply, field.name);
         }
         if part != Part::Name {
             reply_item(call.reply, field.value);
         }
-    }
+    });
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::{limit, looked_into, remove_empty, reply_item};
 use crate::engine::{Call, CommandResult, event};
-use crate::structures::list::{End, List};
+use crate::structures::list::List;
 
 pub(super) fn llen(call: &mut Call) -> CommandResult {
     let key = call.key(0);
@@ -38,9 +38,7 @@ pub(super) fn lrange(call: &mut Call) -> CommandResult {
     };
     let (first, count) = part(start, stop, list.len());
     call.reply.array(count);
-    for item in list.iter_from(first, End::Head).take(count) {
-        reply_item(call.reply, item);
-    }
+    list.show(first, count, |item| reply_item(call.reply, item));
     looked_into(call, key);
     Ok(())
 }

@@ -126,7 +126,10 @@ fn reply_pair(reply: &mut Reply, (member, score): (Item<'_>, f64), scores: Score
 /// Writes members as an array.
 fn reply_members(reply: &mut Reply, entries: Entries<'_>, scores: Scores) {
     reply_members_head(reply, entries.len(), scores);
-    entries.for_each(|entry| reply_pair(reply, entry, scores));
+    match scores {
+        Scores::With => entries.for_each(|entry| reply_pair(reply, entry, scores)),
+        Scores::Without => entries.for_each(|(member, _)| reply_member(reply, member)),
+    }
 }
 
 /// Says that members have been taken out, and removes a set that has none left.

@@ -508,4 +508,25 @@ impl<'a> Iterator for Fielded<'a> {
             }
         }
     }
+
+    /// In one go: what kind of hash it is is asked once.
+    #[inline]
+    fn fold<B, F: FnMut(B, Field<'a>) -> B>(mut self, init: B, mut join: F) -> B {
+        let mut joined = init;
+        if let Source::Pairs(items) = &mut self.source {
+            while let (Some(name), Some(value)) = (items.next(), items.next()) {
+                let field = Field {
+                    name,
+                    value,
+                    expires_at: None,
+                };
+                joined = join(joined, field);
+            }
+            return joined;
+        }
+        while let Some(field) = self.next() {
+            joined = join(joined, field);
+        }
+        joined
+    }
 }

@@ -26,6 +26,26 @@ impl<'a> Items<'a> {
         Self { entries, width }
     }
 
+    /// Shows up to `count` items; gives how many.
+    #[inline]
+    fn show(&self, count: usize, mut show: impl FnMut(Item<'a>)) -> usize {
+        if self.width > 0 {
+            let items = self.entries.chunks_exact(self.width).take(count);
+            let shown = items.len();
+            items.for_each(|item| show(Item::Str(item)));
+            return shown;
+        }
+        let (mut rest, mut shown) = (self.entries, 0);
+        while shown < count
+            && let Some((item, size)) = decode(rest)
+        {
+            rest = &rest[size..];
+            show(item);
+            shown += 1;
+        }
+        shown
+    }
+
     /// Bytes of the entries that are left.
     pub(super) fn bytes(&self) -> usize {
         self.entries.len()
@@ -80,6 +100,19 @@ impl<'a> Iter<'a> {
             from,
             current,
             nodes,
+        }
+    }
+
+    /// Shows up to `count` elements from the head on: how a node keeps its elements is asked once for each.
+    #[inline]
+    pub(super) fn show(self, count: usize, mut show: impl FnMut(Item<'a>)) {
+        debug_assert_eq!(self.from, End::Head);
+        let mut left = count - self.current.show(count, &mut show);
+        for node in self.nodes {
+            if left == 0 {
+                return;
+            }
+            left -= node.items().show(left, &mut show);
         }
     }
 }

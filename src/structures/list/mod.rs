@@ -365,6 +365,12 @@ impl List {
         Iter::new(from, items, rest)
     }
 
+    /// Shows `count` elements, or as many as there are, from the `first`th on.
+    #[inline]
+    pub fn show<'a>(&'a self, first: usize, count: usize, show: impl FnMut(Item<'a>)) {
+        self.iter_from(first, End::Head).show(count, show);
+    }
+
     /// All elements in order.
     pub fn iter(&self) -> Iter<'_> {
         self.iter_from(0, End::Head)

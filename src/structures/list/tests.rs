@@ -142,6 +142,11 @@ proptest! {
         for (at, bytes) in model.iter().enumerate() {
             prop_assert!(list.get(at).expect("within").is(bytes));
             prop_assert_eq!(contents(list.iter_from(at, End::Head)), &model[at..]);
+            for count in [0, 1, 7, model.len()] {
+                let mut shown = Vec::new();
+                list.show(at, count, |item| shown.push(item));
+                prop_assert_eq!(contents(shown.into_iter()), &model[at..model.len().min(at + count)]);
+            }
         }
         prop_assert!(list.get(model.len()).is_none());
         agree(&list.clone(), &model);

@@ -4,6 +4,8 @@ use crate::base::numbers::parse_i64;
 
 /// Longest encoding byte with its length or integer.
 const HEAD: usize = 9;
+/// Longest backlen.
+const MOST_BACKLEN: usize = 5;
 
 /// An element as it is stored: canonical integers as integers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,8 +161,34 @@ impl<'a> Encoded<'a> {
     #[inline]
     pub fn write_body(&self, out: &mut [u8]) {
         let (head, data) = out.split_at_mut(self.head_len);
-        head.copy_from_slice(&self.head[..self.head_len]);
-        data.copy_from_slice(self.data);
+        match head {
+            // Nearly always; and a copy of a length that is not known is a call.
+            [head] => *head = self.head[0],
+            _ => head.copy_from_slice(&self.head[..self.head_len]),
+        }
+        if !data.is_empty() {
+            data.copy_from_slice(self.data);
+        }
+    }
+
+    /// Writes the entry behind others.
+    #[inline]
+    pub fn append(&self, out: &mut Vec<u8>) {
+        match self.head_len {
+            1 => out.push(self.head[0]),
+            len => out.extend_from_slice(&self.head[..len]),
+        }
+        if !self.data.is_empty() {
+            out.extend_from_slice(self.data);
+        }
+        match self.body() {
+            body @ 0..128 => out.push(body as u8),
+            body => {
+                let mut backlen = [0; MOST_BACKLEN];
+                write_backlen(body, &mut backlen);
+                out.extend_from_slice(&backlen[..backlen_size(body)]);
+            }
+        }
     }
 }
 
@@ -190,6 +218,10 @@ pub fn text_size(len: usize) -> usize {
 /// Seven bits a byte, the most significant first; all but the first have the top bit set, which says that more stand before.
 #[inline]
 fn write_backlen(body: usize, out: &mut [u8]) {
+    if let (0..128, [only]) = (body, &mut *out) {
+        *only = body as u8;
+        return;
+    }
     let size = backlen_size(body);
     let mut rest = body;
     for at in (0..size).rev() {

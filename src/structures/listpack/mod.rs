@@ -151,6 +151,23 @@ impl Listpack {
         self.put(self.end(), 0, Item::Int(value));
     }
 
+    /// Adds elements at the end: header and end mark are written once for all of them. Room for them is asked for before.
+    #[inline]
+    pub fn append(&mut self, fill: impl FnOnce(&mut Tail<'_>)) {
+        self.bytes.pop();
+        let mut tail = Tail {
+            bytes: &mut self.bytes,
+            count: 0,
+        };
+        fill(&mut tail);
+        let count = tail.count;
+        self.bytes.push(END);
+        self.set_header(match self.counted() {
+            UNKNOWN => UNKNOWN,
+            known => known.saturating_add(count),
+        });
+    }
+
     /// Adds an element at the beginning.
     #[inline]
     pub fn push_front(&mut self, bytes: &[u8]) {
@@ -208,11 +225,14 @@ impl Listpack {
     fn put(&mut self, at: usize, old: usize, item: Item<'_>) {
         let entry = Encoded::new(item);
         let (size, len) = (entry.size(), self.bytes.len());
+        if size == old {
+            return entry.write(&mut self.bytes[at..at + size]);
+        }
         if size > old {
             self.bytes.reserve_exact(size - old);
             self.bytes.resize(len + size - old, END);
         }
-        if size != old && at + old < len {
+        if at + old < len {
             self.bytes.copy_within(at + old..len, at + size);
         }
         self.bytes.truncate(len + size - old);
@@ -333,6 +353,32 @@ impl Listpack {
         Iter {
             entries: &self.bytes[HEADER..self.end()],
         }
+    }
+}
+
+/// The end of a listpack that gets elements; see [`Listpack::append`].
+pub struct Tail<'a> {
+    bytes: &'a mut Vec<u8>,
+    count: u16,
+}
+
+impl Tail<'_> {
+    /// Adds an element.
+    #[inline]
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.push_item(Item::of(bytes));
+    }
+
+    /// Adds an integer.
+    #[inline]
+    pub fn push_int(&mut self, value: i64) {
+        self.push_item(Item::Int(value));
+    }
+
+    #[inline]
+    fn push_item(&mut self, item: Item<'_>) {
+        Encoded::new(item).append(self.bytes);
+        self.count = self.count.saturating_add(1);
     }
 }
 

@@ -51,7 +51,15 @@ proptest! {
         for (kind, index, count, bytes) in steps {
             let at = if model.is_empty() { 0 } else { index.index(model.len()) };
             match kind {
-                0 | 1 => { listpack.push_back(&bytes); model.push(bytes); }
+                0 => { listpack.push_back(&bytes); model.push(bytes); }
+                1 => {
+                    listpack.append(|tail| {
+                        tail.push(&bytes);
+                        (0..count).for_each(|_| tail.push_int(-1));
+                    });
+                    model.push(bytes);
+                    model.extend((0..count).map(|_| b"-1".to_vec()));
+                }
                 2 => { listpack.push_front(&bytes); model.insert(0, bytes); }
                 _ if model.is_empty() => {}
                 3 => { listpack.insert(place(&listpack, at), &bytes); model.insert(at, bytes); }

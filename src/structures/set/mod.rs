@@ -415,4 +415,16 @@ impl<'a> Iterator for Iter<'a> {
             Self::Table(table) => table.next().map(|member| Item::Str(member.key())),
         }
     }
+
+    /// In one go: what kind of set it is is asked once.
+    #[inline]
+    fn fold<B, F: FnMut(B, Item<'a>) -> B>(self, init: B, join: F) -> B {
+        match self {
+            Self::Ints(ints, at) => (at..ints.len())
+                .map(|at| Item::Int(ints.get(at)))
+                .fold(init, join),
+            Self::Packed(pack) => pack.fold(init, join),
+            Self::Table(table) => table.map(|member| Item::Str(member.key())).fold(init, join),
+        }
+    }
 }

@@ -372,6 +372,17 @@ impl<'a> Iterator for Entries<'a> {
         }
     }
 
+    /// In one go: what kind of set it is is asked once.
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(self, init: B, mut join: F) -> B {
+        match self.0 {
+            Source::Packed(pairs) => pairs.fold(init, join),
+            Source::Indexed(indexed, walk) => walk.fold(init, |joined, (score, id)| {
+                join(joined, (Item::Str(indexed.member(id)), score))
+            }),
+        }
+    }
+
     fn size_hint(&self) -> (usize, Option<usize>) {
         match &self.0 {
             Source::Packed(pairs) => pairs.size_hint(),

@@ -55,8 +55,14 @@ impl Id {
         };
         let mut buffer = itoa::Buffer::new();
         text.push(buffer.format(self.ms).as_bytes());
-        text.push(b"-");
-        text.push(buffer.format(self.seq).as_bytes());
+        match self.seq {
+            // The first one of its millisecond, or nearly.
+            seq @ 0..10 => text.push(&[b'-', b'0' + seq as u8]),
+            seq => {
+                text.push(b"-");
+                text.push(buffer.format(seq).as_bytes());
+            }
+        }
         text
     }
 }
@@ -110,7 +116,10 @@ mod tests {
 
     #[test]
     fn text() {
-        assert_eq!(&*Id::new(12, 0).text(), b"12-0");
+        for seq in [0, 9, 10, 12_345, u64::MAX] {
+            let id = Id::new(12, seq);
+            assert_eq!(&*id.text(), id.to_string().as_bytes());
+        }
         assert_eq!(Id::MAX.text().len(), MOST);
     }
 }

@@ -184,11 +184,15 @@ impl Log {
         limits: NodeLimits,
     ) {
         debug_assert!(id > self.counters.last_id);
-        let has_room = self.make_room(pairs.clone(), limits);
-        if has_room && let Some(mut last) = self.nodes.last_entry() {
+        let mut is_added = false;
+        if let Some(mut last) = self.nodes.last_entry() {
             let base = *last.key();
-            last.get_mut().push(base, id, pairs);
-        } else {
+            is_added = make_room(last.get_mut(), pairs.clone(), limits);
+            if is_added {
+                last.get_mut().push(base, id, pairs.clone());
+            }
+        }
+        if !is_added {
             let mut node = Node::new(pairs.clone());
             node.push(id, id, pairs);
             self.nodes.insert(id, node);
@@ -200,29 +204,6 @@ impl Log {
         if counters.len == 1 {
             counters.first_id = id;
         }
-    }
-
-    /// Whether the last node takes one more entry. One that does not is left with the memory that it needs.
-    fn make_room<'a>(
-        &mut self,
-        pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-        limits: NodeLimits,
-    ) -> bool {
-        let Some(mut last) = self.nodes.last_entry() else {
-            return false;
-        };
-        let node = last.get_mut();
-        let more: usize = pairs.map(|(field, value)| field.len() + value.len()).sum();
-        let most = match limits.bytes {
-            0 => MOST_BYTES,
-            bytes => bytes.min(MOST_BYTES),
-        };
-        let is_full = node.bytes().len() + more >= most
-            || (limits.entries > 0 && node.entries() >= limits.entries as u64);
-        if is_full {
-            node.shrink();
-        }
-        !is_full
     }
 
     /// Deletes an entry. False if there is none with this id.
@@ -349,6 +330,26 @@ impl Log {
         }
         count
     }
+}
+
+/// Whether the last node takes one more entry. One that does not is left with the memory that it needs.
+#[inline]
+fn make_room<'a>(
+    node: &mut Node,
+    pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    limits: NodeLimits,
+) -> bool {
+    let more: usize = pairs.map(|(field, value)| field.len() + value.len()).sum();
+    let most = match limits.bytes {
+        0 => MOST_BYTES,
+        bytes => bytes.min(MOST_BYTES),
+    };
+    let is_full = node.bytes().len() + more >= most
+        || (limits.entries > 0 && node.entries() >= limits.entries as u64);
+    if is_full {
+        node.shrink();
+    }
+    !is_full
 }
 
 /// Nodes of the radix tree of some rising numbers that agree in their first `depth` bytes: one for each branching, one for

@@ -137,24 +137,22 @@ impl Node {
             .map(|(field, value)| field.len() + value.len() + 2 * OVERHEAD)
             .sum();
         self.pack.reserve(bytes + 5 * OVERHEAD);
-        self.pack
-            .push_back_int(if has_same_fields { SAME_FIELDS } else { 0 });
-        self.pack
-            .push_back_int(id.ms.wrapping_sub(base.ms).cast_signed());
-        self.pack
-            .push_back_int(id.seq.wrapping_sub(base.seq).cast_signed());
         let fields = pairs.len() as i64;
-        if has_same_fields {
-            pairs.for_each(|(_, value)| self.pack.push_back(value));
-            self.pack.push_back_int(fields + 3);
-            return;
-        }
-        self.pack.push_back_int(fields);
-        for (field, value) in pairs {
-            self.pack.push_back(field);
-            self.pack.push_back(value);
-        }
-        self.pack.push_back_int(2 * fields + 4);
+        self.pack.append(|pack| {
+            pack.push_int(if has_same_fields { SAME_FIELDS } else { 0 });
+            pack.push_int(id.ms.wrapping_sub(base.ms).cast_signed());
+            pack.push_int(id.seq.wrapping_sub(base.seq).cast_signed());
+            if has_same_fields {
+                pairs.for_each(|(_, value)| pack.push(value));
+                return pack.push_int(fields + 3);
+            }
+            pack.push_int(fields);
+            for (field, value) in pairs {
+                pack.push(field);
+                pack.push(value);
+            }
+            pack.push_int(2 * fields + 4);
+        });
     }
 
     /// Counts an entry that is about to be added. True when its fields are the master's.
