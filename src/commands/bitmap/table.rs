@@ -12,7 +12,7 @@ const READ: &[KeySpec] = &[one_key(1, &["RO", "access"])];
 pub const COMMANDS: &[Command] = &[
     Command::new("SETBIT", Group::Bitmap, "key offset value", single::setbit)
         .keys(CHANGED)
-        .flags(WRITE | DENYOOM)
+        .flags(WRITE | DENYOOM | BRIEF)
         .docs("2.2.0", "O(1)", "Sets or clears one bit of a string, which grows as far as needed."),
     Command::new("GETBIT", Group::Bitmap, "key offset", single::getbit)
         .keys(READ)

@@ -12,6 +12,7 @@ mod pack;
 #[cfg(test)]
 mod tests;
 
+use super::table::same_key;
 pub use codec::Item;
 use codec::{Encoded, decode, entry_size, entry_size_before};
 pub use pack::{Elements, Pack, PackBuf};
@@ -335,8 +336,13 @@ impl Listpack {
         let mut at = HEADER;
         while at < self.end() {
             let (item, size) = decode(&self.bytes[at..self.end()])?;
-            // A foreign file may hold a number as a string.
-            if item == wanted || item == Item::Str(bytes) {
+            let is_found = match (item, wanted) {
+                // A foreign file may hold a number as a string.
+                (Item::Str(own), _) => same_key(own, bytes),
+                (Item::Int(own), Item::Int(wanted)) => own == wanted,
+                (Item::Int(_), Item::Str(_)) => false,
+            };
+            if is_found {
                 return Some(Cursor(at));
             }
             at += size;

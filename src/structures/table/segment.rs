@@ -9,6 +9,8 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use smallvec::SmallVec;
+
 use super::element::Element;
 
 /// Slots in a bucket: a cache line of words.
@@ -24,6 +26,11 @@ const VOLATILE: u64 = 1;
 const PARTLY: u64 = 2;
 /// Whether the element is looked at when its bucket is due.
 const DUE: u64 = VOLATILE | PARTLY;
+
+/// As many buckets as segments mostly have.
+const FEW_BUCKETS: usize = 256;
+/// How many buckets ahead of the one that is being split elements are brought into the cache.
+const SPLIT_AHEAD: usize = 2;
 
 /// One cache line of slots, filled from the first; zero is empty. Words are atomic because prefetching looks at them
 /// without the shard's lock.
@@ -82,12 +89,51 @@ impl Bucket {
         }
     }
 
+    /// Brings all elements into the cache. Empty slots are no harm.
+    #[inline]
+    fn prefetch_elements(&self) {
+        for slot in 0..SLOTS {
+            let address = (self.word(slot) & ADDRESS) as usize;
+            prefetch(std::ptr::without_provenance(address));
+        }
+    }
+
     /// The address of the first element whose position matches: a guess to be prefetched, never followed.
     #[inline]
     pub fn guess(&self, position: u16) -> Option<*const u8> {
         let found = self.matches(position);
         let word = self.word(found.trailing_zeros() as usize % SLOTS);
         (found != 0).then(|| std::ptr::without_provenance((word & ADDRESS) as usize))
+    }
+}
+
+/// How many slots of each bucket are in use, while many words are put into buckets: asking a bucket costs more than moving a
+/// word does.
+struct Filling(SmallVec<[u8; FEW_BUCKETS]>);
+
+impl Filling {
+    /// That of empty buckets.
+    fn empty(buckets: usize) -> Self {
+        Self(SmallVec::from_elem(0, buckets))
+    }
+
+    fn of(buckets: &[Bucket]) -> Self {
+        Self(buckets.iter().map(|line| line.occupied() as u8).collect())
+    }
+
+    /// Takes the first free slot from a bucket on. There is one.
+    #[inline]
+    fn next(&mut self, mut bucket: usize) -> Place {
+        while usize::from(self.0[bucket]) == SLOTS {
+            bucket = if bucket + 1 == self.0.len() {
+                0
+            } else {
+                bucket + 1
+            };
+        }
+        let slot = usize::from(self.0[bucket]);
+        self.0[bucket] += 1;
+        Place::new(bucket, slot)
     }
 }
 
@@ -467,17 +513,22 @@ impl<E: Element> Segment<E> {
         if !old_deadlines.is_empty() {
             self.deadlines = vec![NO_DEADLINE; self.buckets.len()].into_boxed_slice();
         }
+        let mut filling = Filling::empty(self.buckets.len());
         for (index, bucket) in old.iter().enumerate() {
             for slot in 0..bucket.occupied() {
-                self.adopt(bucket.word(slot), old_deadlines.get(index).copied());
+                let deadline = old_deadlines.get(index).copied();
+                self.adopt(bucket.word(slot), deadline, &mut filling);
             }
         }
         old
     }
 
     /// Puts a slot's word in, with the deadline of the bucket that it comes from.
-    fn adopt(&mut self, word: u64, deadline: Option<u32>) {
-        let place = self.put(word);
+    #[inline]
+    fn adopt(&mut self, word: u64, deadline: Option<u32>, filling: &mut Filling) {
+        let home = self.home(position_of(word));
+        let place = filling.next(home);
+        self.buckets[place.bucket()].0[place.slot()].store(word, Relaxed);
         if let Some(deadline) = deadline.filter(|_| word & DUE != 0) {
             self.set_deadline(place, deadline);
         }
@@ -492,21 +543,28 @@ impl<E: Element> Segment<E> {
             Self::with_capacity(self.len * 9 / 16),
             Self::with_capacity(self.len * 9 / 16),
         ];
+        let mut fillings = [0, 1].map(|half: usize| Filling::empty(halves[half].buckets.len()));
         for (index, bucket) in self.buckets.iter().enumerate() {
+            if let Some(soon) = self.buckets.get(index + SPLIT_AHEAD) {
+                soon.prefetch_elements();
+            }
             for slot in 0..bucket.occupied() {
                 let word = bucket.word(slot);
                 let position = position_of(word);
-                let half = &mut halves[usize::from(position >> 15)];
+                let at = usize::from(position >> 15);
+                let (half, filling) = (&mut halves[at], &mut fillings[at]);
                 let position = position << 1 | next_bit(self.view(word));
                 if half.must_grow() {
                     // Nobody prefetches from a half that has not been published yet, so its old buckets can go at once.
                     half.resize(half.len * 5 / 4);
+                    *filling = Filling::of(&half.buckets);
                 }
                 half.len += 1;
                 half.expiring += (word & VOLATILE) as usize;
                 half.adopt(
                     u64::from(position) << 48 | word & !(0xffff << 48),
                     self.deadlines.get(index).copied(),
+                    filling,
                 );
             }
         }
@@ -518,6 +576,7 @@ impl<E: Element> Segment<E> {
     /// The opposite of [`Segment::split`].
     pub(super) fn merge(mut lower: Self, mut upper: Self) -> (Self, [Box<[Bucket]>; 2]) {
         let mut whole = Self::with_capacity(lower.len + upper.len);
+        let mut filling = Filling::empty(whole.buckets.len());
         for (half, top) in [(&lower, 0u16), (&upper, 0x8000)] {
             for (index, bucket) in half.buckets.iter().enumerate() {
                 for slot in 0..bucket.occupied() {
@@ -528,6 +587,7 @@ impl<E: Element> Segment<E> {
                     whole.adopt(
                         u64::from(position) << 48 | word & !(0xffff << 48),
                         half.deadlines.get(index).copied(),
+                        &mut filling,
                     );
                 }
             }
