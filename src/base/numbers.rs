@@ -53,6 +53,14 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
 
 /// Parses a double as Redis's `string2d` does: decimal, exponent, hexadecimal, `inf`; no spaces, no NaN, no overflow.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    // As most are, and rounded alike.
+    match parse_i64(text) {
+        Some(whole) => Some(whole as f64),
+        None => parse_any_f64(text),
+    }
+}
+
+fn parse_any_f64(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if unsigned.len() > 2 && unsigned.as_bytes()[..2].eq_ignore_ascii_case(b"0x") {
@@ -307,6 +315,12 @@ mod tests {
         fn any_text_agrees_with_the_standard_parser(text in "-?[0-9]{1,21}") {
             let canonical = text.parse::<i64>().ok().filter(|value| value.to_string() == text);
             prop_assert_eq!(parse_i64(text.as_bytes()), canonical);
+        }
+
+        #[test]
+        fn whole_numbers_are_read_like_all_others(value: i64, shift in 0u32..64) {
+            let text = (value >> shift).to_string();
+            prop_assert_eq!(parse_f64(text.as_bytes()), parse_any_f64(text.as_bytes()));
         }
 
         #[test]

@@ -5,6 +5,7 @@
 mod acl;
 mod bitmap;
 mod client;
+mod cluster;
 mod command;
 mod connection;
 mod element_scan;
@@ -33,6 +34,7 @@ pub const FAMILIES: &[&[Command]] = &[
     acl::COMMANDS,
     bitmap::COMMANDS,
     client::COMMANDS,
+    cluster::COMMANDS,
     command::COMMANDS,
     connection::COMMANDS,
     geo::COMMANDS,

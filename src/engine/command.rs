@@ -17,6 +17,7 @@ pub type Handler = fn(&mut Call<'_, '_>) -> CommandResult;
 #[allow(missing_docs)]
 pub enum Group {
     Bitmap,
+    Cluster,
     Connection,
     Generic,
     Geo,
@@ -38,6 +39,7 @@ impl Group {
     pub fn name(self) -> &'static str {
         match self {
             Self::Bitmap => "bitmap",
+            Self::Cluster => "cluster",
             Self::Connection => "connection",
             Self::Generic => "generic",
             Self::Geo => "geo",
@@ -59,6 +61,7 @@ impl Group {
     pub fn category(self) -> Option<&'static str> {
         match self {
             Self::Bitmap => Some("bitmap"),
+            Self::Cluster => None,
             Self::Connection => Some("connection"),
             Self::Generic => Some("keyspace"),
             Self::Geo => Some("geo"),

@@ -205,8 +205,8 @@ fn every_container_explains_itself() {
     for name in names {
         let name = name.text();
         let container = name.split('|').next().expect("a name").to_uppercase();
-        // These two must be allowed first.
-        if matches!(container.as_str(), "DEBUG" | "MODULE") {
+        // The first two must be allowed first; a server that is no cluster says only that, as Redis does.
+        if matches!(container.as_str(), "DEBUG" | "MODULE" | "CLUSTER") {
             continue;
         }
         let lines = raw.ask(&format!("{container} HELP")).items();
@@ -214,6 +214,35 @@ fn every_container_explains_itself() {
         assert_eq!(lines[0], simple(&title));
         assert!(lines.contains(&simple("HELP")), "{lines:?}");
     }
+}
+
+#[test]
+fn a_server_of_its_own_is_no_cluster() {
+    let server = Server::start(&[]);
+    let no_cluster = || error("ERR This instance has cluster support disabled");
+    check(
+        &mut server.raw(),
+        &[
+            ("READONLY", no_cluster()),
+            ("READWRITE", no_cluster()),
+            ("ASKING", no_cluster()),
+            ("CLUSTER INFO", no_cluster()),
+            ("CLUSTER HELP", no_cluster()),
+            ("CLUSTER KEYSLOT key", no_cluster()),
+            (
+                "CLUSTER KEYSLOT",
+                error("ERR wrong number of arguments for 'cluster|keyslot' command"),
+            ),
+            (
+                "CLUSTER nosuch",
+                error("ERR unknown subcommand 'nosuch'. Try CLUSTER HELP."),
+            ),
+            (
+                "COMMAND LIST FILTERBY PATTERN read*",
+                array(["readonly", "readwrite"].map(bulk)),
+            ),
+        ],
+    );
 }
 
 #[test]

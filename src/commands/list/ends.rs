@@ -35,8 +35,7 @@ fn push(call: &mut Call, end: End, missing: Missing) -> CommandResult {
     let limit = limit(call);
     let fill = |list: &mut List| {
         let elements = args.from(2);
-        let bytes = elements.clone().map(<[u8]>::len).sum();
-        list.grow(limit, bytes, elements.len());
+        list.grow_for(limit, elements.clone());
         for element in elements {
             list.push(end, element, limit);
         }

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::{TOO_BIG, limits, parse_score};
 use crate::engine::{Call, CommandError, CommandResult, event};
 use crate::resp::args::Args;
-use crate::structures::sorted_set::{Change, SortedSet};
+use crate::structures::sorted_set::{Change, Limits, SortedSet};
 
 /// What ZADD is asked to do with each pair.
 #[derive(Debug, Clone, Copy, Default)]
@@ -141,28 +141,34 @@ impl Tally {
     fn of(call: &mut Call, rule: Rule, pairs: &[(f64, &[u8])]) -> Result<Self, CommandError> {
         let (key, limits) = (call.key(0), limits(call.config));
         let mut tally = Self::default();
-        let known = call.db.peek_as::<SortedSet>(key)?;
-        let lengths = pairs.iter().map(|(_, member)| member.len());
-        if known.is_some_and(|set| !set.has_room_for(lengths)) {
-            return Err(CommandError::text(TOO_BIG));
-        }
-        if known.is_none() {
-            if rule.only_known {
-                return Ok(tally);
+        if let Some(set) = call.db.change_as::<SortedSet>(key)? {
+            let lengths = pairs.iter().map(|(_, member)| member.len());
+            if !set.has_room_for(lengths) {
+                return Err(CommandError::text(TOO_BIG));
             }
+            tally.update(set, rule, pairs, limits)?;
+        } else if !rule.only_known {
             let first = pairs.first().map_or(0, |(_, member)| member.len());
-            let set = SortedSet::for_members(pairs.len(), first, limits);
+            let mut set = SortedSet::for_members(pairs.len(), first, limits);
+            tally.update(&mut set, rule, pairs, limits)?;
             call.db.store(key, set);
             call.created(key);
         }
-        let Some(set) = call.db.change_as::<SortedSet>(key)? else {
-            return Ok(tally);
-        };
+        Ok(tally)
+    }
+
+    fn update(
+        &mut self,
+        set: &mut SortedSet,
+        rule: Rule,
+        pairs: &[(f64, &[u8])],
+        limits: Limits,
+    ) -> CommandResult {
         set.expect(pairs.len(), limits);
         for &(score, member) in pairs {
-            tally.count(set.update(member, limits, |known| rule.decide(known, score))?);
+            self.count(set.update(member, limits, |known| rule.decide(known, score))?);
         }
-        Ok(tally)
+        Ok(())
     }
 
     fn count(&mut self, change: Change) {

@@ -241,6 +241,19 @@ impl List {
         }
     }
 
+    /// [`List::grow`] for these elements, which nobody counts where there are nodes already.
+    #[inline]
+    pub fn grow_for<'a>(
+        &mut self,
+        limit: Limit,
+        elements: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) {
+        if matches!(self.shape, Shape::Packed(_)) {
+            let count = elements.len();
+            self.grow(limit, elements.map(<[u8]>::len).sum(), count);
+        }
+    }
+
     /// After elements have gone: a quicklist that has become small becomes a listpack.
     #[inline]
     pub fn shrink(&mut self, limit: Limit) {
