@@ -10,6 +10,7 @@ use super::parked::Parked;
 use super::session::Session;
 use super::table::Spec;
 use super::{Engine, watch};
+use crate::base::hash::hash;
 use crate::base::numbers::parse_i64;
 use crate::config::Config;
 use crate::keyspace::{Db, EntryRef, Key, Touched};
@@ -23,6 +24,17 @@ pub struct KeyRef {
     pub arg: u32,
     /// Its hash.
     pub hash: u64,
+}
+
+impl KeyRef {
+    /// The key that the argument `at` is.
+    #[inline(always)]
+    pub fn new(args: Args<'_>, at: usize) -> Self {
+        Self {
+            arg: at as u32,
+            hash: hash(args.at(at)),
+        }
+    }
 }
 
 /// A command in progress. It lives as long as its request's bytes, `'r`, and its locks, `'k`.

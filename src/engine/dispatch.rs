@@ -46,6 +46,16 @@ pub enum Flow {
     Postponed,
 }
 
+impl Flow {
+    /// What has gathered is sent before more is made: the limits on it are looked at in between.
+    fn or_send(self, reply: &Reply) -> Self {
+        match self {
+            Self::Continue if reply.len() >= FULL => Self::Mail,
+            other => other,
+        }
+    }
+}
+
 /// A command of a batch with what is known before it runs.
 struct Prepared {
     /// The command's number; `UNKNOWN` for none.
@@ -131,6 +141,18 @@ struct Commands<'r> {
     prepared: &'r [Prepared],
     keys: &'r [KeyRef],
     first: usize,
+}
+
+impl<'r> Commands<'r> {
+    #[inline(always)]
+    fn request(&self, command: &'r Parsed, prepared: &Prepared) -> Request<'r> {
+        let Input { buffer, batch } = self.input;
+        Request {
+            args: batch.args(buffer, command),
+            keys: &self.keys[prepared.first_key as usize..][..prepared.keys as usize],
+            parsed: Some(command),
+        }
+    }
 }
 
 /// One command about to run.
@@ -263,37 +285,42 @@ impl Engine {
         let Commands {
             input,
             prepared,
-            keys,
             first,
+            ..
         } = commands;
-        let Input { buffer, batch } = input;
-        let numbered = batch.commands.iter().zip(prepared).enumerate();
+        let batch = input.batch;
         let mut end = BatchEnd {
             done: batch.commands.len(),
             flow: Flow::Continue,
         };
+        // What commands of one kind that follow each other share.
+        let (mut spec, mut elements) = (None, None);
         let mut ahead = first;
-        for (index, (command, prepared)) in numbered.skip(first) {
-            let request = Request {
-                args: batch.args(buffer, command),
-                keys: &keys[prepared.first_key as usize..][..prepared.keys as usize],
-                parsed: Some(command),
-            };
-            let spec = self.commands.all().get(prepared.spec as usize);
-            if index > 0 && self.has_earlier_mail(session, spec) {
-                (end.done, end.flow) = (index, Flow::Mail);
-                break;
+        let mut next = first;
+        // By hand: what zipped and counted iterators remember does not fit into registers here.
+        while let (Some(command), Some(prepared)) = (batch.commands.get(next), prepared.get(next)) {
+            let index = next;
+            next += 1;
+            let kind = prepared.spec as usize;
+            if !timer.goes_on(kind, index) {
+                spec = self.commands.all().get(kind);
+                elements = spec.and_then(Spec::elements);
+                if index > 0 && self.has_earlier_mail(session, spec) {
+                    (end.done, end.flow) = (index, Flow::Mail);
+                    break;
+                }
+                if let Some(notable) = timer.begins(spec, kind, index) {
+                    round.note_slow_run(session, input, &notable);
+                }
+                session.client.last_command.store(prepared.spec, Relaxed);
             }
-            if index >= ahead
+            if let Some(named) = elements
+                && index >= ahead
                 && round.passage.is_some()
-                && let Some(named) = spec.and_then(Spec::elements)
             {
                 ahead = self.look_ahead(commands, session.database, index, named);
             }
-            if let Some(notable) = timer.begins(spec, index) {
-                round.note_slow_run(session, input, &notable);
-            }
-            session.client.last_command.store(prepared.spec, Relaxed);
+            let request = commands.request(command, prepared);
             session.position = index;
             round.has_run = false;
             let replied = reply.len();
@@ -301,12 +328,9 @@ impl Engine {
             timer.ends(round.has_run);
             let bytes = (command.end - command.start) as usize;
             if reply.len() >= round.wishes.look || bytes >= round.wishes.request {
-                let replied = reply.len().saturating_sub(replied);
-                round.note_large(session, spec, request.args, (bytes, replied));
-                // What has gathered is sent before more is made: the limits on it are looked at in between.
-                if reply.len() >= FULL && matches!(flow, Flow::Continue) {
-                    flow = Flow::Mail;
-                }
+                let more = reply.len().saturating_sub(replied);
+                round.note_large(session, spec, request.args, (bytes, more));
+                flow = flow.or_send(reply);
             }
             if !matches!(flow, Flow::Continue) || round.is_outdated {
                 timer.renew(round.wishes);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use crossbeam_utils::CachePadded;
 use dashmap::DashMap;
 
+use super::Client;
 use crate::base::alloc::used;
 use crate::base::clock::unix_ms;
 use crate::observe::counter::Counter;
@@ -102,6 +103,16 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Counts what a worker has sent to a client with one call.
+    #[inline]
+    pub fn note_sent(&self, lane: usize, client: &Client, bytes: usize) {
+        let stats = &self.lanes[lane];
+        stats.bytes_out.add(bytes as u64);
+        stats.writes.add(1);
+        let sent = client.bytes_out.load(Relaxed) + bytes as u64;
+        client.bytes_out.store(sent, Relaxed);
+    }
+
     /// Zeros, for `lanes` threads and `commands` commands.
     pub fn new(lanes: usize, commands: usize) -> Self {
         let lane = || LaneStats {

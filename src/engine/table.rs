@@ -48,13 +48,8 @@ impl Spec {
     /// Whether so many words may be right.
     #[inline]
     pub fn accepts(&self, words: usize) -> bool {
-        let words = words as i64;
-        let arity = i64::from(self.arity);
-        if arity >= 0 {
-            words == arity
-        } else {
-            words >= -arity
-        }
+        words == self.arity as usize
+            || self.arity < 0 && words >= self.arity.unsigned_abs() as usize
     }
 
     /// Whether all these flags are set.

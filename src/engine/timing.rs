@@ -107,8 +107,12 @@ pub(super) struct Timer<'e, 't> {
     wishes: Wishes,
     start: u64,
     running: Option<&'e Spec>,
-    /// The number of the first command that is being timed, and how many of them were run.
+    /// Its number among all commands.
+    kind: usize,
+    /// The number of the first command that is being timed, the number from which on another look at the clock is taken, and
+    /// how many of them were run.
     first: usize,
+    end: usize,
     calls: u64,
     total: u64,
 }
@@ -127,29 +131,33 @@ impl<'e, 't> Timer<'e, 't> {
             wishes,
             start,
             running: None,
+            kind: usize::MAX,
             first: 0,
+            end: 0,
             calls: 0,
             total: 0,
         }
     }
 
-    /// The command of this number is about to run; gives what took long before it.
+    /// Whether a command, of this number among all and in its batch, is timed together with those before it.
     #[inline]
-    pub fn begins(&mut self, spec: Option<&'e Spec>, index: usize) -> Option<Notable<'e>> {
-        match (self.running, spec) {
-            (Some(running), Some(spec))
-                if running.id == spec.id
-                    && spec.flags & (flags::FAST | flags::BRIEF) != 0
-                    && index - self.first < self.wishes.together =>
-            {
-                None
-            }
-            _ => {
-                let notable = self.record(index);
-                (self.running, self.first) = (spec, index);
-                notable
-            }
-        }
+    pub fn goes_on(&self, kind: usize, index: usize) -> bool {
+        kind == self.kind && index < self.end
+    }
+
+    /// A command from which on time is counted anew is about to run; gives what took long before it.
+    pub fn begins(
+        &mut self,
+        spec: Option<&'e Spec>,
+        kind: usize,
+        index: usize,
+    ) -> Option<Notable<'e>> {
+        let notable = self.record(index);
+        let is_short = spec.is_some_and(|spec| spec.flags & (flags::FAST | flags::BRIEF) != 0);
+        let together = if is_short { self.wishes.together } else { 1 };
+        (self.running, self.kind) = (spec, kind);
+        (self.first, self.end) = (index, index + together);
+        notable
     }
 
     /// It has ended, and was run or not: queued, refused, put off.

@@ -162,8 +162,14 @@ impl<'s, 'k> Db<'s, 'k> {
     }
 
     /// Finds a key that has not expired; one that has is removed and noted.
-    #[inline]
+    #[inline(never)]
     pub(super) fn find(&mut self, key: Key<'_>) -> Option<Place> {
+        self.find_here(key)
+    }
+
+    /// [`Db::find`] without a call of it, for what is done most.
+    #[inline(always)]
+    fn find_here(&mut self, key: Key<'_>) -> Option<Place> {
         let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
         let table = &self.part(key).table;
         let place = table.find(key.bits(), key.bytes)?;
@@ -222,7 +228,11 @@ impl<'s, 'k> Db<'s, 'k> {
     /// The entry of a key, counted as a hit or a miss, and marked as used.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        match self.find_to_read(key) {
+        let place = match self.moment.keeps_expired {
+            true => self.find_kept(key),
+            false => self.find_here(key),
+        };
+        match place {
             Some(place) => {
                 self.notes.hits += 1;
                 let moment = self.moment;
@@ -297,7 +307,7 @@ impl<'s, 'k> Db<'s, 'k> {
     #[inline]
     pub fn set(&mut self, key: Key<'_>, value: Value<'_>, expiry: Expiry) -> bool {
         let access = self.moment.access;
-        let Some(place) = self.find(key) else {
+        let Some(place) = self.find_here(key) else {
             let expires_at = if let Expiry::At(at) = expiry {
                 Some(at)
             } else {

@@ -3,6 +3,7 @@
 //! A hint may be stale by the time that it is used. Bucket memory that was published stays readable until every reader
 //! has unpinned its epoch (`crossbeam-epoch`); the entries that buckets point to are only prefetched, never read.
 
+use std::marker::PhantomData;
 use std::sync::atomic::{
     AtomicPtr, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
@@ -75,8 +76,9 @@ impl Hint {
         self.deadline.load(Relaxed)
     }
 
+    /// The bucket of some hash bits, to be brought into the cache.
     #[inline]
-    fn bucket(&self, bits: u64) -> Option<(*const Bucket, u16)> {
+    pub(super) fn bucket<'p>(&self, bits: u64, _pin: &'p Pin) -> Option<Expected<'p>> {
         let mut packed = self.single.load(Acquire);
         let mut position = (bits >> 48) as u16;
         if packed == 0 {
@@ -88,34 +90,43 @@ impl Hint {
         }
         let (address, count) = ((packed & ((1 << 48) - 1)) as usize, (packed >> 48) as usize);
         let index = (usize::from(position) * count) >> 16;
-        Some((
-            std::ptr::with_exposed_provenance::<Bucket>(address).wrapping_add(index),
+        let bucket = std::ptr::with_exposed_provenance::<Bucket>(address).wrapping_add(index);
+        Some(Expected {
+            bucket,
             position,
-        ))
+            pin: PhantomData,
+        })
     }
+}
 
-    /// First step: brings the bucket of some hash bits into the cache.
+/// Where a key is expected.
+#[derive(Clone, Copy)]
+pub(super) struct Expected<'p> {
+    bucket: *const Bucket,
+    position: u16,
+    pin: PhantomData<&'p Pin>,
+}
+
+impl Expected<'_> {
+    /// First step: brings the bucket into the cache.
     #[inline]
-    pub fn prefetch_bucket(&self, bits: u64, _pin: &Pin) {
-        if let Some((bucket, _)) = self.bucket(bits) {
-            prefetch(bucket.cast());
-        }
+    pub fn prefetch_bucket(self) {
+        prefetch(self.bucket.cast());
     }
 
     /// Second step, when the bucket has come: brings the entry that it probably is.
     #[inline]
-    pub fn prefetch_entry(&self, bits: u64, _pin: &Pin) {
-        if let Some(entry) = self.guess(bits) {
+    pub fn prefetch_entry(self) {
+        if let Some(entry) = self.guess() {
             prefetch(entry);
             prefetch(entry.wrapping_add(40));
         }
     }
 
     #[inline]
-    pub(super) fn guess(&self, bits: u64) -> Option<*const u8> {
-        let (bucket, position) = self.bucket(bits)?;
+    pub(super) fn guess(self) -> Option<*const u8> {
         // SAFETY: published buckets stay readable while pinned, and their words are atomic.
-        unsafe { bucket.as_ref()?.guess(position) }
+        unsafe { self.bucket.as_ref()?.guess(self.position) }
     }
 }
 

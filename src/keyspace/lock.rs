@@ -64,7 +64,7 @@ pub fn shard_of(hash: u64) -> usize {
 }
 
 #[inline]
-fn bits_of(hash: u64) -> u64 {
+pub(super) fn bits_of(hash: u64) -> u64 {
     hash << SHARD_BITS
 }
 
@@ -132,15 +132,9 @@ impl Keyspace {
         &hints[shard]
     }
 
-    /// The hint of a key's shard and the hash bits to ask it with.
-    #[inline]
-    pub fn hint_of(&self, database: usize, hash: u64) -> Option<(&Hint, u64)> {
-        Some((self.hints(database).get(shard_of(hash))?, bits_of(hash)))
-    }
-
     /// Brings the shard of a hash into the cache.
     #[inline]
-    pub fn prefetch_shard(&self, hash: u64) {
+    pub(super) fn prefetch_shard(&self, hash: u64) {
         prefetch(std::ptr::from_ref(&self.shards[shard_of(hash)]).cast());
     }
 

@@ -28,7 +28,7 @@ pub use db::{Db, Expiry, Lost, Moment, Notes};
 pub use entry::{Entry, EntryMut, EntryRef, MAX_INLINE, Value, ValueMut, ValueRef};
 pub use evict::{Candidate, Choice, Order, Pool};
 pub use gate::{Alone, Gate, Passage};
-pub use hint::{Hint, Pin, pin};
+pub use hint::Hint;
 pub use lock::{Key, Keyspace, SHARDS, Scope, shard_of};
 pub use reclaim::Reclaimer;
 pub use snapshot::{Keep, Slices, Snapshot};

@@ -14,7 +14,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::entry::{EntryRef, Value, ValueRef};
-    use super::super::hint::Hint;
+    use super::super::hint::{Hint, pin};
     use super::super::lock::hash_bits as hash;
     use super::*;
 
@@ -48,9 +48,10 @@ mod tests {
                 .expect("a key of the model is in the table");
             assert_eq!(number(table.element(at)), *value);
         }
-        let guessed = model
-            .keys()
-            .filter(|key| hint.guess(hash(key)).is_some())
+        let pin = pin();
+        let bucket = |key: &Vec<u8>| hint.bucket(hash(key), &pin);
+        let guessed = (model.keys())
+            .filter(|key| bucket(key).is_some_and(|bucket| bucket.guess().is_some()))
             .count();
         assert!(
             guessed * 4 >= model.len() * 3,

@@ -79,7 +79,9 @@ impl<'e> Round<'_, 'e> {
                 keys: &queued.keys,
                 parsed: None,
             };
-            if let Some(notable) = timer.begins(Some(spec), index) {
+            if !timer.goes_on(queued.spec, index)
+                && let Some(notable) = timer.begins(Some(spec), queued.spec, index)
+            {
                 self.note_slow_queued(session, transaction, &notable);
             }
             let replied = reply.len();

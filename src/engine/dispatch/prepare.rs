@@ -5,7 +5,6 @@ use crate::engine::Engine;
 use crate::engine::call::KeyRef;
 use crate::engine::session::Session;
 use crate::engine::table::{Locks, Spec};
-use crate::keyspace::{Key, pin};
 use crate::resp::args::Args;
 use crate::resp::parser::Batch;
 
@@ -67,14 +66,18 @@ impl Engine {
         let mut last = known.get(self);
         for command in &batch.commands {
             let args = batch.args(buffer, command);
+            let name = args.at(0);
             let spec = match last {
                 // Pipelines mostly repeat one command.
-                Some((name, spec)) if is_same(name, args.at(0)) => Some(spec),
-                _ => self.commands.resolve(args),
+                Some((known, spec)) if is_same(known, name) => Some(spec),
+                _ => {
+                    let spec = self.commands.resolve(args);
+                    last = spec
+                        .filter(|spec| spec.parent.is_none() && spec.subcommands.is_empty())
+                        .map(|spec| (name, spec));
+                    spec
+                }
             };
-            last = spec
-                .filter(|spec| spec.parent.is_none() && spec.subcommands.is_empty())
-                .map(|spec| (args.at(0), spec));
             let first_key = keys.len() as u32;
             if let Some(spec) = spec {
                 runs_script |= spec.runs_script();
@@ -91,25 +94,10 @@ impl Engine {
             recent.set(name, spec);
         }
         if keys.len() >= PREFETCH_FROM {
-            self.prefetch(session.database, keys);
+            let hashes = keys.iter().map(|key| key.hash);
+            self.keyspace.prefetch(session.database, hashes);
         }
         runs_script
-    }
-
-    /// First all buckets, then all entries, so that the second look finds the first's lines there.
-    fn prefetch(&self, database: usize, keys: &[KeyRef]) {
-        let pin = pin();
-        for key in keys {
-            self.keyspace.prefetch_shard(key.hash);
-            if let Some((hint, bits)) = self.keyspace.hint_of(database, key.hash) {
-                hint.prefetch_bucket(bits, &pin);
-            }
-        }
-        for key in keys {
-            if let Some((hint, bits)) = self.keyspace.hint_of(database, key.hash) {
-                hint.prefetch_entry(bits, &pin);
-            }
-        }
     }
 }
 
@@ -138,21 +126,19 @@ pub(super) fn knows_its_keys(spec: &Spec, args: Args<'_>) -> bool {
     known_keys.is_some_and(|known_keys| known_keys(args, &mut |_| {}))
 }
 
-#[inline]
+#[inline(always)]
 pub(in crate::engine) fn collect_keys(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
-    let mut add = |at: usize| {
-        let arg = args.at(at);
-        keys.push(KeyRef {
-            arg: at as u32,
-            hash: Key::new(arg).hash,
-        });
-    };
     match spec.locks {
-        Locks::One(at) if at < args.len() => add(at),
-        Locks::Keys | Locks::Everything => match spec.command.known_keys {
-            Some(known_keys) => drop(known_keys(args, &mut add)),
-            None => drop(spec.for_each_key(args, |at, _| add(at))),
-        },
+        Locks::One(at) if at < args.len() => keys.push(KeyRef::new(args, at)),
+        Locks::Keys | Locks::Everything => collect_several(spec, args, keys),
         _ => {}
+    }
+}
+
+fn collect_several(spec: &Spec, args: Args<'_>, keys: &mut Vec<KeyRef>) {
+    let mut add = |at: usize| keys.push(KeyRef::new(args, at));
+    match spec.command.known_keys {
+        Some(known_keys) => drop(known_keys(args, &mut add)),
+        None => drop(spec.for_each_key(args, |at, _| add(at))),
     }
 }

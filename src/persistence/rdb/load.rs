@@ -12,7 +12,7 @@ use super::module::ModuleName;
 use super::read::{Limits, Restored, read_kind};
 use super::split::{Batch, Checksum, Part, RawEntry, Splitter};
 use super::{Fault, Problem};
-use crate::keyspace::{AccessClock, Db, Expiry, Key, Keyspace, Moment, Notes, Value, pin};
+use crate::keyspace::{AccessClock, Db, Expiry, Key, Keyspace, Moment, Notes, Value};
 
 /// Values stored under one passage through the gate.
 const ENTRIES_AT_ONCE: usize = 32;
@@ -272,13 +272,9 @@ impl Store<'_> {
 
     /// Brings where the values will be into the cache, all at once.
     fn prefetch(&self, arrivals: &[Arrival<'_>]) {
-        let pin = pin();
-        for arrival in arrivals {
-            self.keyspace.prefetch_shard(arrival.hash);
-            let hint = self.keyspace.hint_of(arrival.raw.database, arrival.hash);
-            if let Some((hint, bits)) = hint {
-                hint.prefetch_bucket(bits, &pin);
-            }
+        for group in arrivals.chunk_by(|one, next| one.raw.database == next.raw.database) {
+            let hashes = group.iter().map(|arrival| arrival.hash);
+            self.keyspace.prefetch(group[0].raw.database, hashes);
         }
     }
 

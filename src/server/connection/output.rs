@@ -27,7 +27,7 @@ impl Connection {
         result
     }
 
-    pub(super) fn send_or_keep(
+    fn send_or_keep(
         &mut self,
         reply: &mut Reply,
         lane: &Lane,
@@ -47,13 +47,7 @@ impl Connection {
                     Poll::Pending => 0,
                 };
             }
-            let stats = &self.server.engine.stats.lanes[lane.index];
-            stats.bytes_out.add(sent as u64);
-            stats.writes.add(1);
-            let client = &self.session.client;
-            client
-                .bytes_out
-                .store(client.bytes_out.load(Relaxed) + sent as u64, Relaxed);
+            self.note_sent(lane.index, sent);
         }
         if sent < reply.len() {
             self.outbox.take_over(reply, sent);
@@ -73,18 +67,14 @@ impl Connection {
         // What was too much from the beginning is not sent in part.
         let config = self.server.engine.config.load();
         self.check_output_limit(&config)?;
-        let engine = &self.server.engine;
         if let Poll::Ready(sent) = self.outbox.poll_flush(&mut self.stream, context) {
-            let sent = sent? as u64;
-            let stats = &engine.stats.lanes[self.session.client.worker];
-            stats.bytes_out.add(sent);
-            stats.writes.add(1);
-            let client = &self.session.client;
-            client
-                .bytes_out
-                .store(client.bytes_out.load(Relaxed) + sent, Relaxed);
+            self.note_sent(self.session.client.worker, sent?);
         }
         self.check_output_limit(&config)
+    }
+
+    fn note_sent(&self, lane: usize, bytes: usize) {
+        (self.server.engine.stats).note_sent(lane, &self.session.client, bytes);
     }
 
     /// Cuts off a client whose replies alone are too much: then none of them is sent.

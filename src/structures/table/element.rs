@@ -57,24 +57,53 @@ pub unsafe trait Element: Sized + Send {
     }
 }
 
-/// Compares short texts word by word: keys are mostly too short for a call of the general comparison to pay.
+/// Compares short texts by words that may overlap: keys are mostly too short for a call of the general comparison to pay.
 #[inline]
 pub fn same_key(one: &[u8], other: &[u8]) -> bool {
+    let ends = |len| (len..=2 * len).contains(&one.len());
     if one.len() != other.len() {
         return false;
     }
-    let (one_words, one_rest) = one.as_chunks::<8>();
-    let (other_words, other_rest) = other.as_chunks::<8>();
-    if one_words
-        .iter()
-        .zip(other_words)
-        .any(|(a, b)| u64::from_le_bytes(*a) != u64::from_le_bytes(*b))
-    {
-        return false;
+    if ends(8) {
+        same_ends(one, other, u64::from_ne_bytes)
+    } else if ends(16) {
+        same_ends(one, other, u128::from_ne_bytes)
+    } else if ends(4) {
+        same_ends(one, other, u32::from_ne_bytes)
+    } else {
+        one == other
     }
-    match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
-        // The last eight bytes overlap the words before; that is cheaper than a loop over the rest.
-        (Some(a), Some(b)) => u64::from_le_bytes(*a) == u64::from_le_bytes(*b),
-        _ => one_rest.iter().zip(other_rest).all(|(a, b)| a == b),
+}
+
+/// Whether the first words are the same, and the last.
+#[inline]
+fn same_ends<const N: usize, W: PartialEq>(
+    one: &[u8],
+    other: &[u8],
+    word: impl Fn([u8; N]) -> W,
+) -> bool {
+    let same = |a: Option<&[u8; N]>, b: Option<&[u8; N]>| match (a, b) {
+        (Some(a), Some(b)) => word(*a) == word(*b),
+        _ => false,
+    };
+    same(one.first_chunk(), other.first_chunk()) && same(one.last_chunk(), other.last_chunk())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_of_a_key_counts_at_every_length() {
+        for len in 0..80 {
+            let key: Vec<u8> = (0..len).collect();
+            assert!(same_key(&key, &key.clone()));
+            for at in 0..key.len() {
+                let mut other = key.clone();
+                other[at] ^= 1;
+                assert!(!same_key(&key, &other), "byte {at} of {len}");
+            }
+            assert!(!same_key(&key, &[&key[..], b"x"].concat()));
+        }
     }
 }

@@ -9,6 +9,7 @@
 //! no step moves more than one segment. Everything is in hash order, so a position in the hash space is a cursor that
 //! stays valid while the table grows and shrinks.
 
+mod bucket;
 mod element;
 mod elements;
 mod owed;
@@ -20,11 +21,11 @@ use std::num::NonZeroU64;
 
 use smallvec::SmallVec;
 
+pub use self::bucket::{Bucket, prefetch};
 pub use self::element::{Element, same_key};
 pub use self::elements::{Copied, Elements};
 pub use self::owner::Owner;
 pub use self::record::{Head, Record, RecordMut, RecordRef};
-pub use self::segment::{Bucket, prefetch};
 use self::segment::{NO_DEADLINE, Place as SegmentPlace, Segment};
 
 /// Elements per segment, on average, above which the next segment is split.

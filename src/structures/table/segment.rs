@@ -7,135 +7,22 @@
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use smallvec::SmallVec;
 
+use super::bucket::{ADDRESS, Bucket, SLOTS, new_buckets, position_of, prefetch};
 use super::element::Element;
-
-/// Slots in a bucket: a cache line of words.
-pub(super) const SLOTS: usize = 8;
 
 /// Deadlines count in steps of this many milliseconds from [`Segment`]'s user's time base.
 pub(super) const NO_DEADLINE: u32 = u32::MAX;
 
-const ADDRESS: u64 = (1 << 48) - 8;
 /// The element has a deadline of its own.
 const VOLATILE: u64 = 1;
 /// Something in the element has a deadline.
 const PARTLY: u64 = 2;
 /// Whether the element is looked at when its bucket is due.
 const DUE: u64 = VOLATILE | PARTLY;
-
-/// As many buckets as segments mostly have.
-const FEW_BUCKETS: usize = 256;
-/// How many buckets ahead of the one that is being split elements are brought into the cache.
-const SPLIT_AHEAD: usize = 2;
-
-/// One cache line of slots, filled from the first; zero is empty. Words are atomic because prefetching looks at them
-/// without the shard's lock.
-#[repr(align(64))]
-#[derive(Default)]
-pub struct Bucket([AtomicU64; SLOTS]);
-
-impl Bucket {
-    #[inline]
-    fn word(&self, slot: usize) -> u64 {
-        self.0[slot].load(Relaxed)
-    }
-
-    fn is_full(&self) -> bool {
-        self.word(SLOTS - 1) != 0
-    }
-
-    /// Occupied slots, which are the first ones. Without a branch, since their number cannot be predicted.
-    fn occupied(&self) -> usize {
-        (0..SLOTS)
-            .map(|slot| usize::from(self.word(slot) != 0))
-            .sum()
-    }
-
-    /// The slots whose position matches, a bit for each. Without a branch: which slot it is cannot be predicted.
-    #[cfg(not(target_arch = "x86_64"))]
-    #[inline]
-    fn matches(&self, position: u16) -> u32 {
-        (0..SLOTS).fold(0, |found, slot| {
-            found | u32::from(position_of(self.word(slot)) == position) << slot
-        })
-    }
-
-    /// The slots whose position matches, a bit for each: four slots are compared at once.
-    #[cfg(target_arch = "x86_64")]
-    #[inline]
-    fn matches(&self, position: u16) -> u32 {
-        use std::arch::x86_64::{
-            _mm_castsi128_ps, _mm_cmpeq_epi16, _mm_movemask_ps, _mm_set_epi64x, _mm_set1_epi16,
-            _mm_shuffle_ps,
-        };
-        let word = |slot| self.word(slot) as i64;
-        // SAFETY: every x86-64 processor has these instructions.
-        unsafe {
-            // A word's position is its last quarter: equal there is all ones, and the sign of the whole word.
-            let wanted = _mm_set1_epi16(position as i16);
-            let compare = |slot: usize| {
-                let words = _mm_set_epi64x(word(slot + 1), word(slot));
-                _mm_castsi128_ps(_mm_cmpeq_epi16(words, wanted))
-            };
-            // The upper halves of four words, and their signs.
-            let signs = |one, other| _mm_movemask_ps(_mm_shuffle_ps::<0b11_01_11_01>(one, other));
-            let low = signs(compare(0), compare(2));
-            let high = signs(compare(4), compare(6));
-            (low | high << 4) as u32
-        }
-    }
-
-    /// Brings all elements into the cache. Empty slots are no harm.
-    #[inline]
-    fn prefetch_elements(&self) {
-        for slot in 0..SLOTS {
-            let address = (self.word(slot) & ADDRESS) as usize;
-            prefetch(std::ptr::without_provenance(address));
-        }
-    }
-
-    /// The address of the first element whose position matches: a guess to be prefetched, never followed.
-    #[inline]
-    pub fn guess(&self, position: u16) -> Option<*const u8> {
-        let found = self.matches(position);
-        let word = self.word(found.trailing_zeros() as usize % SLOTS);
-        (found != 0).then(|| std::ptr::without_provenance((word & ADDRESS) as usize))
-    }
-}
-
-/// How many slots of each bucket are in use, while many words are put into buckets: asking a bucket costs more than moving a
-/// word does.
-struct Filling(SmallVec<[u8; FEW_BUCKETS]>);
-
-impl Filling {
-    /// That of empty buckets.
-    fn empty(buckets: usize) -> Self {
-        Self(SmallVec::from_elem(0, buckets))
-    }
-
-    fn of(buckets: &[Bucket]) -> Self {
-        Self(buckets.iter().map(|line| line.occupied() as u8).collect())
-    }
-
-    /// Takes the first free slot from a bucket on. There is one.
-    #[inline]
-    fn next(&mut self, mut bucket: usize) -> Place {
-        while usize::from(self.0[bucket]) == SLOTS {
-            bucket = if bucket + 1 == self.0.len() {
-                0
-            } else {
-                bucket + 1
-            };
-        }
-        let slot = usize::from(self.0[bucket]);
-        self.0[bucket] += 1;
-        Place::new(bucket, slot)
-    }
-}
 
 /// Where an element is: the number of its slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,11 +43,6 @@ impl Place {
     fn slot(self) -> usize {
         self.0 as usize % SLOTS
     }
-}
-
-#[inline]
-fn position_of(word: u64) -> u16 {
-    (word >> 48) as u16
 }
 
 #[inline]
@@ -282,7 +164,7 @@ impl<E: Element> Segment<E> {
     }
 
     /// Finds a key. Most finds read one bucket and one element.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, position: u16, key: &[u8]) -> Option<Place> {
         let mut bucket = self.home(position);
         for _ in 0..self.buckets.len() {
@@ -513,22 +395,42 @@ impl<E: Element> Segment<E> {
         if !old_deadlines.is_empty() {
             self.deadlines = vec![NO_DEADLINE; self.buckets.len()].into_boxed_slice();
         }
-        let mut filling = Filling::empty(self.buckets.len());
+        // How many slots of each bucket are taken, so that none is looked at.
+        let mut taken: SmallVec<[u8; 256]> = SmallVec::from_elem(0, self.buckets.len());
         for (index, bucket) in old.iter().enumerate() {
             for slot in 0..bucket.occupied() {
-                let deadline = old_deadlines.get(index).copied();
-                self.adopt(bucket.word(slot), deadline, &mut filling);
+                let word = bucket.word(slot);
+                let place = self.put_by(word, &mut taken);
+                self.keep_deadline(place, word, old_deadlines.get(index).copied());
             }
         }
         old
     }
 
-    /// Puts a slot's word in, with the deadline of the bucket that it comes from.
+    /// [`Segment::put`], where it is known how many slots of each bucket are taken.
     #[inline]
-    fn adopt(&mut self, word: u64, deadline: Option<u32>, filling: &mut Filling) {
-        let home = self.home(position_of(word));
-        let place = filling.next(home);
-        self.buckets[place.bucket()].0[place.slot()].store(word, Relaxed);
+    fn put_by(&mut self, word: u64, taken: &mut [u8]) -> Place {
+        let mut bucket = self.home(position_of(word));
+        loop {
+            let slot = usize::from(taken[bucket]);
+            if slot < SLOTS {
+                taken[bucket] += 1;
+                self.buckets[bucket].0[slot].store(word, Relaxed);
+                return Place::new(bucket, slot);
+            }
+            bucket = self.next(bucket);
+        }
+    }
+
+    /// Puts a slot's word in, with the deadline of the bucket that it comes from.
+    fn adopt(&mut self, word: u64, deadline: Option<u32>) {
+        let place = self.put(word);
+        self.keep_deadline(place, word, deadline);
+    }
+
+    /// After a word has been put into a place: it keeps the deadline of the bucket that it comes from.
+    #[inline]
+    fn keep_deadline(&mut self, place: Place, word: u64, deadline: Option<u32>) {
         if let Some(deadline) = deadline.filter(|_| word & DUE != 0) {
             self.set_deadline(place, deadline);
         }
@@ -543,28 +445,21 @@ impl<E: Element> Segment<E> {
             Self::with_capacity(self.len * 9 / 16),
             Self::with_capacity(self.len * 9 / 16),
         ];
-        let mut fillings = [0, 1].map(|half: usize| Filling::empty(halves[half].buckets.len()));
         for (index, bucket) in self.buckets.iter().enumerate() {
-            if let Some(soon) = self.buckets.get(index + SPLIT_AHEAD) {
-                soon.prefetch_elements();
-            }
             for slot in 0..bucket.occupied() {
                 let word = bucket.word(slot);
                 let position = position_of(word);
-                let at = usize::from(position >> 15);
-                let (half, filling) = (&mut halves[at], &mut fillings[at]);
+                let half = &mut halves[usize::from(position >> 15)];
                 let position = position << 1 | next_bit(self.view(word));
                 if half.must_grow() {
                     // Nobody prefetches from a half that has not been published yet, so its old buckets can go at once.
                     half.resize(half.len * 5 / 4);
-                    *filling = Filling::of(&half.buckets);
                 }
                 half.len += 1;
                 half.expiring += (word & VOLATILE) as usize;
                 half.adopt(
                     u64::from(position) << 48 | word & !(0xffff << 48),
                     self.deadlines.get(index).copied(),
-                    filling,
                 );
             }
         }
@@ -576,7 +471,6 @@ impl<E: Element> Segment<E> {
     /// The opposite of [`Segment::split`].
     pub(super) fn merge(mut lower: Self, mut upper: Self) -> (Self, [Box<[Bucket]>; 2]) {
         let mut whole = Self::with_capacity(lower.len + upper.len);
-        let mut filling = Filling::empty(whole.buckets.len());
         for (half, top) in [(&lower, 0u16), (&upper, 0x8000)] {
             for (index, bucket) in half.buckets.iter().enumerate() {
                 for slot in 0..bucket.occupied() {
@@ -587,7 +481,6 @@ impl<E: Element> Segment<E> {
                     whole.adopt(
                         u64::from(position) << 48 | word & !(0xffff << 48),
                         half.deadlines.get(index).copied(),
-                        &mut filling,
                     );
                 }
             }
@@ -715,22 +608,6 @@ impl<E: Element> Segment<E> {
             bucket = self.next(bucket);
         }
     }
-}
-
-/// Asks for a cache line; whatever the address, nothing is read.
-#[inline]
-pub fn prefetch(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: prefetching touches no memory that the program can see, whatever the address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
-}
-
-fn new_buckets(count: usize) -> Box<[Bucket]> {
-    (0..count).map(|_| Bucket::default()).collect()
 }
 
 impl<E: Element> Drop for Segment<E> {
