@@ -524,7 +524,7 @@ impl<'a> Iterator for Fielded<'a> {
             }
             return joined;
         }
-        while let Some(field) = self.next() {
+        for field in self {
             joined = join(joined, field);
         }
         joined
