@@ -36,6 +36,14 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "header, key and short value in one allocation of variable length",
     ),
     (
+        "src/keyspace/entry/view.rs",
+        "reads of what `entry.rs` lays out",
+    ),
+    (
+        "src/keyspace/entry/change.rs",
+        "writes to what `entry.rs` lays out",
+    ),
+    (
         "src/structures/table/element.rs",
         "what a table asks of the allocations that its slots own",
     ),

@@ -132,12 +132,15 @@ impl Parser {
         let mut start = start;
         while batch.commands.len() < max && start < buffer.len() {
             let first = batch.ranges.len();
-            let result = match buffer[start] {
-                b'*' => self.parse_frame(buffer, start, limits, batch),
-                _ => self.parse_inline(buffer, start, limits, batch),
-            };
-            let Some(end) = result.map_err(|error| (start, error))? else {
-                return Ok(start);
+            let is_fresh = self.done == 0 && limits.authenticated;
+            let whole = is_fresh.then(|| parse_whole(buffer, start, &mut batch.ranges));
+            let end = match whole.flatten() {
+                Some(end) => end,
+                None => match self.parse_carefully(buffer, start, limits, batch) {
+                    Ok(Some(end)) => end,
+                    Ok(None) => return Ok(start),
+                    Err(error) => return Err((start, error)),
+                },
             };
             let count = batch.ranges.len() - first;
             // An empty command is no command: it gets no reply.
@@ -170,7 +173,21 @@ impl Parser {
         self.bulk.map_or(0, |bulk| self.done + bulk + 2)
     }
 
-    #[inline]
+    /// One command, in whatever form and however much of it is there; gives its end where all of it is.
+    #[inline(never)]
+    fn parse_carefully(
+        &mut self,
+        buffer: &mut [u8],
+        start: usize,
+        limits: Limits,
+        batch: &mut Batch,
+    ) -> Result<Option<usize>, ProtocolError> {
+        match buffer[start] {
+            b'*' => self.parse_frame(buffer, start, limits, batch),
+            _ => self.parse_inline(buffer, start, limits, batch),
+        }
+    }
+
     fn parse_frame(
         &mut self,
         buffer: &[u8],
@@ -178,12 +195,6 @@ impl Parser {
         limits: Limits,
         batch: &mut Batch,
     ) -> Result<Option<usize>, ProtocolError> {
-        if self.done == 0
-            && limits.authenticated
-            && let Some(end) = parse_whole(buffer, start, &mut batch.ranges)
-        {
-            return Ok(Some(end));
-        }
         let mut at = start + self.done;
         if self.done == 0 {
             match read_line(&buffer[start + 1..]) {

@@ -25,69 +25,19 @@ impl Bucket {
     }
 
     /// Occupied slots, which are the first ones. Without a branch, since their number cannot be predicted.
-    #[cfg(not(target_arch = "x86_64"))]
+    #[inline]
     pub(super) fn occupied(&self) -> usize {
         (0..SLOTS)
             .map(|slot| usize::from(self.word(slot) != 0))
             .sum()
     }
 
-    /// Occupied slots, which are the first ones. Without a branch, since their number cannot be predicted.
-    #[cfg(target_arch = "x86_64")]
-    #[inline]
-    pub(super) fn occupied(&self) -> usize {
-        use std::arch::x86_64::{
-            _mm_cmpeq_epi32, _mm_movemask_epi8, _mm_packs_epi16, _mm_packs_epi32, _mm_set_epi64x,
-            _mm_setzero_si128,
-        };
-        let word = |slot| self.word(slot) as i64;
-        // SAFETY: every x86-64 processor has these instructions.
-        let zeros = unsafe {
-            let compare = |slot: usize| {
-                let words = _mm_set_epi64x(word(slot + 1), word(slot));
-                _mm_cmpeq_epi32(words, _mm_setzero_si128())
-            };
-            let low = _mm_packs_epi32(compare(0), compare(2));
-            let high = _mm_packs_epi32(compare(4), compare(6));
-            // A bit for each half of a word.
-            _mm_movemask_epi8(_mm_packs_epi16(low, high)) as u32
-        };
-        let empty = zeros & zeros >> 1 & 0x5555;
-        (empty | 1 << (2 * SLOTS)).trailing_zeros() as usize / 2
-    }
-
     /// The slots whose position matches, a bit for each. Without a branch: which slot it is cannot be predicted.
-    #[cfg(not(target_arch = "x86_64"))]
     #[inline]
-    pub(super) fn matches(&self, position: u16) -> u32 {
+    fn matches(&self, position: u16) -> u32 {
         (0..SLOTS).fold(0, |found, slot| {
             found | u32::from(position_of(self.word(slot)) == position) << slot
         })
-    }
-
-    /// The slots whose position matches, a bit for each: four slots are compared at once.
-    #[cfg(target_arch = "x86_64")]
-    #[inline]
-    pub(super) fn matches(&self, position: u16) -> u32 {
-        use std::arch::x86_64::{
-            _mm_castsi128_ps, _mm_cmpeq_epi16, _mm_movemask_ps, _mm_set_epi64x, _mm_set1_epi16,
-            _mm_shuffle_ps,
-        };
-        let word = |slot| self.word(slot) as i64;
-        // SAFETY: every x86-64 processor has these instructions.
-        unsafe {
-            // A word's position is its last quarter: equal there is all ones, and the sign of the whole word.
-            let wanted = _mm_set1_epi16(position as i16);
-            let compare = |slot: usize| {
-                let words = _mm_set_epi64x(word(slot + 1), word(slot));
-                _mm_castsi128_ps(_mm_cmpeq_epi16(words, wanted))
-            };
-            // The upper halves of four words, and their signs.
-            let signs = |one, other| _mm_movemask_ps(_mm_shuffle_ps::<0b11_01_11_01>(one, other));
-            let low = signs(compare(0), compare(2));
-            let high = signs(compare(4), compare(6));
-            (low | high << 4) as u32
-        }
     }
 
     /// The address of the first element whose position matches: a guess to be prefetched, never followed.
@@ -96,6 +46,44 @@ impl Bucket {
         let found = self.matches(position);
         let word = self.word(found.trailing_zeros() as usize % SLOTS);
         (found != 0).then(|| std::ptr::without_provenance((word & ADDRESS) as usize))
+    }
+
+    /// [`Bucket::matches`], four slots at once.
+    ///
+    /// # Safety
+    /// Nobody writes to the bucket meanwhile.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub(super) unsafe fn matches_still(&self, position: u16) -> u32 {
+        use std::arch::x86_64::{
+            __m128i, _mm_castsi128_ps, _mm_cmpeq_epi16, _mm_load_si128, _mm_movemask_ps,
+            _mm_set1_epi16, _mm_shuffle_ps,
+        };
+        let words = std::ptr::from_ref(self).cast::<__m128i>();
+        // SAFETY: every x86-64 processor has these instructions, the bucket has four such pieces, and is aligned.
+        unsafe {
+            // A word's position is its last quarter: equal there is all ones, and the sign of the whole word.
+            let wanted = _mm_set1_epi16(position as i16);
+            let compare = |piece: usize| {
+                let words = _mm_load_si128(words.add(piece));
+                _mm_castsi128_ps(_mm_cmpeq_epi16(words, wanted))
+            };
+            // The upper halves of four words, and their signs.
+            let signs = |one, other| _mm_movemask_ps(_mm_shuffle_ps::<0b11_01_11_01>(one, other));
+            let low = signs(compare(0), compare(1));
+            let high = signs(compare(2), compare(3));
+            (low | high << 4) as u32
+        }
+    }
+
+    /// [`Bucket::matches`], four slots at once where the processor is known to do that.
+    ///
+    /// # Safety
+    /// Nobody writes to the bucket meanwhile.
+    #[cfg(not(target_arch = "x86_64"))]
+    #[inline]
+    pub(super) unsafe fn matches_still(&self, position: u16) -> u32 {
+        self.matches(position)
     }
 }
 
