@@ -61,6 +61,9 @@ impl Engine {
             }
         }
         round.serve_ready();
+        if round.effects.has_broadcasts() {
+            self.send_broadcasts(round.effects);
+        }
     }
 }
 
