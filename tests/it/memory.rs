@@ -373,7 +373,10 @@ fn a_client_that_is_killed_costs_nobody_else_his_place() {
     let server = Server::start(&["--maxmemory-clients", "5mb", "--io-threads", "2"]);
     let mut control = server.raw();
     // Arguments that never come to their end.
-    let start = |bytes: usize| format!("*2\r\n$4\r\nECHO\r\n$9000000\r\n{}", "x".repeat(bytes));
+    let start = |bytes: usize| {
+        let (length, text) = (bytes + 10, "x".repeat(bytes));
+        format!("*2\r\n$4\r\nECHO\r\n${length}\r\n{text}")
+    };
     for round in 0..10 {
         let (mut large, mut small) = (server.raw(), server.raw());
         let id = large.ask("CLIENT ID").number();
