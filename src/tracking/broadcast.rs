@@ -96,35 +96,68 @@ pub struct Prefixes {
 #[derive(Debug, Default)]
 struct Known {
     clients: BTreeMap<Box<[u8]>, Vec<u64>>,
-    /// The lengths that prefixes have, with the number of prefixes of each.
-    lengths: BTreeMap<usize, usize>,
+    /// The lengths that prefixes have, the shortest first, with the number of prefixes of each.
+    lengths: Vec<(usize, usize)>,
+    /// For each byte the number of prefixes that begin with it: most keys need not be looked up.
+    beginnings: Vec<usize>,
+}
+
+impl Known {
+    /// Counts a prefix.
+    fn count(&mut self, prefix: &[u8]) {
+        let lengths = &mut self.lengths;
+        match lengths.binary_search_by_key(&prefix.len(), |&(length, _)| length) {
+            Ok(at) => lengths[at].1 += 1,
+            Err(at) => lengths.insert(at, (prefix.len(), 1)),
+        }
+        self.beginnings.resize(256, 0);
+        if let Some(first) = prefix.first() {
+            self.beginnings[usize::from(*first)] += 1;
+        }
+    }
+
+    /// Undoes [`Known::count`].
+    fn discount(&mut self, prefix: &[u8]) {
+        self.lengths.retain_mut(|(length, count)| {
+            *count -= usize::from(*length == prefix.len());
+            *count > 0
+        });
+        if let Some(first) = prefix.first() {
+            self.beginnings[usize::from(*first)] -= 1;
+        }
+    }
+
+    /// Whether a key may begin with one of the prefixes.
+    fn may_concern(&self, key: &[u8]) -> bool {
+        let begins = |first: &u8| self.beginnings.get(usize::from(*first)) > Some(&0);
+        key.first().is_some_and(begins) || matches!(self.lengths.first(), Some((0, _)))
+    }
 }
 
 impl Prefixes {
     /// Adds a client that has not got this prefix yet.
     pub fn add(&self, prefix: &[u8], client: u64) {
-        let Known { clients, lengths } = &mut *self.known.write();
-        let clients_of_it = clients.entry(prefix.into()).or_default();
-        if clients_of_it.is_empty() {
-            *lengths.entry(prefix.len()).or_default() += 1;
+        let mut known = self.known.write();
+        let clients = known.clients.entry(prefix.into()).or_default();
+        clients.push(client);
+        if clients.len() == 1 {
+            known.count(prefix);
         }
-        clients_of_it.push(client);
-        self.count.store(clients.len(), Relaxed);
+        self.count.store(known.clients.len(), Relaxed);
     }
 
     /// Takes a client's prefix away. True when no client has any prefix.
     pub fn remove(&self, prefix: &[u8], client: u64) -> bool {
-        let Known { clients, lengths } = &mut *self.known.write();
-        if let Some(clients_of_it) = clients.get_mut(prefix) {
-            clients_of_it.retain(|known| *known != client);
-            if clients_of_it.is_empty() {
-                clients.remove(prefix);
-                lengths.entry(prefix.len()).and_modify(|count| *count -= 1);
-                lengths.retain(|_, count| *count > 0);
+        let mut known = self.known.write();
+        if let Some(clients) = known.clients.get_mut(prefix) {
+            clients.retain(|known| *known != client);
+            if clients.is_empty() {
+                known.clients.remove(prefix);
+                known.discount(prefix);
             }
         }
-        self.count.store(clients.len(), Relaxed);
-        clients.is_empty()
+        self.count.store(known.clients.len(), Relaxed);
+        known.clients.is_empty()
     }
 
     /// How many different prefixes there are.
@@ -142,13 +175,11 @@ impl Prefixes {
     pub fn concerned(&self, changed: &Changed, mut show: impl FnMut(&[u64], &[(&[u8], u64)])) {
         let known = self.known.read();
         let mut concerned: BTreeMap<&[u8], BTreeMap<&[u8], u64>> = BTreeMap::new();
-        for (key, changer) in changed.iter() {
-            for length in known
-                .lengths
-                .keys()
-                .take_while(|&&length| length <= key.len())
-            {
-                if let Some((prefix, _)) = known.clients.get_key_value(&key[..*length]) {
+        let changed = changed.iter().filter(|(key, _)| known.may_concern(key));
+        for (key, changer) in changed {
+            let lengths = known.lengths.iter().map(|(length, _)| *length);
+            for beginning in lengths.map_while(|length| key.get(..length)) {
+                if let Some((prefix, _)) = known.clients.get_key_value(beginning) {
                     let keys = concerned.entry(prefix).or_default();
                     keys.insert(key, changer);
                 }
@@ -199,9 +230,13 @@ mod tests {
         ];
         let expected = expected.map(|(to, keys)| (to, keys.to_owned()));
         assert_eq!(told(&prefixes, &changed), expected);
+        let mut others = Changed::default();
+        [&b"x"[..], b""].iter().for_each(|key| others.add(key, 1));
+        assert_eq!(told(&prefixes, &others).len(), 1);
         changed.clear();
         assert!(changed.is_empty() && told(&prefixes, &changed).is_empty());
         assert!(!prefixes.remove(b"", 2) && !prefixes.remove(b"b:", 1));
+        assert!(told(&prefixes, &others).is_empty());
         assert!(!prefixes.remove(b"a:", 1) && prefixes.remove(b"a:", 3));
         assert!(prefixes.is_empty() && prefixes.known.read().lengths.is_empty());
     }
