@@ -2,6 +2,7 @@
 """A server under mixed load and faults for minutes: does its memory stay flat, does it answer everything, and how late?
 
     python3 benches/soak.py --server target/release/oxidis [--minutes 30] [--maxmemory 512] [--port 7890] [--folder /var/tmp]
+                             [--rate 0]
 
 All types are written and read in pipelines, within bounded sets of keys. Counters and texts that only one client writes are
 compared with what it wrote. Meanwhile clients are killed, leave in the middle of a command, ask and do not read; values of
@@ -160,10 +161,10 @@ def fill(port):
     client.close()
 
 
-def load(port, number, stop, reports):
+def load(port, number, rate, stop, reports):
     """Mixed pipelines, and keys of its own that must hold what was written, or nothing once they were evicted."""
     rng, noise = random.Random(number), os.urandom(8 << 20)
-    own, done, client = {}, 0, None
+    own, done, client, begun = {}, 0, None, time.time()
     while time.time() < stop:
         try:
             client = client or Client(port, f"load-{number}")
@@ -174,6 +175,11 @@ def load(port, number, stop, reports):
             replies = client.calls([("GET", key), ("SET", key, value), *commands])
             own[key] = value
             done += len(replies)
+            if rate:
+                # What was lost while the server was busy elsewhere is not made up for.
+                begun = max(begun, time.time() - 1)
+                begun += len(replies) / rate
+                time.sleep(max(0, begun - time.time()))
             if known is not None and replies[0] not in (known, None):
                 reports.put(("error", f"{key} was {known} and is {replies[0]}"))
             for words, reply in zip(commands, replies[2:]):
@@ -388,6 +394,7 @@ def main():
     parser.add_argument("--maxmemory", type=int, default=512, help="in MiB; 0 for no limit")
     parser.add_argument("--port", type=int, default=7890)
     parser.add_argument("--folder", default="/var/tmp")
+    parser.add_argument("--rate", type=float, default=0, help="commands of the mixed load per second; 0 for no limit")
     options = parser.parse_args()
     folder = os.path.join(options.folder, f"soak-{options.port}")
     shutil.rmtree(folder, ignore_errors=True)
@@ -395,7 +402,7 @@ def main():
     process = start(options, folder)
     fill(options.port)
     stop, reports, tally = time.time() + options.minutes * 60, multiprocessing.Queue(), Tally()
-    jobs = [(load, (options.port, n, stop, reports)) for n in range(2)] + [(probe, (options.port, stop, reports))]
+    jobs = [(load, (options.port, n, options.rate / 2, stop, reports)) for n in range(2)] + [(probe, (options.port, stop, reports))]
     jobs += [(fault, (options.port, n, stop, reports)) for n in range(len(FAULTS))]
     running = [multiprocessing.Process(target=what, args=args, daemon=True) for what, args in jobs]
     for job in running:

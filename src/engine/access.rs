@@ -21,7 +21,16 @@ use crate::acl::{
 };
 use crate::base::clock::unix_ms;
 use crate::config::{Config, PubsubDefault};
+use crate::observe::throttle::Throttle;
 use crate::resp::args::Args;
+
+/// Of a user's name, as many bytes are told to the log.
+const LONGEST_NAME_TOLD: usize = 64;
+
+/// How often the log is told of failed logins: ten times a minute at most.
+pub(super) fn failed_logins() -> Throttle {
+    Throttle::new(10, 60_000)
+}
 
 /// The generation of a session that nobody restricts.
 const UNBOUND: u64 = u64::MAX;
@@ -234,10 +243,26 @@ impl Engine {
                 false => Context::TopLevel,
             };
             self.note_refusal(session, Reason::Auth, context, command, name);
+            self.tell_failed_login(&session.client, name);
             return Err(CommandError::WrongPass);
         };
         session.set_login(Login::of(user, generation), true);
         Ok(())
+    }
+
+    /// Tells the log of a failed login: who guesses passwords is to be seen, but must not fill the disk.
+    fn tell_failed_login(&self, client: &Client, name: &[u8]) {
+        let Some(untold) = self.failed_logins.admit(unix_ms()) else {
+            return;
+        };
+        let (id, address) = (client.id, &client.address);
+        let name = name[..name.len().min(LONGEST_NAME_TOLD)].escape_ascii();
+        match untold {
+            0 => tracing::warn!("Failed login: id={id} addr={address} user=\"{name}\""),
+            _ => tracing::warn!(
+                "Failed login: id={id} addr={address} user=\"{name}\" ({untold} others have not been logged)"
+            ),
+        }
     }
 
     /// Makes a session act for the first of these users that there is and that is on. Something else than a password has

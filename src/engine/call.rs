@@ -128,7 +128,7 @@ impl<'r, 'k> Call<'r, 'k> {
     /// A second event of a change that has been told: SET's `expire`.
     #[inline]
     pub fn tell_listeners(&mut self, key: Key<'_>, event: Event) {
-        if !self.effects.listens.is_empty() {
+        if self.effects.listens.has_events() {
             self.tell(self.db.index(), key, event);
         }
     }
@@ -144,7 +144,9 @@ impl<'r, 'k> Call<'r, 'k> {
         if !self.effects.listens.is_empty() {
             let changer = self.session.client.id;
             self.effects.note_broadcast(key.bytes, changer);
-            self.tell(self.db.index(), key, event);
+            if self.effects.listens.has_events() {
+                self.tell(self.db.index(), key, event);
+            }
         }
     }
 
@@ -185,7 +187,9 @@ impl<'r, 'k> Call<'r, 'k> {
         if !self.effects.listens.is_empty() {
             let changer = self.session.client.id;
             self.effects.note_broadcast(key.bytes, changer);
-            self.tell(database, key, event);
+            if self.effects.listens.has_events() {
+                self.tell(database, key, event);
+            }
         }
     }
 

@@ -205,6 +205,15 @@ impl Client {
     }
 }
 
+/// What clients count for where memory for them is limited.
+#[derive(Debug, Default)]
+pub struct Sizes {
+    /// Those that may be closed: bytes and numbers.
+    pub candidates: Vec<(u64, u64)>,
+    /// Bytes of all that may not.
+    pub of_protected: u64,
+}
+
 /// All connected clients.
 #[derive(Debug, Default)]
 pub struct Clients {
@@ -245,14 +254,20 @@ impl Clients {
         self.by_id.is_empty()
     }
 
-    /// What each client that may be closed counts for where memory for clients is limited, with its number.
-    pub fn sizes(&self) -> Vec<(u64, u64)> {
-        let all = self.by_id.iter();
-        let may_go =
-            all.filter(|one| !one.has_flag(flag::NO_EVICT) && !one.is_killed.load(Relaxed));
-        may_go
-            .map(|one| (one.accounted.load(Relaxed), one.id))
-            .collect()
+    /// What clients count for where memory for them is limited, but for those that are leaving.
+    pub fn sizes(&self) -> Sizes {
+        let mut sizes = Sizes::default();
+        for one in &self.by_id {
+            let bytes = one.accounted.load(Relaxed);
+            if one.is_killed.load(Relaxed) {
+                continue;
+            }
+            match one.has_flag(flag::NO_EVICT) {
+                true => sizes.of_protected += bytes,
+                false => sizes.candidates.push((bytes, one.id)),
+            }
+        }
+        sizes
     }
 
     /// All clients, by age.

@@ -68,7 +68,7 @@ impl Effects {
     #[inline]
     pub fn note_broadcast(&mut self, key: &[u8], changer: u64) {
         if self.listens.contains(KeyEvents::BROADCAST) {
-            self.broadcast.insert(key.into(), changer);
+            self.broadcast.add(key, changer);
         }
     }
 

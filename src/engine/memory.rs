@@ -5,18 +5,17 @@
 //! with every load, nobody waits for anybody else's, and several workers that see the same excess share it.
 //! Start with [`Engine::make_room`].
 
+mod clients;
+
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU64,
-    Ordering::{Relaxed, SeqCst},
-};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
 use super::effects::Effects;
-use super::{Client, Engine, Mail, checks::condition, event};
+use super::{Engine, Mail, checks::condition, event};
 use crate::base::clock::unix_ms;
 use crate::base::{alloc, machine};
 use crate::config::{Config, MaxmemoryPolicy};
@@ -39,8 +38,6 @@ const LOOKS_APART: i64 = 20;
 const CORRECTIONS_APART: i64 = 100;
 /// Milliseconds between two requests to give pages back.
 const PURGES_APART: i64 = 250;
-/// Milliseconds for which clients wait for one of those that are being closed. Some cannot be closed now.
-const LONGEST_CLOSING: i64 = 100;
 /// At most this part of the limit is held back for memory that the process occupies without using it.
 const MOST_HELD_BACK: u64 = 2;
 /// Limits below this are not kept by the memory that the process occupies: there its own code weighs more than data.
@@ -193,62 +190,6 @@ impl Memory {
     /// What a worker may allocate before it looks again.
     pub fn slack(&self) -> isize {
         (self.limit.load(Relaxed) / 1024).min(SLACK) as isize
-    }
-
-    /// Bytes of all clients, as far as they are counted.
-    fn of_clients(&self) -> i64 {
-        self.clients.iter().map(|bytes| bytes.load(Relaxed)).sum()
-    }
-
-    /// Whether clients are about to be closed to make room: nobody is read from before what they hold is free.
-    #[inline]
-    pub fn is_closing_clients(&self) -> bool {
-        self.condemned.load(Relaxed) > 0 && self.is_closing_lately()
-    }
-
-    #[cold]
-    fn is_closing_lately(&self) -> bool {
-        unix_ms() - self.condemned_at.load(Relaxed) < LONGEST_CLOSING
-    }
-
-    /// Whether clients that may not be closed have been too much for a while.
-    fn is_late(&self, limit: i64) -> bool {
-        let (since, now) = (self.clients_since.load(Relaxed), unix_ms());
-        if !(0..10 * LONGEST_CLOSING).contains(&(now - since)) && self.of_clients() > limit {
-            self.clients_since.store(now, Relaxed);
-            return false;
-        }
-        now - since >= LONGEST_CLOSING
-    }
-
-    /// Chooses a client to be closed; false when it is being closed anyway.
-    fn condemn(&self, client: &Client) -> bool {
-        let bytes = client.accounted.load(Relaxed);
-        self.condemned_at.store(unix_ms(), Relaxed);
-        self.condemned.fetch_add(bytes as i64, Relaxed);
-        client.condemned.store(bytes, SeqCst);
-        if client.is_killed.swap(true, SeqCst) {
-            self.acquit(client);
-            return false;
-        }
-        true
-    }
-
-    /// A client is not about to be closed any more. True when it was the last one.
-    fn acquit(&self, client: &Client) -> bool {
-        let bytes = client.condemned.swap(0, SeqCst) as i64;
-        if bytes > 0 {
-            self.condemned_at.store(unix_ms(), Relaxed);
-        }
-        bytes > 0 && self.condemned.fetch_sub(bytes, Relaxed) == bytes
-    }
-
-    /// Counts what a client takes now.
-    fn count(&self, client: &Client, bytes: u64) {
-        let before = client.accounted.swap(bytes, Relaxed);
-        if before != bytes {
-            self.clients[client.worker].fetch_add(bytes as i64 - before as i64, Relaxed);
-        }
     }
 }
 
@@ -555,82 +496,6 @@ impl Engine {
         let mailboxes = self.mailboxes.iter();
         mailboxes.for_each(|mailbox| mailbox.post(Mail::Purge));
     }
-
-    /// Notes what a client takes, if there is a limit for all clients together; the largest are closed when it is exceeded.
-    #[inline]
-    pub fn account(&self, client: &Client) {
-        if self.memory.clients_limit.load(Relaxed) > 0 {
-            self.account_slowly(client);
-        }
-    }
-
-    #[cold]
-    fn account_slowly(&self, client: &Client) {
-        if client.is_killed.load(Relaxed) {
-            return;
-        }
-        self.memory.count(client, client.allocated());
-        let limit = self.memory.clients_limit.load(Relaxed);
-        if self.memory.of_clients() > limit as i64 {
-            self.evict_clients();
-        }
-    }
-
-    /// A client has gone.
-    pub fn forget_account(&self, client: &Client) {
-        self.memory.count(client, 0);
-        // Whoever is about to choose it sees that it is too late, or has its bytes taken back here.
-        client.is_killed.store(true, SeqCst);
-        if self.memory.acquit(client) {
-            let mailboxes = self.mailboxes.iter();
-            mailboxes.for_each(|mailbox| mailbox.post(Mail::Room));
-        }
-    }
-
-    /// Closes the largest clients until the others take no more than they may.
-    #[cold]
-    fn evict_clients(&self) {
-        let memory = &self.memory;
-        let Some(_choosing) = memory.chooses_clients.try_lock() else {
-            return;
-        };
-        let limit = memory.clients_limit.load(Relaxed) as i64;
-        if limit == 0 || memory.of_clients() <= limit {
-            return;
-        }
-        let mut candidates = self.clients.sizes();
-        // If it is too much only for one that may not be closed, which perhaps is leaving, others do not go at once.
-        let of_candidates: u64 = candidates.iter().map(|(bytes, _)| bytes).sum();
-        if of_candidates as i64 <= limit && !memory.is_late(limit) {
-            return;
-        }
-        candidates.sort_unstable_by(|one, other| other.cmp(one));
-        // Where there are many, a few more at a time: they are looked through for each round.
-        let goal = match candidates.len() {
-            0..1000 => limit,
-            _ => limit - limit / 16,
-        };
-        for (_, id) in candidates {
-            if memory.of_clients() <= goal {
-                return;
-            }
-            let Some(client) = self.clients.get(id) else {
-                continue;
-            };
-            if !memory.condemn(&client) {
-                continue;
-            }
-            tracing::info!(
-                "Evicting client: id={} addr={} tot-mem={}",
-                client.id,
-                client.address,
-                client.allocated()
-            );
-            memory.count(&client, 0);
-            self.stats.evicted_clients.fetch_add(1, Relaxed);
-            self.mailboxes[client.worker].post(Mail::Kill(client.id));
-        }
-    }
 }
 
 #[cfg(test)]
@@ -644,41 +509,6 @@ mod tests {
         assert_eq!(patience(11), Duration::from_micros(575));
         assert!(patience(99) > Duration::from_secs(100) && patience(99) < Duration::from_secs(130));
         assert_eq!(patience(100), Duration::MAX);
-    }
-
-    #[test]
-    fn others_wait_while_clients_are_being_closed() {
-        let memory = Memory::new(1);
-        let client = || Client::new(1, 0, String::new(), String::new(), 0);
-        let (large, larger, gone) = (client(), client(), client());
-        for (one, bytes) in [(&large, 1000), (&larger, 2000), (&gone, 3000)] {
-            memory.count(one, bytes);
-        }
-        gone.is_killed.store(true, Relaxed);
-        assert!(!memory.condemn(&gone) && !memory.is_closing_clients());
-        assert!(memory.condemn(&large) && memory.condemn(&larger));
-        assert!(memory.is_closing_clients());
-        assert!(!memory.acquit(&large) && !memory.acquit(&large));
-        assert!(memory.is_closing_clients());
-        // Not for ever: some cannot be closed now.
-        memory
-            .condemned_at
-            .store(unix_ms() - LONGEST_CLOSING, Relaxed);
-        assert!(!memory.is_closing_clients());
-        assert!(memory.acquit(&larger) && !memory.acquit(&larger));
-    }
-
-    #[test]
-    fn who_may_not_be_closed_is_given_time_to_leave() {
-        let memory = Memory::new(1);
-        memory.clients[0].store(2000, Relaxed);
-        assert!(!memory.is_late(1000));
-        memory
-            .clients_since
-            .store(unix_ms() - LONGEST_CLOSING, Relaxed);
-        assert!(memory.is_late(1000));
-        memory.clients_since.store(0, Relaxed);
-        assert!(!memory.is_late(1000));
     }
 
     #[test]

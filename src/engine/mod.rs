@@ -66,6 +66,7 @@ use crate::journal::Journal;
 use crate::keyspace::{Keyspace, Reclaimer};
 use crate::observe::command_log::CommandLogs;
 use crate::observe::latency::LatencyMonitor;
+use crate::observe::throttle::Throttle;
 use crate::persistence::{AofStatus, Job, Jobs, SnapshotStatus};
 use crate::pubsub::{Kind, PubSub, Publication};
 use crate::scripting::{Functions, Scripts};
@@ -93,7 +94,7 @@ pub struct Engine {
     /// Events that took long.
     pub latency: LatencyMonitor,
     /// One mailbox per worker.
-    pub mailboxes: Box<[Mailbox]>,
+    pub mailboxes: std::sync::Arc<[Mailbox]>,
     /// Clients that are shown every command.
     monitors: monitor::Monitors,
     /// Clients that keep copies of keys.
@@ -114,6 +115,8 @@ pub struct Engine {
     pub busy: Busy,
     /// Where memory is freed that takes long to free.
     pub reclaimer: std::sync::Arc<Reclaimer>,
+    /// How often failed logins are told to the log.
+    failed_logins: Throttle,
     /// Facts about this process.
     pub identity: Identity,
     /// CLIENT PAUSE.
@@ -260,6 +263,7 @@ impl Engine {
             journal: Journal::new(lanes),
             pubsub: PubSub::new(workers),
             clients: Clients::default(),
+            failed_logins: access::failed_logins(),
             mailboxes: (0..workers).map(|_| Mailbox::default()).collect(),
             monitors: monitor::Monitors::default(),
             tracking: tracking::Tracking::default(),

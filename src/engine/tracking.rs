@@ -236,8 +236,8 @@ impl Engine {
     /// Broadcasts the keys that have changed to those who track by prefix.
     #[cold]
     pub fn send_broadcasts(&self, effects: &mut Effects) {
-        let changed = std::mem::take(&mut effects.broadcast);
-        self.tracking.prefixes.concerned(&changed, |clients, keys| {
+        let changed = &effects.broadcast;
+        self.tracking.prefixes.concerned(changed, |clients, keys| {
             let all = keys.iter().map(|(key, _)| Box::from(*key)).collect();
             let all = Arc::new(Invalid::Keys(all));
             for client in clients.iter().filter_map(|&id| self.clients.get(id)) {
@@ -252,6 +252,7 @@ impl Engine {
                 }
             }
         });
+        effects.broadcast.clear();
     }
 
     /// Has some keys forgotten soon if more are remembered than the configuration allows.

@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::lock::Key;
+use crate::base::hash::hash;
+
 /// Raised when a watched key changes. One per WATCHing client and round.
 pub type WatchFlag = Arc<AtomicBool>;
 
@@ -47,6 +50,15 @@ pub(super) struct Audience {
     /// Changes of keys that somebody waited for.
     changes: u64,
     readers: ByKey<Readers>,
+    /// A bit for some bits of the hash of every key above, so that most other keys need not be looked up.
+    marks: u64,
+    /// Keys that have been marked since the marks were last made anew.
+    marked: usize,
+}
+
+/// The mark of a key.
+fn mark(hash: u64) -> u64 {
+    1 << (hash % 64)
 }
 
 /// What a change of [`Audience`]'s readers came to.
@@ -63,7 +75,15 @@ impl Audience {
         self.watchers.is_empty() && self.waiters.is_empty() && self.readers.is_empty()
     }
 
-    pub fn touch(&self, key: &[u8]) -> Touched {
+    #[inline]
+    pub fn touch(&self, key: Key<'_>) -> Touched {
+        match self.marks & mark(key.hash) {
+            0 => Touched::NOBODY,
+            _ => self.touch_marked(key.bytes),
+        }
+    }
+
+    fn touch_marked(&self, key: &[u8]) -> Touched {
         if let Some(flags) = self.watchers.get(key) {
             flags.iter().for_each(|flag| flag.store(true, Relaxed));
         }
@@ -80,7 +100,22 @@ impl Audience {
         }
     }
 
-    pub fn watch(&mut self, key: &[u8], flag: &WatchFlag) {
+    /// Marks a key that is about to be entered. Marks of keys that have left go now and then.
+    fn mark(&mut self, key: Key<'_>) {
+        let known = self.watchers.len() + self.waiters.len() + self.readers.len();
+        self.marked += 1;
+        if self.marked > 16 + 2 * known {
+            let watched = self.watchers.keys().chain(self.waiters.keys());
+            let all = watched.chain(self.readers.keys());
+            self.marks = all.fold(0, |marks, key| marks | mark(hash(key)));
+            self.marked = 1 + known;
+        }
+        self.marks |= mark(key.hash);
+    }
+
+    pub fn watch(&mut self, key: Key<'_>, flag: &WatchFlag) {
+        self.mark(key);
+        let key = key.bytes;
         self.watchers.entry_ref(key).or_default().push(flag.clone());
     }
 
@@ -97,7 +132,9 @@ impl Audience {
     }
 
     /// Puts a waiter behind those who wait for a key already.
-    pub fn wait(&mut self, key: &[u8], number: u64) {
+    pub fn wait(&mut self, key: Key<'_>, number: u64) {
+        self.mark(key);
+        let key = key.bytes;
         let queue = self.waiters.entry_ref(key).or_default();
         if queue.back() != Some(&number) {
             queue.push_back(number);
@@ -167,7 +204,9 @@ impl Audience {
     }
 
     /// Notes that a client keeps a copy of a key.
-    pub fn remember(&mut self, key: &[u8], reader: u64) -> Growth {
+    pub fn remember(&mut self, key: Key<'_>, reader: u64) -> Growth {
+        self.mark(key);
+        let key = key.bytes;
         let readers = self.readers.entry_ref(key).or_default();
         if readers.contains(&reader) {
             return Growth::default();
@@ -212,15 +251,15 @@ mod tests {
     fn readers_are_remembered_once_and_taken_once() {
         let mut audience = Audience::default();
         let growth = |keys, readers| Growth { keys, readers };
-        assert_eq!(audience.remember(b"k", 1), growth(1, 1));
-        assert_eq!(audience.remember(b"k", 1), growth(0, 0));
-        assert_eq!(audience.remember(b"k", 2), growth(0, 1));
-        assert!(audience.touch(b"k").has_readers());
-        assert_eq!(audience.touch(b"other"), Touched::NOBODY);
+        assert_eq!(audience.remember(Key::new(b"k"), 1), growth(1, 1));
+        assert_eq!(audience.remember(Key::new(b"k"), 1), growth(0, 0));
+        assert_eq!(audience.remember(Key::new(b"k"), 2), growth(0, 1));
+        assert!(audience.touch(Key::new(b"k")).has_readers());
+        assert_eq!(audience.touch(Key::new(b"other")), Touched::NOBODY);
         assert_eq!(audience.take_readers(b"k").as_slice(), [1, 2]);
         assert!(audience.is_empty());
         for number in 0..10u8 {
-            audience.remember(&[number], 1);
+            audience.remember(Key::new(&[number]), 1);
         }
         let mut count = 4;
         assert_eq!(audience.take_some_readers(&mut count).len(), 4);
@@ -234,10 +273,10 @@ mod tests {
     fn a_change_tells_who_waits_and_raises_flags() {
         let mut audience = Audience::default();
         let flag = WatchFlag::default();
-        audience.watch(b"k", &flag);
-        audience.wait(b"k", 7);
-        audience.wait(b"k", 9);
-        let touched = audience.touch(b"k");
+        audience.watch(Key::new(b"k"), &flag);
+        audience.wait(Key::new(b"k"), 7);
+        audience.wait(Key::new(b"k"), 9);
+        let touched = audience.touch(Key::new(b"k"));
         assert!(touched.is_waited_for() && !touched.has_readers() && flag.load(Relaxed));
         assert_eq!(audience.next_waiter(b"k", 7), Some(9));
         for number in [7, 9] {
@@ -251,9 +290,9 @@ mod tests {
     fn a_change_is_owed_until_its_waiters_were_looked_at_or_have_left() {
         let mut audience = Audience::default();
         for number in [1, 2] {
-            audience.wait(b"k", number);
+            audience.wait(Key::new(b"k"), number);
         }
-        audience.wait(b"other", 3);
+        audience.wait(Key::new(b"other"), 3);
         audience.owe(b"k");
         let first = audience.unserved_change(b"k").expect("it is owed");
         audience.owe(b"k");
@@ -270,5 +309,26 @@ mod tests {
         assert_eq!(audience.unserved().next(), Some(&b"other"[..]));
         audience.stop_waiting(b"other", 3);
         assert!(audience.is_empty() && !audience.owes());
+    }
+
+    #[test]
+    fn marks_of_keys_that_have_left_go() {
+        let mut audience = Audience::default();
+        let keys: Vec<[u8; 2]> = (0..1000u16).map(u16::to_be_bytes).collect();
+        for (number, key) in keys.iter().enumerate() {
+            audience.remember(Key::new(key), 1);
+            if let Some(old) = number.checked_sub(4).map(|old| &keys[old]) {
+                assert!(audience.touch(Key::new(old)).has_readers());
+                audience.take_readers(old);
+                assert_eq!(audience.touch(Key::new(old)), Touched::NOBODY);
+            }
+            let known = keys[..=number].iter().rev().take(4);
+            assert!(
+                known
+                    .into_iter()
+                    .all(|key| audience.touch(Key::new(key)).has_readers())
+            );
+        }
+        assert!(audience.marks.count_ones() < 40);
     }
 }

@@ -436,19 +436,19 @@ impl<'s, 'k> Db<'s, 'k> {
     /// Raises the flags of those who WATCH a key; says who else is to be told.
     #[inline]
     pub fn touch(&mut self, key: Key<'_>) -> Touched {
-        self.part(key).touch(key.bytes)
+        self.part(key).touch(key)
     }
 
     /// Has a waiter told when the key changes.
     pub fn wait(&mut self, key: Key<'_>, number: u64) {
         self.part(key)
-            .with_audience(|audience| audience.wait(key.bytes, number));
+            .with_audience(|audience| audience.wait(key, number));
     }
 
     /// Has `flag` raised when the key changes.
     pub fn watch(&mut self, key: Key<'_>, flag: &WatchFlag) {
         self.part(key)
-            .with_audience(|audience| audience.watch(key.bytes, flag));
+            .with_audience(|audience| audience.watch(key, flag));
     }
 
     /// Undoes [`Db::watch`].
@@ -460,7 +460,7 @@ impl<'s, 'k> Db<'s, 'k> {
     /// Notes that a client keeps a copy of a key.
     pub fn remember(&mut self, key: Key<'_>, reader: u64) {
         let part = self.part(key);
-        let growth = part.with_audience(|audience| audience.remember(key.bytes, reader));
+        let growth = part.with_audience(|audience| audience.remember(key, reader));
         if growth.readers > 0 {
             let copies = &self.scope.keyspace().copies;
             copies.keys.fetch_add(growth.keys, Relaxed);

@@ -10,6 +10,13 @@ use super::sweep::Dropped;
 /// Values that are no more work than this are freed on the spot: handing them over would cost as much.
 const SMALL_EFFORT: usize = 64;
 
+/// What the thread has to do.
+enum Task {
+    Free(Garbage),
+    /// To be done when all that came before it has been freed.
+    Then(Box<dyn FnOnce() + Send>),
+}
+
 struct Garbage {
     /// Never looked at again, only dropped.
     what: Box<dyn Send>,
@@ -28,7 +35,7 @@ struct Counts {
 #[derive(Default)]
 pub struct Reclaimer {
     /// Nothing inside when the thread could not be started; then everything is freed on the spot.
-    sender: OnceLock<Option<Sender<Garbage>>>,
+    sender: OnceLock<Option<Sender<Task>>>,
     counts: Arc<Counts>,
 }
 
@@ -58,6 +65,17 @@ impl Reclaimer {
         }
     }
 
+    /// Does something when all has been freed that waits for it now: in the background, or here when there is nothing.
+    pub fn then(&self, what: impl FnOnce() + Send + 'static) {
+        match self.sender.get() {
+            Some(Some(sender)) => {
+                // The thread lives as long as this sender, so nothing comes back.
+                let _ = sender.send(Task::Then(Box::new(what)));
+            }
+            _ => what(),
+        }
+    }
+
     /// Values and keys that wait to be freed.
     pub fn pending(&self) -> u64 {
         self.counts.pending.load(Relaxed)
@@ -83,17 +101,17 @@ impl Reclaimer {
             self.counts.pending.fetch_add(objects, Relaxed);
             self.counts.pending_bytes.fetch_add(bytes, Relaxed);
             // The thread lives as long as this sender, so nothing comes back.
-            let _ = sender.send(Garbage {
+            let _ = sender.send(Task::Free(Garbage {
                 what,
                 objects,
                 bytes,
-            });
+            }));
         }
     }
 }
 
 /// Starts the thread; it ends when its sender is dropped.
-fn start(counts: &Arc<Counts>) -> Option<Sender<Garbage>> {
+fn start(counts: &Arc<Counts>) -> Option<Sender<Task>> {
     let (sender, receiver) = channel();
     let counts = counts.clone();
     let thread = std::thread::Builder::new().name("lazy-free".into());
@@ -106,13 +124,19 @@ fn start(counts: &Arc<Counts>) -> Option<Sender<Garbage>> {
     }
 }
 
-fn run(receiver: Receiver<Garbage>, counts: &Counts) {
-    for Garbage {
-        what,
-        objects,
-        bytes,
-    } in receiver
-    {
+fn run(receiver: Receiver<Task>, counts: &Counts) {
+    for task in receiver {
+        let Garbage {
+            what,
+            objects,
+            bytes,
+        } = match task {
+            Task::Free(garbage) => garbage,
+            Task::Then(what) => {
+                what();
+                continue;
+            }
+        };
         drop(what);
         counts.pending_bytes.fetch_sub(bytes, Relaxed);
         counts.freed.fetch_add(objects, Relaxed);
@@ -161,6 +185,30 @@ mod tests {
             );
         }
         hash
+    }
+
+    #[test]
+    fn what_comes_behind_waits_until_all_has_been_freed() {
+        struct Slow(Arc<AtomicU64>);
+        impl Drop for Slow {
+            fn drop(&mut self) {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
+        let (reclaimer, freed) = (Reclaimer::default(), Arc::new(AtomicU64::new(0)));
+        let (sender, receiver) = channel();
+        let then = |reclaimer: &Reclaimer| {
+            let (sender, freed) = (sender.clone(), freed.clone());
+            reclaimer.then(move || sender.send(freed.load(Relaxed)).expect("it is awaited"));
+        };
+        then(&reclaimer);
+        assert_eq!(receiver.try_recv(), Ok(0));
+        for _ in 0..3 {
+            reclaimer.send(Box::new(Slow(freed.clone())), 1, 0);
+        }
+        then(&reclaimer);
+        assert_eq!(receiver.recv(), Ok(3));
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl ShardDatabase {
 
     /// Raises the flags of a key's watchers; says who else is to be told.
     #[inline]
-    pub fn touch(&self, key: &[u8]) -> Touched {
+    pub fn touch(&self, key: Key<'_>) -> Touched {
         match &self.audience {
             None => Touched::NOBODY,
             Some(audience) => audience.touch(key),

@@ -15,12 +15,22 @@ pub mod event {
     pub const FAST_COMMAND: &str = "fast-command";
     /// Removing keys whose time has passed.
     pub const EXPIRE_CYCLE: &str = "expire-cycle";
+    /// Removing the due keys of one table.
+    pub const EXPIRE_DEL: &str = "expire-del";
+    /// Running the command of a client that has waited.
+    pub const COMMAND_UNBLOCKING: &str = "command-unblocking";
     /// Removing keys to make room.
     pub const EVICTION_CYCLE: &str = "eviction-cycle";
     /// Removing one key to make room.
     pub const EVICTION_DEL: &str = "eviction-del";
     /// Writing to the append-only file.
     pub const AOF_WRITE: &str = "aof-write";
+    /// The same while an earlier part is being forced to the disk.
+    pub const AOF_WRITE_PENDING_FSYNC: &str = "aof-write-pending-fsync";
+    /// The same while a snapshot or a new base is being written.
+    pub const AOF_WRITE_ACTIVE_CHILD: &str = "aof-write-active-child";
+    /// The same while nothing else is done with files.
+    pub const AOF_WRITE_ALONE: &str = "aof-write-alone";
     /// Forcing the append-only file to the disk before replies are sent.
     pub const AOF_FSYNC_ALWAYS: &str = "aof-fsync-always";
 }

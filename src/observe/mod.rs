@@ -10,3 +10,4 @@ pub mod latency;
 pub mod log;
 pub mod rates;
 pub mod syslog;
+pub mod throttle;

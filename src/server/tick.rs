@@ -225,7 +225,9 @@ fn sweep(
     lost: &mut Vec<(usize, Box<[u8]>)>,
 ) -> bool {
     let mut scope = engine.keyspace.lock_one(shard);
+    let begun = Instant::now();
     let expired = scope.take_expired(database, shard, unix_ms(), DUE_AT_ONCE);
+    engine.note_event(latency::event::EXPIRE_DEL, begun.elapsed());
     let mut effects = Effects::default();
     effects.listens = engine.listens(&engine.config.load());
     let has_readers = engine.keyspace.copies.keys.load(Relaxed) > 0;

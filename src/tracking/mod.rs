@@ -3,15 +3,16 @@
 //! Which client keeps copies of which keys is remembered beside the keys, in `keyspace`; what follows from a change is the
 //! engine's work.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
+mod broadcast;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
-use parking_lot::RwLock;
 
 use crate::resp::reply::Reply;
+
+pub use broadcast::{Changed, Prefixes};
 
 /// The channel on which clients of the old protocol get messages.
 const CHANNEL: &[u8] = b"__redis__:invalidate";
@@ -128,58 +129,6 @@ impl Drop for Underway {
     }
 }
 
-/// Changed keys, each with the client that changed it last, or 0.
-pub type Changed = BTreeMap<Box<[u8]>, u64>;
-
-/// Which clients want to hear of all keys that begin alike.
-#[derive(Debug, Default)]
-pub struct Prefixes(RwLock<BTreeMap<Box<[u8]>, Vec<u64>>>);
-
-impl Prefixes {
-    /// Adds a client that has not got this prefix yet.
-    pub fn add(&self, prefix: &[u8], client: u64) {
-        let mut prefixes = self.0.write();
-        prefixes.entry(prefix.into()).or_default().push(client);
-    }
-
-    /// Takes a client's prefix away. True when no client has any prefix.
-    pub fn remove(&self, prefix: &[u8], client: u64) -> bool {
-        let mut prefixes = self.0.write();
-        if let Some(clients) = prefixes.get_mut(prefix) {
-            clients.retain(|known| *known != client);
-            if clients.is_empty() {
-                prefixes.remove(prefix);
-            }
-        }
-        prefixes.is_empty()
-    }
-
-    /// How many different prefixes there are.
-    pub fn len(&self) -> usize {
-        self.0.read().len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Shows each prefix that changed keys begin with: its clients and these keys.
-    pub fn concerned(&self, changed: &Changed, mut show: impl FnMut(&[u64], &[(&[u8], u64)])) {
-        for (prefix, clients) in self.0.read().iter() {
-            let from = (Bound::Included(&**prefix), Bound::Unbounded);
-            let from = changed.range::<[u8], _>(from);
-            let keys: Vec<(&[u8], u64)> = from
-                .take_while(|(key, _)| key.starts_with(prefix))
-                .map(|(key, changer)| (&**key, *changer))
-                .collect();
-            if !keys.is_empty() {
-                show(clients, &keys);
-            }
-        }
-    }
-}
-
 /// Whether two prefixes describe some of the same keys.
 pub fn overlap(one: &[u8], other: &[u8]) -> bool {
     one.starts_with(other) || other.starts_with(one)
@@ -224,28 +173,6 @@ mod tests {
         assert!(bytes_underway() >= before + 1000);
         drop(all);
         assert_eq!(bytes_underway(), before);
-    }
-
-    #[test]
-    fn keys_are_told_prefix_by_prefix() {
-        let prefixes = Prefixes::default();
-        for (prefix, client) in [(&b"a:"[..], 1), (b"", 2), (b"b:", 1), (b"a:", 3)] {
-            prefixes.add(prefix, client);
-        }
-        let keys = [(&b"a:1"[..], 9), (b"a:2", 0), (b"a", 9), (b"c", 9)];
-        let changed: Changed = keys.map(|(key, by)| (Box::from(key), by)).into();
-        let mut told = Vec::new();
-        prefixes.concerned(&changed, |clients, keys| {
-            let keys: Vec<_> = keys
-                .iter()
-                .map(|(key, _)| String::from_utf8_lossy(key).into_owned())
-                .collect();
-            told.push((clients.to_vec(), keys.join(" ")));
-        });
-        let expected = [(vec![2], "a a:1 a:2 c"), (vec![1, 3], "a:1 a:2")];
-        assert_eq!(told, expected.map(|(to, keys)| (to, keys.to_owned())));
-        assert!(!prefixes.remove(b"", 2) && !prefixes.remove(b"b:", 1));
-        assert!(!prefixes.remove(b"a:", 1) && prefixes.remove(b"a:", 3));
     }
 
     #[test]

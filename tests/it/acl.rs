@@ -581,3 +581,28 @@ fn listeners_who_lose_channels_are_closed() {
     kept.expect_closed();
     eventually("nobody is left", || admin.ask("PUBLISH a x") == integer(0));
 }
+
+#[test]
+fn failed_logins_are_in_the_log_and_cannot_fill_it() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    raw.ask("ACL SETUSER ann on >secret");
+    let id = raw.ask("CLIENT ID").number();
+    for _ in 0..50 {
+        assert_eq!(raw.ask("AUTH ann wrong"), error(WRONGPASS));
+    }
+    raw.command(&[b"AUTH", b"a\nb\"", b"wrong"]);
+    let log = server.log();
+    let told: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("Failed login"))
+        .collect();
+    assert_eq!(told.len(), 10, "{log}");
+    let line = format!("Failed login: id={id} addr=127.0.0.1:");
+    assert!(
+        told[0].contains(&line) && told[0].ends_with(" user=\"ann\""),
+        "{}",
+        told[0]
+    );
+    assert!(!log.contains("wrong") && !log.contains("secret"));
+}

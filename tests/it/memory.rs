@@ -353,3 +353,50 @@ fn a_declared_length_takes_no_memory() {
     let used = info(&mut raw, "used_memory") - before;
     assert!(used < 3_000_000, "{used}");
 }
+
+#[test]
+fn what_is_purged_behind_flushall_goes_back_to_the_system() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    let before = info(&mut raw, "used_memory_rss");
+    // Small ones, which take long to free.
+    fill(&mut raw, "key", 100_000, 500, 0);
+    assert!(info(&mut raw, "used_memory_rss") > before + 50_000_000);
+    check(&mut raw, &[("FLUSHALL", ok()), ("MEMORY PURGE", ok())]);
+    eventually("the memory goes back", || {
+        info(&mut raw, "used_memory_rss") < before + 15_000_000
+    });
+}
+
+#[test]
+fn a_client_that_is_killed_costs_nobody_else_his_place() {
+    let server = Server::start(&["--maxmemory-clients", "5mb", "--io-threads", "2"]);
+    let mut control = server.raw();
+    // Arguments that never come to their end.
+    let start = |bytes: usize| {
+        let (length, text) = (bytes + 10, "x".repeat(bytes));
+        format!("*2\r\n$4\r\nECHO\r\n${length}\r\n{text}")
+    };
+    for round in 0..10 {
+        let (mut large, mut small) = (server.raw(), server.raw());
+        let id = large.ask("CLIENT ID").number();
+        large.send(start(2_500_000));
+        small.send(start(1_000_000));
+        eventually("they have been read", || {
+            info(&mut control, "mem_clients_normal") > 3_500_000
+        });
+        control.ask(&format!("CLIENT KILL ID {id}"));
+        // Together with what has just been killed it would be too much.
+        let mut other = server.raw();
+        other.send(start(2_000_000));
+        eventually("it has been read", || {
+            let list = control.ask("CLIENT LIST").text();
+            list.matches("cmd=NULL").count() == 2 || info(&mut control, "evicted_clients") > 0
+        });
+        assert_eq!(info(&mut control, "evicted_clients"), 0, "{round}");
+        drop((small, other));
+        eventually("they have gone", || {
+            info(&mut control, "connected_clients") == 1
+        });
+    }
+}

@@ -176,10 +176,16 @@ fn doctor(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// Every worker gives back what it has freed; the reply does not wait for the others.
+/// Every worker gives back what has been freed, when that is done which is being freed in the background. The reply does not
+/// wait for it.
 fn purge(call: &mut Call) -> CommandResult {
-    let mailboxes = call.engine.mailboxes.iter();
-    mailboxes.for_each(|mailbox| mailbox.post(Mail::Purge));
+    let mailboxes = call.engine.mailboxes.clone();
+    call.engine.reclaimer.then(move || {
+        alloc::purge();
+        mailboxes
+            .iter()
+            .for_each(|mailbox| mailbox.post(Mail::Purge));
+    });
     call.reply.ok();
     Ok(())
 }

@@ -69,6 +69,12 @@ impl KeyEvents {
         self.0 == 0
     }
 
+    /// Whether some class is published, rather than just broadcast.
+    #[inline]
+    pub const fn has_events(self) -> bool {
+        self.0 & !Self::BROADCAST.0 != 0
+    }
+
     /// The classes of both sets.
     pub const fn with(self, other: KeyEvents) -> KeyEvents {
         KeyEvents(self.0 | other.0)

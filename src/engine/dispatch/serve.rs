@@ -1,6 +1,7 @@
 //! Clients that wait for keys are served when what they wait for is there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Lane, Request, Round, access_clock};
 use crate::base::clock::unix_ms;
@@ -9,6 +10,7 @@ use crate::engine::blocking::Waiter;
 use crate::engine::effects::Effects;
 use crate::engine::timing::Wishes;
 use crate::keyspace::{Db, Key, Moment, Notes, Passage, Scope};
+use crate::observe::latency::event;
 use crate::resp::reply::Reply;
 
 /// How often serving a waiter may begin with others, who wait for another one of its keys and came before it.
@@ -61,6 +63,9 @@ impl Engine {
             }
         }
         round.serve_ready();
+        if round.effects.has_broadcasts() {
+            self.send_broadcasts(round.effects);
+        }
     }
 }
 
@@ -214,6 +219,7 @@ impl<'e> Round<'_, 'e> {
             drop(scope);
             let nanos = self.stopwatch.nanos(start, self.stopwatch.ticks());
             engine.note_served(self.lane, waiter, nanos);
+            engine.note_event(event::COMMAND_UNBLOCKING, Duration::from_nanos(nanos));
             waiter.send(engine, self.lane, &mut reply);
         }
         engine.send_withheld(self.effects, &waiter.client);

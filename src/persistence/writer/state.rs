@@ -216,6 +216,18 @@ impl State {
         status.buffer_length.store(length as u64, Relaxed);
     }
 
+    /// What else is done with files while one writes.
+    fn circumstance(&self, wiring: Wiring<'_>) -> &'static str {
+        let status = wiring.status;
+        if self.syncer.as_ref().is_some_and(Syncer::is_busy) {
+            event::AOF_WRITE_PENDING_FSYNC
+        } else if status.is_rewriting.load(Relaxed) || status.is_saving.load(Relaxed) {
+            event::AOF_WRITE_ACTIVE_CHILD
+        } else {
+            event::AOF_WRITE_ALONE
+        }
+    }
+
     /// Appends the buffer. Under `always` it is kept until it is on disk: what a failed sync leaves in the file may be lost
     /// without another error, so it is written again.
     fn write(&mut self, wiring: Wiring<'_>, policy: AppendFsync) -> io::Result<()> {
@@ -230,6 +242,7 @@ impl State {
         }
         let (audience, written) = (wiring.audience, Instant::now());
         audience.took(event::AOF_WRITE, written - begun);
+        audience.took(self.circumstance(wiring), written - begun);
         if policy == AppendFsync::Always
             && let Err(error) = self.file.sync()
         {
