@@ -232,6 +232,9 @@ pub type Secrets = fn(Args<'_>, &mut dyn FnMut(usize));
 /// Whether a call with some arguments may change data, where the arguments tell: those of a script that says it does not.
 pub type MayWrite = fn(&Engine, Args<'_>) -> bool;
 
+/// Whether a call of a command that may touch any key has been proven to touch none but those that it declares.
+pub type IsConfined = fn(&Engine, Args<'_>) -> bool;
+
 /// Which arguments of a command are channels.
 #[derive(Debug, Clone, Copy)]
 pub struct Channels {
@@ -332,6 +335,8 @@ pub struct Command {
     pub categories: &'static [&'static str],
     /// Whether a call may change data after all, where its arguments tell.
     pub may_write: Option<MayWrite>,
+    /// Whether a call has been proven to touch only the keys that it declares, where it could touch any.
+    pub is_confined: Option<IsConfined>,
     /// Where the syntax does not say it: exact number of words if positive, least if negative.
     pub arity: Option<i32>,
     /// First version of Redis (or Valkey) that has it.
@@ -372,6 +377,7 @@ impl Command {
             flags: 0,
             categories: &[],
             may_write: None,
+            is_confined: None,
             arity: None,
             since: "1.0.0",
             complexity: "O(1)",
@@ -459,6 +465,12 @@ impl Command {
     /// Declares how to tell whether a call may change data.
     pub const fn may_write(mut self, may_write: MayWrite) -> Self {
         self.may_write = Some(may_write);
+        self
+    }
+
+    /// Declares how to tell whether a call keeps to the keys that it declares.
+    pub const fn confined(mut self, is_confined: IsConfined) -> Self {
+        self.is_confined = Some(is_confined);
         self
     }
 

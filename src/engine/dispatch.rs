@@ -700,8 +700,11 @@ impl<'r, 'e> Round<'r, 'e> {
                 }
                 return result;
             }
-            (Locks::Everything, _) if knows_its_keys(spec, request.args) => {
-                keyspace.lock_some(hashes())
+            (Locks::Everything, keys) if knows_its_keys(self.engine, spec, request.args) => {
+                match keys {
+                    [key] => keyspace.lock_one(shard_of(key.hash)),
+                    _ => keyspace.lock_some(hashes()),
+                }
             }
             (Locks::Everything, _) => {
                 self.passage = None;
@@ -724,7 +727,8 @@ impl<'r, 'e> Round<'r, 'e> {
             }
             _ => keyspace.lock_some(hashes()),
         };
-        if spec.has(flags::WRITE) && scope.owes() {
+        let may_write = spec.has(flags::WRITE) || spec.runs_script();
+        if may_write && scope.owes() {
             scope = self.serve_first(scope, hashes);
         }
         let result = self.work(&mut scope, session, request, spec, reply, false);

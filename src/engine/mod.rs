@@ -22,6 +22,7 @@ mod monitor;
 mod names;
 mod parked;
 mod pause;
+mod reach;
 mod script;
 mod session;
 mod shutdown;

@@ -34,6 +34,8 @@ pub struct Caller<'c, 'r, 'k> {
     is_journaled: bool,
     has_written: bool,
     has_failed: bool,
+    /// Whether it runs under the locks of its keys alone: then it is over soon, and nobody is told of it.
+    is_confined: bool,
     /// A script's SHA1 or a function's name.
     name: Name<'c>,
     /// Commands that it has called.
@@ -100,6 +102,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
         session.no_touch = call.session.no_touch;
         session.remembers = call.session.remembers;
         session.is_script = true;
+        let is_confined = !call.db.is_everything();
         Ok(Self {
             call,
             session,
@@ -108,6 +111,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
             is_journaled: true,
             has_written: false,
             has_failed: false,
+            is_confined,
             name,
             calls: 0,
             stopwatch: Stopwatch::default(),
@@ -371,6 +375,9 @@ impl Host for Caller<'_, '_, '_> {
     }
 
     fn interrupt(&mut self) -> Option<&'static str> {
+        if self.is_confined {
+            return None;
+        }
         let started = *self.started.get_or_insert_with(Instant::now);
         if !self.is_slow {
             let limit = self.call.config.busy_reply_threshold;

@@ -106,6 +106,11 @@ impl<'s, 'k> Db<'s, 'k> {
         }
     }
 
+    /// Whether any key may be asked for.
+    pub fn is_everything(&self) -> bool {
+        self.scope.is_everything()
+    }
+
     /// The database's number.
     pub fn index(&self) -> usize {
         self.index

@@ -369,12 +369,12 @@ impl Reply {
     }
 
     /// A number of any size, as decimal digits; a bulk string in RESP2.
-    pub fn big_number(&mut self, digits: &str) {
+    pub fn big_number(&mut self, digits: &[u8]) {
         if !self.is_resp3 {
-            return self.bulk(digits.as_bytes());
+            return self.bulk(digits);
         }
         self.raw(b"(");
-        self.raw(digits.as_bytes());
+        self.raw(digits);
         self.raw(b"\r\n");
     }
 

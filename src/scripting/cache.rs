@@ -1,7 +1,8 @@
 //! The scripts that EVALSHA finds: their texts, shared by all workers. Each worker compiles those that it runs.
 
+use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use dashmap::DashMap;
 use sha1::{Digest as _, Sha1};
@@ -19,18 +20,53 @@ pub fn digest_of(text: &[u8]) -> Digest {
     Sha1::digest(text).into()
 }
 
+thread_local! {
+    /// The text that this thread was last asked for the SHA1 of, and that.
+    static LAST: RefCell<(Vec<u8>, Digest)> = const { RefCell::new((Vec::new(), [0; 20])) };
+}
+
+/// Longer texts are not remembered.
+const LONGEST_REMEMBERED: usize = 16 << 10;
+
+/// The SHA1 of a script's text. EVAL asks more than once, and mostly sends the same text again.
+pub fn digest_of_script(text: &[u8]) -> Digest {
+    LAST.with_borrow_mut(|(last, digest)| {
+        if last == text && !text.is_empty() {
+            return *digest;
+        }
+        let fresh = digest_of(text);
+        if text.len() <= LONGEST_REMEMBERED {
+            last.clear();
+            last.extend_from_slice(text);
+            *digest = fresh;
+        }
+        fresh
+    })
+}
+
+/// What a byte stands for as a hexadecimal digit; 255 for none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
+
 /// A SHA1 in hexadecimal digits.
 pub fn parse_digest(text: &[u8]) -> Option<Digest> {
     let text: &[u8; 40] = text.try_into().ok()?;
     let mut digest = Digest::default();
+    let mut seen = 0;
     for (byte, pair) in digest.iter_mut().zip(text.chunks_exact(2)) {
-        let (high, low) = (
-            char::from(pair[0]).to_digit(16)?,
-            char::from(pair[1]).to_digit(16)?,
-        );
-        *byte = (high << 4 | low) as u8;
+        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+        seen |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    Some(digest)
+    (seen < 16).then_some(digest)
 }
 
 /// How a script came, and so how long it stays.
@@ -53,10 +89,16 @@ pub struct Script {
     pub flags: ScriptFlags,
     /// How many of its first bytes are not Lua.
     pub(super) skip: usize,
+    /// What has been found out of its reach.
+    reach: AtomicU8,
     is_loaded: AtomicBool,
     is_gone: AtomicBool,
     used: AtomicU64,
 }
+
+const REACH_UNKNOWN: u8 = 0;
+const REACH_ANYTHING: u8 = 1;
+const REACH_ITS_KEYS: u8 = 2;
 
 impl Script {
     /// A script of this text, which is not in the cache yet.
@@ -67,6 +109,7 @@ impl Script {
             body: body.into(),
             flags,
             skip,
+            reach: AtomicU8::new(REACH_UNKNOWN),
             is_loaded: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             used: AtomicU64::new(0),
@@ -84,6 +127,25 @@ impl Script {
     /// Whether it was taken out of the cache.
     pub fn is_gone(&self) -> bool {
         self.is_gone.load(Relaxed)
+    }
+
+    /// Whether nobody has looked at what it can reach.
+    pub fn is_unexplored(&self) -> bool {
+        self.reach.load(Relaxed) == REACH_UNKNOWN
+    }
+
+    /// Notes whether it has been proven that it touches no keys but those that it declares, and is over soon.
+    pub fn set_confined(&self, is_confined: bool) {
+        let reach = match is_confined {
+            true => REACH_ITS_KEYS,
+            false => REACH_ANYTHING,
+        };
+        self.reach.store(reach, Relaxed);
+    }
+
+    /// Whether that has been proven.
+    pub fn is_confined(&self) -> bool {
+        self.reach.load(Relaxed) == REACH_ITS_KEYS
     }
 
     fn bytes(&self) -> u64 {

@@ -1,7 +1,8 @@
-//! The libraries of functions: their codes and what they have registered, shared by all workers. Each worker runs the
-//! code of a library once before it calls one of its functions.
+//! The libraries of functions: their codes, what they have registered, and the interpreter that has run their codes. All of
+//! it is shared by all workers: what a library keeps in its variables is the same for every caller.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -11,7 +12,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::header::{self, ScriptFlags};
-use super::vm;
+use super::host::Host;
+use super::vm::{Failure, FunctionVm, Inputs};
+use crate::resp::reply::Reply;
 
 /// How long the code of a library may take to register its functions.
 pub const LOAD_LIMIT: Duration = Duration::from_millis(500);
@@ -156,12 +159,19 @@ impl Libraries {
 }
 
 /// The libraries as they are now.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Functions {
     now: ArcSwap<Libraries>,
     last_id: AtomicU64,
     /// One change at a time.
     changing: Mutex<()>,
+    vm: FunctionVm,
+}
+
+impl fmt::Debug for Functions {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.now().fmt(out)
+    }
 }
 
 impl Functions {
@@ -185,9 +195,29 @@ impl Functions {
     ) -> Result<Vec<u8>, String> {
         let _changing = self.changing.lock();
         let mut libraries = Libraries::clone(&self.now());
-        let name = self.load_into(&mut libraries, code, replace, limit)?;
-        self.now.store(Arc::new(libraries));
-        Ok(name)
+        let name = self.load_into(&mut libraries, code, replace, limit);
+        if name.is_ok() {
+            self.now.store(Arc::new(libraries));
+        }
+        self.forget_others();
+        name
+    }
+
+    /// Calls a function. An error before it runs is a line.
+    pub fn call(
+        &self,
+        found: &Found,
+        inputs: Inputs<'_>,
+        host: &mut dyn Host,
+        out: &mut Reply,
+    ) -> Result<Result<(), Failure>, String> {
+        self.vm.call(found, inputs, host, out)
+    }
+
+    /// The interpreter keeps nothing of libraries that are not there, or did not get there.
+    fn forget_others(&self) {
+        let now = self.now();
+        self.vm.forget(|id| now.contains_id(id));
     }
 
     fn load_into(
@@ -209,7 +239,7 @@ impl Functions {
             skip,
             functions: Vec::new(),
         };
-        library.functions = vm::load_library(&library, limit)?;
+        library.functions = self.vm.load(&library, limit)?;
         if library.functions.is_empty() {
             return Err("No functions registered".into());
         }
@@ -221,6 +251,16 @@ impl Functions {
     /// Loads several libraries, all or none.
     pub fn restore(&self, codes: &[Vec<u8>], policy: Policy) -> Result<(), String> {
         let _changing = self.changing.lock();
+        let restored = self.restored(codes, policy);
+        if let Ok(libraries) = &restored {
+            self.now.store(libraries.clone());
+        }
+        self.forget_others();
+        restored.map(drop)
+    }
+
+    /// What there will be after [`Functions::restore`].
+    fn restored(&self, codes: &[Vec<u8>], policy: Policy) -> Result<Arc<Libraries>, String> {
         let mut restored = Libraries::default();
         for code in codes {
             self.load_into(&mut restored, code, false, Some(LOAD_LIMIT))?;
@@ -240,8 +280,7 @@ impl Functions {
         for library in restored.iter() {
             libraries.add(library.clone())?;
         }
-        self.now.store(Arc::new(libraries));
-        Ok(())
+        Ok(Arc::new(libraries))
     }
 
     /// Forgets a library. False when there is none of this name.
@@ -251,6 +290,7 @@ impl Functions {
         let was_there = libraries.remove(name);
         if was_there {
             self.now.store(Arc::new(libraries));
+            self.forget_others();
         }
         was_there
     }
@@ -259,5 +299,6 @@ impl Functions {
     pub fn flush(&self) {
         let _changing = self.changing.lock();
         self.now.store(Arc::default());
+        self.forget_others();
     }
 }

@@ -16,6 +16,7 @@ mod clients;
 mod clients_admin;
 mod command_table;
 mod config_commands;
+mod confined_scripts;
 mod crowd;
 mod daemon;
 mod differential;

@@ -134,6 +134,13 @@ fn the_sandbox_is_locked() {
     ] {
         assert_eq!(failure(&mut raw, script), LOCKED, "{script}");
     }
+    let big = eval(&mut raw, "return {big_number='1\\200\\n'}");
+    assert_eq!(big, bulk(b"1\xc8 "));
+    let shown = "return {type(getmetatable(_G).__index), rawequal(getmetatable(_G), _G)}";
+    assert_eq!(
+        eval(&mut raw, shown),
+        array([bulk("function"), Reply::NullBulk])
+    );
     for script in [
         "setmetatable(_G, {})",
         "rawset(_G, 'x', 1)",
@@ -207,6 +214,11 @@ fn errors_name_their_place() {
         ),
         ("error('oops')", "ERR user_script:1: oops"),
         ("error({err='MY oops'})", "MY oops"),
+        ("error({err=5.5})", "5.5"),
+        (
+            "redis.set_repl()",
+            "ERR redis.set_repl() requires two arguments.",
+        ),
         (
             "local a = nil + 1",
             "ERR user_script:1: attempt to perform arithmetic on a nil value",

@@ -6,8 +6,8 @@ use super::call::{fail, inputs};
 use crate::engine::{Call, Caller, CommandError, CommandResult, Engine, Name};
 use crate::resp::args::Args;
 use crate::scripting::{
-    Digest, Inputs, Keep, NotCompiled, Script, ScriptFlags, declared, digest_of, parse_digest,
-    run_script,
+    Digest, Inputs, Keep, NotCompiled, Script, ScriptFlags, declared, digest_of_script,
+    is_confined, parse_digest, run_script,
 };
 
 const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
@@ -35,6 +35,18 @@ pub(super) fn evalsha_ro(call: &mut Call) -> CommandResult {
     eval_known(call, Access::ReadOnly)
 }
 
+/// Whether the script that EVAL brings keeps to its keys.
+pub(super) fn text_is_confined(engine: &Engine, args: Args<'_>) -> bool {
+    args.get(1)
+        .is_some_and(|body| is_confined(&engine.scripts, &digest_of_script(body)))
+}
+
+/// Whether the script that EVALSHA names keeps to its keys.
+pub(super) fn known_is_confined(engine: &Engine, args: Args<'_>) -> bool {
+    let digest = args.get(1).and_then(parse_digest);
+    digest.is_some_and(|digest| is_confined(&engine.scripts, &digest))
+}
+
 /// Whether the script that EVAL brings may write.
 pub(super) fn text_may_write(_engine: &Engine, args: Args<'_>) -> bool {
     let flags = args.get(1).and_then(declared);
@@ -51,7 +63,7 @@ pub(super) fn known_may_write(engine: &Engine, args: Args<'_>) -> bool {
 fn eval_text(call: &mut Call, access: Access) -> CommandResult {
     let inputs = inputs(call, CommandError::NotInteger)?;
     let (engine, body) = (call.engine, call.args.at(1));
-    let digest = digest_of(body);
+    let digest = digest_of_script(body);
     run(call, digest, inputs, access, || {
         match engine.scripts.get(&digest) {
             Some(script) => Ok(script),
@@ -103,9 +115,15 @@ fn run(
         inputs,
         &mut reply,
         find,
-        |script| match engine.scripts.contains(&digest) {
-            true => script,
-            false => engine.scripts.add(script, Keep::WhileUsed),
+        |script, calls| {
+            if let Some(calls) = calls {
+                let is_confined = calls.is_ok_and(|calls| engine.keep_to_their_keys(&calls));
+                script.set_confined(is_confined);
+            }
+            match engine.scripts.contains(&digest) {
+                true => script,
+                false => engine.scripts.add(script, Keep::WhileUsed),
+            }
         },
         |script| {
             engine.scripts.note_use(script);

@@ -6,7 +6,7 @@ use super::call::{fail, inputs};
 use crate::engine::{Call, Caller, CommandError, CommandResult, Engine, Name};
 use crate::persistence::rdb;
 use crate::resp::args::Args;
-use crate::scripting::{LOAD_LIMIT, Policy, ScriptFlags, call_function, forget_libraries};
+use crate::scripting::{LOAD_LIMIT, Policy, ScriptFlags};
 
 /// An error of what has no code word of its own.
 fn error(text: &str) -> CommandError {
@@ -38,8 +38,9 @@ fn call_named(call: &mut Call, is_read_only: bool) -> CommandResult {
     let function = found.function();
     let mut reply = std::mem::take(call.reply);
     let name = Name::Function(&function.name);
+    let functions = &call.engine.functions;
     let result = Caller::begin(call, name, function.flags, is_read_only)
-        .map(|mut caller| call_function(&found, inputs, &mut caller, &mut reply));
+        .map(|mut caller| functions.call(&found, inputs, &mut caller, &mut reply));
     *call.reply = reply;
     match result?.map_err(|text| error(&text))? {
         Ok(()) => Ok(()),
@@ -77,11 +78,9 @@ fn limit(call: &Call) -> Option<Duration> {
     (!call.engine.is_loading()).then_some(LOAD_LIMIT)
 }
 
-/// The libraries have changed: this is journaled, and this worker keeps nothing of those that have gone.
+/// The libraries have changed: this is journaled.
 fn changed(call: &mut Call) {
     call.effects.dirty += 1;
-    let now = call.engine.functions.now();
-    forget_libraries(|id| now.contains_id(id));
 }
 
 pub(super) fn delete(call: &mut Call) -> CommandResult {

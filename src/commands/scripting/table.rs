@@ -41,6 +41,7 @@ pub const COMMANDS: &[Command] = &[
     .keys(ANY)
     .flags(CALLS_ANY)
     .may_write(eval::text_may_write)
+    .confined(eval::text_is_confined)
     .docs("2.6.0", DEPENDS, "Runs a Lua script."),
     Command::new(
         "EVALSHA",
@@ -51,6 +52,7 @@ pub const COMMANDS: &[Command] = &[
     .keys(ANY)
     .flags(CALLS_ANY)
     .may_write(eval::known_may_write)
+    .confined(eval::known_is_confined)
     .docs(
         "2.6.0",
         DEPENDS,
@@ -64,6 +66,7 @@ pub const COMMANDS: &[Command] = &[
     )
     .keys(READ)
     .flags(CALLS_READ)
+    .confined(eval::text_is_confined)
     .docs("7.0.0", DEPENDS, "Runs a Lua script that changes nothing."),
     Command::new(
         "EVALSHA_RO",
@@ -73,6 +76,7 @@ pub const COMMANDS: &[Command] = &[
     )
     .keys(READ)
     .flags(CALLS_READ)
+    .confined(eval::known_is_confined)
     .docs(
         "7.0.0",
         DEPENDS,

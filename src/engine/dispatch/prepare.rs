@@ -121,7 +121,10 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// Whether a call of a command that may touch any key touches only those that it names.
-pub(super) fn knows_its_keys(spec: &Spec, args: Args<'_>) -> bool {
+pub(super) fn knows_its_keys(engine: &Engine, spec: &Spec, args: Args<'_>) -> bool {
+    if let Some(is_confined) = spec.command.is_confined {
+        return is_confined(engine, args);
+    }
     let known_keys = spec.command.known_keys;
     known_keys.is_some_and(|known_keys| known_keys(args, &mut |_| {}))
 }

@@ -319,7 +319,7 @@ unsafe extern "C-unwind" fn set_repl(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua in protected mode.
     unsafe {
         if ffi::lua_gettop(state) != 1 {
-            return raise(state, b"redis.set_repl() requires one argument.");
+            return raise(state, b"redis.set_repl() requires two arguments.");
         }
         let targets = ffi::lua_tonumber(state, 1) as i64;
         if targets & !i64::from(TO_FILE | TO_REPLICAS) != 0 {
@@ -415,7 +415,7 @@ unsafe extern "C-unwind" fn replicate_commands(state: *mut lua_State) -> c_int {
     1
 }
 
-/// One generator for all workers, as there is one in Redis. Scripts run one at a time.
+/// One generator for all workers, as there is one in Redis.
 static RANDOM: Mutex<Random> = Mutex::new(Random::new());
 
 unsafe extern "C-unwind" fn random(state: *mut lua_State) -> c_int {

@@ -510,8 +510,12 @@ unsafe fn write_number(state: *mut lua_State, names: &Names, reply: &mut Reply) 
         }
         let is_big = field(state, names.big_number) == ffi::LUA_TSTRING;
         if is_big {
-            let digits = String::from_utf8_lossy(bytes_at(state, -1).unwrap_or_default());
-            reply.big_number(&digits.replace(['\r', '\n'], " "));
+            let digits = bytes_at(state, -1).unwrap_or_default().iter();
+            let digits = digits.map(|byte| match byte {
+                b'\r' | b'\n' => b' ',
+                byte => *byte,
+            });
+            reply.big_number(&digits.collect::<Vec<u8>>());
         }
         ffi::lua_settop(state, -2);
         is_big

@@ -66,7 +66,8 @@ pub(super) const REPLACED: &[(&CStr, &CStr, ffi::lua_CFunction)] = &[
     (c"string", c"gsub", patterns::substitute),
 ];
 
-/// Replaces the table on top of the stack by a sealed one. `public` is the index of what `getmetatable` gives, 0 for nil.
+/// Replaces the table on top of the stack by a sealed one. `public` is the index, from the bottom, of what `getmetatable`
+/// gives, 0 for nil.
 ///
 /// # Safety
 /// Within a protected call, with room on the stack.

@@ -74,6 +74,10 @@ pub(super) struct Places {
     pub loading_globals: c_int,
 }
 
+// SAFETY: all that belongs to an interpreter lies in here, and nothing of it on a thread: only the call in progress does, and
+// that ends on the thread on which it began. Nobody has a handle to it but through the only reference to this.
+unsafe impl Send for Machine {}
+
 /// Memory that calls take turns with.
 #[derive(Default)]
 struct Buffers {
@@ -182,6 +186,19 @@ impl Machine {
             None => Ok(Reference(job.reference)),
             Some(error) => Err(error),
         }
+    }
+
+    /// A function's code as Lua writes it out.
+    pub fn dump(&mut self, function: Reference) -> Vec<u8> {
+        let mut dump = Vec::new();
+        // SAFETY: the state lives as long as `self.lua`, and a stack that was balanced has room. Writing out allocates
+        // nothing of Lua's and does not fail; `gather` is given the vector, which nobody else uses meanwhile.
+        unsafe {
+            ffi::lua_rawgeti(self.state, ffi::LUA_REGISTRYINDEX, function.0.into());
+            ffi::lua_dump_(self.state, gather, ptr::from_mut(&mut dump).cast());
+            ffi::lua_settop(self.state, 0);
+        }
+        dump
     }
 
     /// Lets a function go.
@@ -379,6 +396,23 @@ unsafe extern "C-unwind" fn compile_protected(state: *mut lua_State) -> c_int {
     }
 }
 
+/// Takes a piece of a dump.
+unsafe extern "C-unwind" fn gather(
+    _: *mut lua_State,
+    piece: *const c_void,
+    len: usize,
+    dump: *mut c_void,
+) -> c_int {
+    // SAFETY: `Machine::dump` gives its vector; a piece that is not empty is where Lua says.
+    unsafe {
+        if len > 0 {
+            let piece = std::slice::from_raw_parts(piece.cast::<u8>(), len);
+            (*dump.cast::<Vec<u8>>()).extend_from_slice(piece);
+        }
+    }
+    0
+}
+
 /// Runs a task within a protected call.
 unsafe extern "C-unwind" fn runner(state: *mut lua_State) -> c_int {
     // SAFETY: the only argument is the task of `Machine::call`, which waits for this. Nothing here needs to be dropped.
@@ -448,6 +482,7 @@ unsafe extern "C-unwind" fn note_place(state: *mut lua_State) -> c_int {
         if ffi::lua_type(state, 1) != ffi::LUA_TTABLE {
             convert::describe(state);
         }
+        number_to_text(state);
         let mut place: ffi::lua_Debug = std::mem::zeroed();
         // Level 0 is this function, 1 the one that failed. Of a function in C its caller is told.
         if ffi::lua_getstack(state, 1, &mut place) == 0 {
@@ -471,6 +506,22 @@ unsafe extern "C-unwind" fn note_place(state: *mut lua_State) -> c_int {
         ffi::lua_pushnumber(state, place.currentline.into());
         ffi::lua_rawset(state, 1);
         1
+    }
+}
+
+/// An error's text that is a number is written out here, where Lua may allocate.
+unsafe fn number_to_text(state: *mut lua_State) {
+    // SAFETY: `note_place` calls this with the error at 1 and alone.
+    unsafe {
+        if !guards::is_sealed(state, 1) {
+            ffi::lua_pushstring(state, c"err".as_ptr());
+            ffi::lua_pushvalue(state, -1);
+            if ffi::lua_rawget(state, 1) == ffi::LUA_TNUMBER {
+                ffi::lua_tostring(state, -1);
+                ffi::lua_rawset(state, 1);
+            }
+            ffi::lua_settop(state, 1);
+        }
     }
 }
 

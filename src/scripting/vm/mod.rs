@@ -1,5 +1,5 @@
-//! The interpreters: per worker one for scripts and one for functions, made when they are first needed, with what this
-//! worker has compiled.
+//! The interpreters: one for scripts per worker, with what this worker has compiled, and one for functions, which all share,
+//! since libraries keep values in their variables. They are made when they are first needed.
 //!
 //! - `machine`: one interpreter: compiling, calling, errors;
 //! - `sandbox`: what its scripts find, and find locked;
@@ -23,11 +23,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
+use parking_lot::Mutex;
 
 use super::cache::{Digest, Script, Scripts};
 use super::functions::{Found, Function, Library};
 use super::host::Host;
 use super::memory::Purpose;
+use super::reach;
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 use machine::{Machine, Reference};
@@ -60,6 +62,13 @@ pub struct Failure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotCompiled(pub Vec<u8>);
 
+/// What a script calls, or that this cannot be told.
+pub type Calls = Result<Vec<reach::Called>, Unproven>;
+
+/// Nothing is known of a script's reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unproven;
+
 /// A worker's interpreter for scripts.
 struct ScriptVm {
     machine: Machine,
@@ -70,21 +79,25 @@ struct ScriptVm {
     flushes: u64,
 }
 
-/// A worker's interpreter for functions.
-struct FunctionVm {
+/// The interpreter for functions. Whoever calls a function is alone behind the gate, so nobody waits for it.
+#[derive(Default)]
+pub(super) struct FunctionVm(Mutex<Option<Functions>>);
+
+struct Functions {
     machine: Machine,
     libraries: HashMap<u64, Vec<Reference>>,
 }
 
 thread_local! {
     static SCRIPTS: RefCell<Option<ScriptVm>> = const { RefCell::new(None) };
-    static FUNCTIONS: RefCell<Option<FunctionVm>> = const { RefCell::new(None) };
 }
 
 const SOURCE_OF_SCRIPTS: &std::ffi::CStr = c"@user_script";
 const SOURCE_OF_FUNCTIONS: &std::ffi::CStr = c"@user_function";
 /// Compiled scripts kept before the first look at which of them are still wanted.
 const ROOM: usize = 1_000;
+/// Texts longer than this are not looked at for what they reach.
+const LONGEST_EXPLORED: usize = 16 << 10;
 
 /// The interpreter for scripts. SCRIPT FLUSH gives all that it held back: it begins anew.
 fn with_scripts<R>(flushes: u64, work: impl FnOnce(&mut ScriptVm) -> R) -> R {
@@ -107,21 +120,18 @@ pub fn forget_scripts() {
     SCRIPTS.set(None);
 }
 
-fn with_functions<R>(work: impl FnOnce(&mut FunctionVm) -> R) -> R {
-    FUNCTIONS.with_borrow_mut(|vm| {
-        let vm = vm.get_or_insert_with(|| FunctionVm {
-            machine: Machine::new(Purpose::Functions),
-            libraries: HashMap::new(),
-        });
-        work(vm)
-    })
-}
-
 impl ScriptVm {
     fn compile(&mut self, script: &Script) -> Result<Reference, NotCompiled> {
         let text = &script.body[script.skip..];
         let compiled = self.machine.compile(text, SOURCE_OF_SCRIPTS);
         compiled.map_err(NotCompiled)
+    }
+
+    /// What a script calls, where nobody has looked at that.
+    fn explore(&mut self, script: &Script, reference: Reference) -> Option<Calls> {
+        let is_short = script.body.len() <= LONGEST_EXPLORED;
+        (is_short && script.is_unexplored())
+            .then(|| reach::calls(&self.machine.dump(reference)).ok_or(Unproven))
     }
 
     fn keep(&mut self, script: Arc<Script>, reference: Reference) {
@@ -153,15 +163,28 @@ pub fn compile(script: &Script, scripts: &Scripts) -> Result<(), NotCompiled> {
     })
 }
 
+/// Whether this worker has a script compiled of which it has been proven that it keeps to its keys and is over soon.
+pub fn is_confined(scripts: &Scripts, digest: &Digest) -> bool {
+    SCRIPTS.with(|vm| {
+        // Borrowed it is by a script that has been put aside.
+        let Ok(vm) = vm.try_borrow() else {
+            return false;
+        };
+        let current = vm.as_ref().filter(|vm| vm.flushes == scripts.flushes());
+        let known = current.and_then(|vm| vm.compiled.get(digest));
+        known.is_some_and(|(_, script)| script.is_confined() && !script.is_gone())
+    })
+}
+
 /// Calls a script. `find` looks it up, or brings it, where this worker does not know it, and `keep` gets it when it has
-/// been compiled; `begin` may still refuse it, and gives what it runs with. None of them may come back here.
+/// been compiled, with what it [calls](reach::calls) if nobody has looked at that; `begin` may still refuse it, and gives what it runs with. None of them may come back here.
 pub fn run_script<H: Host, E: From<NotCompiled>>(
     scripts: &Scripts,
     digest: &Digest,
     inputs: Inputs<'_>,
     out: &mut Reply,
     find: impl FnOnce() -> Result<Arc<Script>, E>,
-    keep: impl FnOnce(Arc<Script>) -> Arc<Script>,
+    keep: impl FnOnce(Arc<Script>, Option<Calls>) -> Arc<Script>,
     begin: impl FnOnce(&Script) -> Result<H, E>,
 ) -> Result<(H, Result<(), Failure>), E> {
     with_scripts(scripts.flushes(), |vm| {
@@ -169,7 +192,8 @@ pub fn run_script<H: Host, E: From<NotCompiled>>(
         if is_known.is_none_or(|(_, script)| script.is_gone()) {
             let script = find()?;
             let reference = vm.compile(&script)?;
-            vm.keep(keep(script), reference);
+            let calls = vm.explore(&script, reference);
+            vm.keep(keep(script, calls), reference);
         }
         let (reference, script) = &vm.compiled[digest];
         let mut host = begin(script)?;
@@ -178,44 +202,48 @@ pub fn run_script<H: Host, E: From<NotCompiled>>(
     })
 }
 
-/// Calls a function. An error before it runs is a line.
-pub fn call_function(
-    found: &Found,
-    inputs: Inputs<'_>,
-    host: &mut dyn Host,
-    out: &mut Reply,
-) -> Result<Result<(), Failure>, String> {
-    with_functions(|vm| {
-        let library = &found.library;
-        let loaded = match vm.libraries.get(&library.id) {
-            Some(references) => references,
-            None => {
-                let (references, _) = run_library(&mut vm.machine, library, None)?;
-                vm.libraries.entry(library.id).or_insert(references)
-            }
-        };
-        let reference = loaded.get(found.index).copied();
-        let reference = reference.ok_or("Function not found")?;
-        Ok(vm.machine.call_function(reference, inputs, host, out))
-    })
-}
+impl FunctionVm {
+    fn with<R>(&self, work: impl FnOnce(&mut Functions) -> R) -> R {
+        let mut functions = self.0.lock();
+        work(functions.get_or_insert_with(|| Functions {
+            machine: Machine::new(Purpose::Functions),
+            libraries: HashMap::new(),
+        }))
+    }
 
-/// Runs the code of a library on this worker and gives what it registers.
-pub(super) fn load_library(
-    library: &Library,
-    limit: Option<Duration>,
-) -> Result<Vec<Function>, String> {
-    with_functions(|vm| {
-        let (references, functions) = run_library(&mut vm.machine, library, limit)?;
-        vm.libraries.insert(library.id, references);
-        Ok(functions)
-    })
-}
+    /// Calls a function. An error before it runs is a line.
+    pub fn call(
+        &self,
+        found: &Found,
+        inputs: Inputs<'_>,
+        host: &mut dyn Host,
+        out: &mut Reply,
+    ) -> Result<Result<(), Failure>, String> {
+        self.with(|vm| {
+            let loaded = vm.libraries.get(&found.library.id);
+            let reference = loaded.and_then(|references| references.get(found.index));
+            let reference = *reference.ok_or("Function not found")?;
+            Ok(vm.machine.call_function(reference, inputs, host, out))
+        })
+    }
 
-/// Forgets what this worker holds of libraries that are there no more.
-pub fn forget_libraries(is_there: impl Fn(u64) -> bool) {
-    FUNCTIONS.with_borrow_mut(|vm| {
-        let Some(vm) = vm else { return };
+    /// Runs the code of a library and gives what it registers.
+    pub fn load(
+        &self,
+        library: &Library,
+        limit: Option<Duration>,
+    ) -> Result<Vec<Function>, String> {
+        self.with(|vm| {
+            let (references, functions) = run_library(&mut vm.machine, library, limit)?;
+            vm.libraries.insert(library.id, references);
+            Ok(functions)
+        })
+    }
+
+    /// Forgets libraries that are there no more; with all of them, all that the interpreter held.
+    pub fn forget(&self, is_there: impl Fn(u64) -> bool) {
+        let mut functions = self.0.lock();
+        let Some(vm) = &mut *functions else { return };
         let machine = &mut vm.machine;
         vm.libraries.retain(|id, references| {
             let stays = is_there(*id);
@@ -226,7 +254,10 @@ pub fn forget_libraries(is_there: impl Fn(u64) -> bool) {
             }
             stays
         });
-    });
+        if vm.libraries.is_empty() {
+            *functions = None;
+        }
+    }
 }
 
 fn run_library(

@@ -101,7 +101,8 @@ unsafe fn furnish(
         ffi::lua_pushvalue(state, 1);
         push_shown_metatable(state);
         ffi::lua_insert(state, -2);
-        guards::seal(state, -2);
+        let shown = ffi::lua_gettop(state) - 1;
+        guards::seal(state, shown);
         ffi::lua_pushvalue(state, -1);
         ffi::lua_setfield(state, 1, c"_G".as_ptr());
         ffi::lua_getmetatable(state, -1);

@@ -148,7 +148,7 @@ pub(super) fn protocol(call: &mut Call) -> CommandResult {
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.integer(12345),
         b"double" => reply.double(3141.0 / 1000.0),
-        b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
+        b"bignum" => reply.big_number(b"1234567999999999999999999999999999999"),
         b"null" => reply.null(),
         b"array" => {
             reply.array(3);
