@@ -18,6 +18,10 @@ pub(super) const SLOTS: usize = 8;
 pub(super) const NO_DEADLINE: u32 = u32::MAX;
 
 const ADDRESS: u64 = (1 << 48) - 8;
+/// Bytes of a cache line.
+const LINE: usize = 64;
+/// How many buckets ahead elements are asked for.
+const AHEAD: usize = 3;
 /// The element has a deadline of its own.
 const VOLATILE: u64 = 1;
 /// Something in the element has a deadline.
@@ -551,6 +555,8 @@ impl<E: Element> Segment<E> {
     ) -> Option<u16> {
         let home = self.home(position);
         let mut bucket = home;
+        // Whoever has come here goes on to the buckets behind, mostly.
+        self.prefetch_elements(home + AHEAD);
         for _ in 0..self.buckets.len() {
             let line = &self.buckets[bucket];
             for slot in 0..line.occupied() {
@@ -591,6 +597,7 @@ impl<E: Element> Segment<E> {
         for word in self.buckets.get(bucket).iter().flat_map(|bucket| &bucket.0) {
             let address = (word.load(Relaxed) & ADDRESS) as usize;
             prefetch(std::ptr::without_provenance(address));
+            prefetch(std::ptr::without_provenance(address + LINE));
         }
     }
 
