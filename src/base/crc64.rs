@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(crc64(0, b"123456789"), 0xe9c6_d914_c4b8_d9ca);
         let long: Vec<u8> = (0..5 * PART).map(|n| (n % 251) as u8).collect();
         let pieces = long.chunks(1000);
-        let by_pieces = pieces.fold(7, |crc, piece| crc64(crc, piece));
+        let by_pieces = pieces.fold(7, crc64);
         assert_eq!(crc64(7, &long), by_pieces);
         let bytes: Vec<u8> = (0..100).collect();
         for cut in 0..bytes.len() {

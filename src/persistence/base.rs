@@ -98,7 +98,7 @@ impl Encoder {
         self.select(database);
         let Some(dump) = &mut self.dump else { return };
         let bytes = dump.add_written(entry);
-        self.len += bytes.len();
+        self.len += bytes.size();
         let head = dump.take(Rough::default());
         self.pieces.extend([head, bytes].map(Piece::Ready));
     }

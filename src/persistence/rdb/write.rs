@@ -80,7 +80,7 @@ impl Rough {
     }
 
     /// How many bytes there are by now.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.bytes.len()
     }
 
