@@ -13,6 +13,11 @@ const MOST_BACK: usize = 1 << 13;
 const SHORTEST: usize = 3;
 /// Bits of the number of slots in the table of places seen.
 const SLOTS_BITS: u32 = 13;
+const SLOTS: usize = 1 << SLOTS_BITS;
+/// Places without a repeat after which fewer are looked at.
+const PATIENCE: usize = 32;
+/// How far a step goes then, at most.
+const MOST_SKIPPED: usize = 16;
 
 /// Unpacks bytes into exactly `len`; `None` if they do not make as many.
 pub fn unpack(mut packed: &[u8], len: usize) -> Option<Vec<u8>> {
@@ -60,7 +65,7 @@ fn repeat(out: &mut Vec<u8>, from: usize, count: usize) {
 #[derive(Debug, Default)]
 pub struct Packer {
     /// Where three bytes were last seen, by their hash: a place counted from `base`.
-    seen: Vec<u32>,
+    seen: Option<Box<[u32; SLOTS]>>,
     /// What is behind all places of strings before.
     base: u32,
     out: Vec<u8>,
@@ -72,17 +77,15 @@ impl Packer {
         let most = bytes.len().checked_sub(4)?;
         let len = u32::try_from(bytes.len()).ok()?;
         // Places of strings before are told by being below the base; only when that would overflow is the table cleared.
-        let base = match self.base.checked_add(len) {
-            Some(end) if !self.seen.is_empty() && end < u32::MAX => self.base,
-            _ => {
-                self.seen.clear();
-                self.seen.resize(1 << SLOTS_BITS, 0);
-                1
-            }
-        };
+        let seen = self.seen.get_or_insert_with(|| Box::new([0; SLOTS]));
+        if self.base == 0 || self.base.checked_add(len).is_none() {
+            seen.fill(0);
+            self.base = 1;
+        }
+        let base = self.base;
         self.base = base.checked_add(len)?;
         self.out.clear();
-        pack_into(&mut self.out, &mut self.seen, base, bytes, most).then_some(&self.out)
+        pack_into(&mut self.out, seen, base, bytes, most).then_some(&self.out)
     }
 }
 
@@ -91,24 +94,31 @@ pub fn pack(bytes: &[u8]) -> Option<Vec<u8>> {
     Packer::default().pack(bytes).map(<[u8]>::to_vec)
 }
 
-fn pack_into(out: &mut Vec<u8>, seen: &mut [u32], base: u32, bytes: &[u8], most: usize) -> bool {
-    let (mut at, mut literals) = (0, 0);
-    while at + SHORTEST <= bytes.len() {
-        let slot = &mut seen[slot(&bytes[at..])];
-        let before = slot.checked_sub(base).map(|before| before as usize);
-        *slot = base + at as u32;
-        let found = before.filter(|before| at - before <= MOST_BACK);
-        let len = found.map_or(0, |before| same(bytes, before, at));
-        match found {
-            Some(before) if len >= SHORTEST => {
-                write_literals(out, &bytes[literals..at]);
-                write_repeat(out, at - before - 1, len);
-                at += len;
-                literals = at;
-            }
-            _ => at += 1,
+fn pack_into(
+    out: &mut Vec<u8>,
+    seen: &mut [u32; SLOTS],
+    base: u32,
+    bytes: &[u8],
+    most: usize,
+) -> bool {
+    let (mut at, mut literals, mut misses) = (0, 0, 0);
+    while let Some(next) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let slot = &mut seen[slot(*next)];
+        let before = std::mem::replace(slot, base + at as u32).wrapping_sub(base) as usize;
+        // A place of a string before is below the base: so it lies behind.
+        let is_near = before < at && at - before <= MOST_BACK;
+        let len = if is_near { same(bytes, before, at) } else { 0 };
+        if len >= SHORTEST {
+            write_literals(out, &bytes[literals..at]);
+            write_repeat(out, at - before - 1, len);
+            at += len;
+            (literals, misses) = (at, 0);
+        } else {
+            // What has long not been like anything before will hardly be so soon.
+            misses += 1;
+            at += (1 + misses / PATIENCE).min(MOST_SKIPPED);
         }
-        if out.len() + (at - literals) > most {
+        if out.len() + (at.min(bytes.len()) - literals) > most {
             return false;
         }
     }
@@ -116,9 +126,9 @@ fn pack_into(out: &mut Vec<u8>, seen: &mut [u32], base: u32, bytes: &[u8], most:
     out.len() <= most
 }
 
-fn slot(bytes: &[u8]) -> usize {
-    let [a, b, c] = [0, 1, 2].map(|at| u32::from(bytes.get(at).copied().unwrap_or(0)));
-    ((a << 16 | b << 8 | c).wrapping_mul(0x9e37_79b1) >> (32 - SLOTS_BITS)) as usize
+fn slot(next: [u8; 4]) -> usize {
+    // Three bytes count: the shortest repeat.
+    ((u32::from_le_bytes(next) << 8).wrapping_mul(0x9e37_79b1) >> (32 - SLOTS_BITS)) as usize
 }
 
 fn same(bytes: &[u8], before: usize, at: usize) -> usize {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::base::{Encoder, save_base};
+use super::base::{Base, Shown, save_base};
 use super::disk::Input;
 use super::disk::{Disk, append_all};
 use super::file::Folder;
@@ -24,7 +24,7 @@ use crate::base::numbers::parse_i64;
 use crate::config::{AppendFsync, Config, ConfigStore};
 use crate::journal::{Journal, write_command};
 use crate::keyspace::{
-    AccessClock, Cursor, Db, EntryRef, Expiry, Key, Keyspace, Moment, Notes, Value, ValueRef,
+    AccessClock, Cursor, Db, Expiry, Key, Keyspace, Moment, Notes, Value, ValueRef,
 };
 use crate::resp::args::Args;
 
@@ -284,18 +284,14 @@ fn save(disk: &SimulatedDisk, path: &Path, number: i64) -> bool {
         let mut db = Db::new(&mut scope, &mut notes, 0, moment);
         db.set(key, Value::Int(number), Expiry::Clear);
     }
-    let encoder = Encoder::rdb(rdb::Preamble::default(), true);
-    let encoder = Arc::new(Mutex::new(encoder));
-    let keep = {
-        let encoder = encoder.clone();
-        Arc::new(move |database: usize, entry: EntryRef<'_>| encoder.lock().add(database, entry))
-    };
+    let base = Arc::new(Base::rdb(rdb::Preamble::default(), true));
+    let keep = Arc::new(Shown(base.clone()));
     let snapshot = {
         let alone = keyspace.gate().alone();
         keyspace.cut(&alone, 1, keep).expect("the only copy")
     };
     let temporary = path.with_extension("temp");
-    save_base(disk, [path, &temporary], snapshot, &encoder, &|_| true).is_ok()
+    save_base(disk, [path, &temporary], snapshot, &base, &|_| true).is_ok()
 }
 
 #[test]

@@ -217,7 +217,13 @@ impl Manifest {
 
     /// Adds an increment of the next number. Returns its name.
     pub fn add_increment(&mut self, file_name: &str) -> String {
-        self.last_increment += 1;
+        // One that is still to be removed has its name yet.
+        let increments = self
+            .history
+            .iter()
+            .filter(|part| part.name.contains(".incr."));
+        let last = increments.map(|part| part.number).max();
+        self.last_increment = self.last_increment.max(last.unwrap_or(0)) + 1;
         let name = format!("{file_name}.{}.incr.aof", self.last_increment);
         self.increments.push(Part {
             name: name.clone(),
@@ -254,6 +260,13 @@ mod tests {
         Manifest::parse(text.as_bytes())
             .expect_err("a bad manifest")
             .to_string()
+    }
+
+    #[test]
+    fn increments_are_not_named_as_what_is_still_to_be_removed() {
+        let text = "file a.2.base.rdb seq 2 type b\nfile a.7.incr.aof seq 7 type h\n";
+        let mut manifest = Manifest::parse(text.as_bytes()).expect("a good manifest");
+        assert_eq!(manifest.add_increment("a"), "a.8.incr.aof");
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod status;
 mod streams;
 mod writer;
 
-pub use base::{Encoder, Shown, save_base, write_base};
+pub use base::{Base, Shown, save_base, write_base};
 pub use disk::{Disk, DiskFile, Input, RealDisk};
 pub use file::{Folder, LogFile};
 pub use load::{BadSnapshot, LoadError, Loaded, Player, Refusal, load, total_size};

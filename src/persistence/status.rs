@@ -166,6 +166,8 @@ pub struct Jobs {
     pub wants_rewrite: AtomicBool,
     /// Whoever is at work should give up.
     pub gives_up: AtomicBool,
+    /// The rewrite in progress is of a log that has been switched off: it gives up.
+    pub is_rewrite_void: AtomicBool,
 }
 
 impl Jobs {
@@ -184,6 +186,7 @@ impl Jobs {
         let begun = self.present.compare_exchange(0, number, Relaxed, Relaxed);
         if begun.is_ok() {
             self.gives_up.store(false, Relaxed);
+            self.is_rewrite_void.store(false, Relaxed);
         }
         begun.is_ok()
     }

@@ -162,7 +162,7 @@ mod tests {
         stream.groups_mut().insert((*b"g").into(), group);
         assert_eq!(
             words(&encoded(stream)),
-            "SELECT 0 XADD s 1-0 n 7 XADD s 3-0 n 7 XSETID s 3-0 ENTRIESADDED 3 MAXDELETEDID 2-0 \
+            "XADD s 1-0 n 7 XADD s 3-0 n 7 XSETID s 3-0 ENTRIESADDED 3 MAXDELETEDID 2-0 \
              XGROUP CREATE s g 1-0 ENTRIESREAD 1 \
              XCLAIM s g alice 0 1-0 TIME 9 RETRYCOUNT 4 JUSTID FORCE XGROUP CREATECONSUMER s g bob"
         );
@@ -173,7 +173,7 @@ mod tests {
         assert!(matches!(Stream::default().into_object(), Object::Stream(_)));
         assert_eq!(
             words(&encoded(Stream::default())),
-            "SELECT 0 XADD s MAXLEN 0 0-1 x y XSETID s 0-0 ENTRIESADDED 0 MAXDELETEDID 0-0"
+            "XADD s MAXLEN 0 0-1 x y XSETID s 0-0 ENTRIESADDED 0 MAXDELETEDID 0-0"
         );
     }
 }

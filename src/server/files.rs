@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::engine::condition;
 use crate::keyspace::Snapshot;
 use crate::persistence::{
-    Audience, Encoder, Folder, Helm, Job, LogFile, Manifest, Order, Shown, Wiring, Writer, load,
+    Audience, Base, Folder, Helm, Job, LogFile, Manifest, Order, Shown, Wiring, Writer, load,
     total_size,
 };
 
@@ -217,14 +217,14 @@ fn open_log(server: &Server, folder: &Folder, manifest: &mut Manifest) -> Result
 /// Begins a copy of the data as of now; `meanwhile` is done at the same moment.
 pub(super) fn cut<'s>(
     server: &'s Server,
-    encoder: &Arc<Mutex<Encoder>>,
+    base: &Arc<Base>,
     meanwhile: &dyn Fn(),
 ) -> Result<Snapshot<'s>> {
     let engine = &server.engine;
-    let keep = Arc::new(Shown(encoder.clone()));
+    let keep = Arc::new(Shown(base.clone()));
     let alone = engine.keyspace.gate().alone();
     for code in engine.functions.libraries() {
-        encoder.lock().library(&code);
+        base.library(&code);
     }
     let started = Instant::now();
     let snapshot = engine
@@ -258,6 +258,7 @@ pub(super) fn switch(server: &Arc<Server>, config: &Config) -> Result<(), String
     aof.is_on.store(config.appendonly, Relaxed);
     if !config.appendonly && server.engine.jobs.present() == Some(Job::Rewrite) {
         tracing::info!("Killing running AOF rewrite child: what it makes is no longer wanted");
+        server.engine.jobs.is_rewrite_void.store(true, Relaxed);
     }
     if config.appendonly && server.files.log.try_lock().is_some_and(|log| log.is_none()) {
         // Whoever asks from now on is told that a base is being written, though the thread may not have begun.

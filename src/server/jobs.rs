@@ -7,7 +7,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use parking_lot::Mutex;
 
 use super::Server;
 use super::files::cut;
@@ -16,7 +15,7 @@ use super::rewrite::rewrite;
 use crate::base::clock::unix_ms;
 use crate::config::Config;
 use crate::engine::{Engine, condition};
-use crate::persistence::{Encoder, Job, RealDisk, save_base};
+use crate::persistence::{Base, Job, RealDisk, save_base};
 
 /// Seconds before saving is tried again after a failure.
 const RETRY_SAVE: i64 = 5;
@@ -182,15 +181,15 @@ pub(super) fn save(server: &Server, is_wanted: &dyn Fn() -> bool) -> Result<()> 
     let config = engine.config.snapshot();
     let path = config.dir.file(&config.dbfilename);
     let temporary = temporary_file(engine, &config);
-    let encoder = Encoder::rdb(preamble(engine, &config, false), config.rdbchecksum);
-    let encoder = Arc::new(Mutex::new(encoder));
+    let base = Base::rdb(preamble(engine, &config, false), config.rdbchecksum);
+    let base = Arc::new(base);
     let changes = AtomicU64::new(0);
     let goes_on = |keys| server.pace(keys, is_wanted);
-    let snapshot = cut(server, &encoder, &|| {
+    let snapshot = cut(server, &base, &|| {
         changes.store(engine.stats.sum(|lane| &lane.dirty), Relaxed);
     })?;
     let paths = [path.as_path(), temporary.as_path()];
-    save_base(&RealDisk, paths, snapshot, &encoder, &goes_on)?;
+    save_base(&RealDisk, paths, snapshot, &base, &goes_on)?;
     tracing::info!("DB saved on disk");
     engine
         .snapshots

@@ -6,14 +6,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use anyhow::Result;
-use parking_lot::Mutex;
 
 use super::Server;
 use super::files::{Log, cut, stop};
 use super::rdb::preamble;
 use crate::base::clock::unix_ms;
 use crate::engine::Engine;
-use crate::persistence::{Encoder, Folder, Job, Rewritten, Source, write_base};
+use crate::persistence::{Base, Folder, Job, Rewritten, Source, write_base};
 
 /// How often it is looked, during a wait, whether the work is still wanted.
 const LOOK: Duration = Duration::from_millis(50);
@@ -123,11 +122,11 @@ impl<'s> Data<'s> {
 impl Source for Data<'_> {
     fn write(&self, path: &Path, meanwhile: &dyn Fn()) -> Result<u64> {
         let engine = &self.server.engine;
-        let encoder = Arc::new(Mutex::new(encoder(engine, self.is_rdb)));
-        let snapshot = cut(self.server, &encoder, meanwhile)?;
+        let base = Arc::new(base(engine, self.is_rdb));
+        let snapshot = cut(self.server, &base, meanwhile)?;
         let goes_on = |keys| self.server.pace(keys, &|| self.is_wanted());
         let disk = self.folder.disk();
-        Ok(write_base(disk, path, snapshot, &encoder, &goes_on)?)
+        Ok(write_base(disk, path, snapshot, &base, &goes_on)?)
     }
 
     fn is_rdb(&self) -> bool {
@@ -140,17 +139,17 @@ impl Source for Data<'_> {
     }
 }
 
-/// What turns entries into a base.
-fn encoder(engine: &Engine, is_rdb: bool) -> Encoder {
+/// What a base is gathered in.
+fn base(engine: &Engine, is_rdb: bool) -> Base {
     let config = engine.config.load();
     if is_rdb {
-        return Encoder::rdb(preamble(engine, &config, true), config.rdbchecksum);
+        return Base::rdb(preamble(engine, &config, true), config.rdbchecksum);
     }
-    let mut encoder = Encoder::default();
+    let base = Base::commands();
     if config.aof_timestamp_enabled {
-        encoder.annotate(unix_ms() / 1000);
+        base.annotate(unix_ms() / 1000);
     }
-    encoder
+    base
 }
 
 /// CONFIG SET aof-disable-auto-gc no: what has been kept until now goes. A rewrite in progress sees to it at its end.

@@ -56,7 +56,7 @@ fn cancel_save(call: &mut Call) -> CommandResult {
 
 fn rewrite_in_background(call: &mut Call) -> CommandResult {
     let jobs = &call.engine.jobs;
-    if jobs.present() == Some(Job::Rewrite) {
+    if jobs.present() == Some(Job::Rewrite) && !jobs.is_rewrite_void.load(Relaxed) {
         return Err(CommandError::text(
             "ERR Background append only file rewriting already in progress",
         ));

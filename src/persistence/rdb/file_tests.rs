@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::split::{Part, Splitter};
 use super::*;
 use crate::config::Config;
@@ -11,7 +9,7 @@ use crate::keyspace::{
     AccessClock, Cursor, Db, Expiry, Key, Keyspace, Moment, Notes, Value, ValueRef,
 };
 use crate::persistence::RealDisk;
-use crate::persistence::base::{Encoder, Shown, write_base};
+use crate::persistence::base::{Base, Shown, write_base};
 use crate::structures::hash::{Hash, Lifetime};
 use crate::structures::list::{End, Limit, List};
 use crate::structures::set::Set;
@@ -268,13 +266,13 @@ pub(super) fn preamble(packs: bool) -> Preamble {
 pub(super) fn written(keyspace: &Keyspace, preamble: Preamble, sums: bool) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("dump.rdb");
-    let encoder = Arc::new(Mutex::new(Encoder::rdb(preamble, sums)));
-    encoder.lock().library(b"#!lua name=lib");
-    let keep = Arc::new(Shown(encoder.clone()));
+    let base = Arc::new(Base::rdb(preamble, sums));
+    base.library(b"#!lua name=lib");
+    let keep = Arc::new(Shown(base.clone()));
     let alone = keyspace.gate().alone();
     let snapshot = keyspace.cut(&alone, 1, keep).expect("the only copy");
     drop(alone);
-    let size = write_base(&RealDisk, &path, snapshot, &encoder, &|_| true).expect("written");
+    let size = write_base(&RealDisk, &path, snapshot, &base, &|_| true).expect("written");
     let bytes = std::fs::read(&path).expect("a file");
     assert_eq!(size, bytes.len() as u64);
     bytes
@@ -316,6 +314,56 @@ fn what_is_saved_is_loaded() {
 }
 
 #[test]
+fn what_several_threads_show_is_there_once_and_in_its_database() {
+    const KEYS: usize = 3000;
+    let original = keyspace();
+    let key = |n: usize| format!("key {n}").into_bytes();
+    let text = |n: usize| format!("some text that is worth packing {n} ").repeat(n % 40);
+    for n in 0..KEYS {
+        let (key, text) = (key(n), text(n));
+        put(
+            &original,
+            n % 3,
+            &key,
+            Value::Str(text.as_bytes()),
+            Expiry::Clear,
+        );
+    }
+    let expected = contents(&original);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("dump.rdb");
+    let base = Arc::new(Base::rdb(preamble(true), true));
+    let shown = Arc::new(Shown(base.clone()));
+    let alone = original.gate().alone();
+    let snapshot = original.cut(&alone, 1, shown).expect("the only copy");
+    drop(alone);
+    std::thread::scope(|scope| {
+        for part in 0..3 {
+            let original = &original;
+            scope.spawn(move || {
+                for n in (part..KEYS).step_by(3).rev() {
+                    put(original, n % 3, &key(n), Value::Int(1), Expiry::Clear);
+                    put(
+                        original,
+                        n % 3,
+                        &key(n + KEYS),
+                        Value::Int(2),
+                        Expiry::Clear,
+                    );
+                }
+            });
+        }
+        let written = write_base(&RealDisk, &path, snapshot, &base, &|_| true);
+        written.expect("written");
+    });
+    assert_eq!(base.keys(), KEYS as u64);
+    let bytes = std::fs::read(&path).expect("a file");
+    let (copy, result, _) = loaded(&bytes, options());
+    assert_eq!(result.map(|loaded| loaded.keys), Ok(KEYS as u64));
+    assert!(contents(&copy) == expected);
+}
+
+#[test]
 fn fields_that_expire_need_a_later_version() {
     let keyspace = keyspace();
     let names: Vec<Vec<u8>> = (0..600)
@@ -354,8 +402,8 @@ fn big_values_are_looked_at_in_slices_and_are_of_one_moment_whatever_happens() {
     for walks in (0..40).step_by(2) {
         let original = keyspace();
         fill(&original);
-        let encoder = Arc::new(Mutex::new(Encoder::rdb(preamble(true), true)));
-        let shown = Arc::new(Shown(encoder.clone()));
+        let base = Arc::new(Base::rdb(preamble(true), true));
+        let shown = Arc::new(Shown(base.clone()));
         let alone = original.gate().alone();
         let mut snapshot = original.cut(&alone, 1, shown).expect("the only copy");
         drop(alone);
@@ -378,7 +426,7 @@ fn big_values_are_looked_at_in_slices_and_are_of_one_moment_whatever_happens() {
         if is_over {
             continue;
         }
-        write_base(&RealDisk, &path, snapshot, &encoder, &|_| true).expect("written");
+        write_base(&RealDisk, &path, snapshot, &base, &|_| true).expect("written");
         let bytes = std::fs::read(&path).expect("a file");
         let (copy, result, _) = loaded(&bytes, options());
         assert_eq!(result.map(|loaded| loaded.keys), Ok(6));

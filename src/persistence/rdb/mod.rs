@@ -9,6 +9,7 @@ mod cursor;
 mod encode;
 #[cfg(test)]
 mod file_tests;
+mod frame;
 mod functions;
 mod kind;
 mod load;
@@ -28,12 +29,13 @@ mod write;
 
 pub use check::{Check, Defect, Finding, Tally, check};
 pub use cursor::{Malformed, Reader};
-pub use encode::{EntryWriter, FileEncoder, Preamble, first_header};
+pub use encode::{EntryWriter, FileEncoder};
+pub use frame::{Frame, Preamble, later_header};
 pub use functions::{dump_functions, read_functions};
 pub use load::{Listener, Loaded, Options, load};
 pub use module::ModuleName;
 pub use read::{Limits, Restored, read};
-pub use write::{Writer, write};
+pub use write::{Rough, Writer, write};
 
 use thiserror::Error;
 

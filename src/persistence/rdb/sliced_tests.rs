@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::file_tests::{
@@ -12,7 +11,7 @@ use super::file_tests::{
 };
 use crate::keyspace::{AccessClock, Db, Key, Keyspace, Moment, Notes};
 use crate::persistence::RealDisk;
-use crate::persistence::base::{Encoder, Shown, write_base};
+use crate::persistence::base::{Base, Shown, write_base};
 use crate::structures::hash::{Hash, Lifetime};
 use crate::structures::list::{End, Limit, List};
 use crate::structures::set::Set;
@@ -232,9 +231,9 @@ proptest! {
         // Lists may lie differently in nodes after they have been loaded: what is compared has been loaded twice.
         let (model, _, _) = loaded(&written(&keyspace, preamble(false), true), options());
         let expected = contents(&model);
-        let encoder = Arc::new(Mutex::new(Encoder::rdb(preamble(false), true)));
+        let base = Arc::new(Base::rdb(preamble(false), true));
         let alone = keyspace.gate().alone();
-        let shown = Arc::new(Shown(encoder.clone()));
+        let shown = Arc::new(Shown(base.clone()));
         let mut snapshot = keyspace.cut(&alone, 1, shown).expect("the only copy");
         drop(alone);
         let mut is_done = false;
@@ -249,7 +248,7 @@ proptest! {
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("dump.rdb");
-        write_base(&RealDisk, &path, snapshot, &encoder, &|_| true).expect("written");
+        write_base(&RealDisk, &path, snapshot, &base, &|_| true).expect("written");
         let bytes = std::fs::read(&path).expect("a file");
         let (copy, result, _) = loaded(&bytes, options());
         prop_assert!(result.is_ok());
@@ -268,9 +267,9 @@ proptest! {
     #[test]
     fn a_snapshot_that_is_given_up_leaves_nothing_behind(steps in prop::collection::vec(step(), 1..30)) {
         let keyspace = filled();
-        let encoder = Arc::new(Mutex::new(Encoder::rdb(preamble(false), true)));
+        let base = Arc::new(Base::rdb(preamble(false), true));
         let alone = keyspace.gate().alone();
-        let shown = Arc::new(Shown(encoder));
+        let shown = Arc::new(Shown(base));
         let mut snapshot = keyspace.cut(&alone, 1, shown).expect("the only copy");
         drop(alone);
         for step in &steps {

@@ -26,6 +26,27 @@ fn written(object: &Object) -> Vec<u8> {
     writer.into_bytes()
 }
 
+proptest! {
+    #[test]
+    fn what_is_packed_later_is_the_same(texts in prop::collection::vec(("[ab]{0,60}", any::<bool>()), 0..20)) {
+        let (mut at_once, mut roughly, mut later) = (Writer::new(true), Writer::rough(true), Writer::new(true));
+        for (text, is_string) in &texts {
+            for writer in [&mut at_once, &mut roughly] {
+                match is_string {
+                    true => writer.string(text.as_bytes()),
+                    false => writer.raw(text.as_bytes()),
+                }
+            }
+        }
+        let rough = roughly.exchange(Rough::default());
+        later.finish(&rough);
+        let expected = at_once.take();
+        prop_assert!(rough.finished().is_none_or(|bytes| bytes == expected));
+        prop_assert_eq!(later.take(), expected);
+        prop_assert!(roughly.is_empty());
+    }
+}
+
 fn text(item: Item<'_>) -> Vec<u8> {
     item.as_bytes(&mut itoa::Buffer::new()).to_vec()
 }

@@ -1,5 +1,7 @@
 //! Values to bytes.
 
+use std::mem;
+
 use super::cursor::{INT_8, INT_16, INT_32, LENGTH_32, LENGTH_64, PACKED, SPECIAL};
 use super::{kind, stream};
 use crate::base::lzf::Packer;
@@ -27,11 +29,72 @@ const LISTPACK_NODE: u64 = 2;
 const LISTPACK_HEADER: usize = 6;
 const LISTPACK_END: u8 = 0xff;
 
+/// What becomes of long strings.
+#[derive(Debug, Default)]
+enum Packing {
+    /// They stand as they are.
+    #[default]
+    Never,
+    AtOnce(Packer),
+    /// They are to be packed by [`Writer::rough`].
+    Later(Vec<Long>),
+}
+
+/// A long string that stands without its length.
+#[derive(Debug, Clone, Copy)]
+struct Long {
+    start: usize,
+    len: usize,
+}
+
+/// Bytes in which long strings are still to be packed.
+#[derive(Debug, Default)]
+pub struct Rough {
+    bytes: Vec<u8>,
+    long: Vec<Long>,
+}
+
+impl From<Vec<u8>> for Rough {
+    fn from(bytes: Vec<u8>) -> Self {
+        let long = Vec::new();
+        Self { bytes, long }
+    }
+}
+
+impl Rough {
+    /// The bytes, where nothing is still to be done.
+    pub fn finished(&self) -> Option<&[u8]> {
+        self.long.is_empty().then_some(&*self.bytes)
+    }
+
+    /// The bytes as they are.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// The same memory without what was in it.
+    pub fn cleared(mut self) -> Self {
+        self.bytes.clear();
+        self.long.clear();
+        self
+    }
+
+    /// How many bytes there are by now.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many bytes there is memory for.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
 /// Writes the parts that values are made of.
 #[derive(Debug, Default)]
 pub struct Writer {
     bytes: Vec<u8>,
-    packer: Option<Packer>,
+    packing: Packing,
 }
 
 impl Writer {
@@ -39,7 +102,21 @@ impl Writer {
     pub fn new(packs: bool) -> Self {
         Self {
             bytes: Vec::new(),
-            packer: packs.then(Packer::default),
+            packing: match packs {
+                true => Packing::AtOnce(Packer::default()),
+                false => Packing::Never,
+            },
+        }
+    }
+
+    /// Nothing written yet; long strings are packed, if wanted, when what was written is finished. For whoever holds a lock.
+    pub fn rough(packs: bool) -> Self {
+        Self {
+            bytes: Vec::new(),
+            packing: match packs {
+                true => Packing::Later(Vec::new()),
+                false => Packing::Never,
+            },
         }
     }
 
@@ -50,7 +127,28 @@ impl Writer {
 
     /// Takes what was written.
     pub fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.bytes)
+        mem::take(&mut self.bytes)
+    }
+
+    /// Takes what was written roughly; what follows goes into `spare`, which is empty.
+    pub fn exchange(&mut self, spare: Rough) -> Rough {
+        let bytes = mem::replace(&mut self.bytes, spare.bytes);
+        let long = match &mut self.packing {
+            Packing::Later(long) => mem::replace(long, spare.long),
+            _ => Vec::new(),
+        };
+        Rough { bytes, long }
+    }
+
+    /// Writes what was written roughly.
+    pub fn finish(&mut self, rough: &Rough) {
+        let mut done = 0;
+        for &Long { start, len } in &rough.long {
+            self.raw(&rough.bytes[done..start]);
+            done = start + len;
+            self.long_string(&rough.bytes[start..done]);
+        }
+        self.raw(&rough.bytes[done..]);
     }
 
     /// How many bytes were written.
@@ -91,16 +189,33 @@ impl Writer {
         {
             return self.integer(number);
         }
-        if text.len() < PACKED_FROM || !self.packed(text) {
+        if text.len() >= PACKED_FROM {
+            return self.long_string(text);
+        }
+        self.length(text.len() as u64);
+        self.raw(text);
+    }
+
+    /// A string that is worth packing.
+    fn long_string(&mut self, text: &[u8]) {
+        if let Packing::Later(long) = &mut self.packing {
+            let (start, len) = (self.bytes.len(), text.len());
+            long.push(Long { start, len });
+            return self.raw(text);
+        }
+        if !self.packed(text) {
             self.length(text.len() as u64);
             self.raw(text);
         }
     }
 
-    /// A string that is packed; false if that is not worth while.
+    /// A string that is packed; false if that does not make it shorter.
     fn packed(&mut self, text: &[u8]) -> bool {
-        let mut packer = self.packer.take();
-        let packed = packer.as_mut().and_then(|packer| packer.pack(text));
+        let mut packing = mem::take(&mut self.packing);
+        let packed = match &mut packing {
+            Packing::AtOnce(packer) => packer.pack(text),
+            _ => None,
+        };
         if let Some(packed) = packed {
             self.bytes.push(SPECIAL | PACKED);
             self.length(packed.len() as u64);
@@ -108,7 +223,7 @@ impl Writer {
             self.raw(packed);
         }
         let is_packed = packed.is_some();
-        self.packer = packer;
+        self.packing = packing;
         is_packed
     }
 

@@ -17,6 +17,10 @@ use super::element::Element;
 /// Deadlines count in steps of this many milliseconds from [`Segment`]'s user's time base.
 pub(super) const NO_DEADLINE: u32 = u32::MAX;
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+/// How many buckets ahead elements are asked for.
+const AHEAD: usize = 3;
 /// The element has a deadline of its own.
 const VOLATILE: u64 = 1;
 /// Something in the element has a deadline.
@@ -505,6 +509,8 @@ impl<E: Element> Segment<E> {
     ) -> Option<u16> {
         let home = self.home(position);
         let mut bucket = home;
+        // Whoever has come here goes on to the buckets behind, mostly.
+        self.prefetch_elements(home + AHEAD);
         for _ in 0..self.buckets.len() {
             let line = &self.buckets[bucket];
             for slot in 0..line.occupied() {
@@ -545,6 +551,7 @@ impl<E: Element> Segment<E> {
         for word in self.buckets.get(bucket).iter().flat_map(|bucket| &bucket.0) {
             let address = (word.load(Relaxed) & ADDRESS) as usize;
             prefetch(std::ptr::without_provenance(address));
+            prefetch(std::ptr::without_provenance(address + LINE));
         }
     }
 
