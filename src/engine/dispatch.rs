@@ -690,6 +690,8 @@ impl<'r, 'e> Round<'r, 'e> {
     ) -> Result<(), CommandError> {
         let keyspace = &self.engine.keyspace;
         let hashes = || request.keys.iter().map(|key| key.hash);
+        let is_confined =
+            spec.locks == Locks::Everything && knows_its_keys(self.engine, spec, request.args);
         let mut scope = match (spec.locks, request.keys) {
             (Locks::Nothing | Locks::Walk, _) => keyspace.nothing(),
             (Locks::Transaction, _) => {
@@ -700,12 +702,8 @@ impl<'r, 'e> Round<'r, 'e> {
                 }
                 return result;
             }
-            (Locks::Everything, keys) if knows_its_keys(self.engine, spec, request.args) => {
-                match keys {
-                    [key] => keyspace.lock_one(shard_of(key.hash)),
-                    _ => keyspace.lock_some(hashes()),
-                }
-            }
+            (Locks::Everything, [key]) if is_confined => keyspace.lock_one(shard_of(key.hash)),
+            (Locks::Everything, _) if is_confined => keyspace.lock_some(hashes()),
             (Locks::Everything, _) => {
                 self.passage = None;
                 let Some(alone) = keyspace.gate().alone_unless_stuck() else {

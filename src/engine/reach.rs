@@ -76,7 +76,8 @@ fn are_where_they_seem(spec: &Spec, called: &Called) -> bool {
 fn keys_are_keys(spec: &Spec, words: &[&Word]) -> bool {
     let is_key = |at: usize| matches!(words.get(at), Some(Word::Key));
     match spec.locks {
-        Locks::Nothing => true,
+        // What looks at all of the data would see what others do meanwhile.
+        Locks::Nothing => spec.has(flags::FAST) && !spec.has(flags::READONLY),
         Locks::One(at) => is_key(at),
         Locks::Keys => {
             let words = words.iter().map(|word| match word {

@@ -215,6 +215,7 @@ fn errors_name_their_place() {
         ("error('oops')", "ERR user_script:1: oops"),
         ("error({err='MY oops'})", "MY oops"),
         ("error({err=5.5})", "5.5"),
+        ("redis.log('nan', 'x')", "ERR Invalid debug level."),
         (
             "redis.set_repl()",
             "ERR redis.set_repl() requires two arguments.",

@@ -303,7 +303,7 @@ unsafe extern "C-unwind" fn set_resp(state: *mut lua_State) -> c_int {
         if ffi::lua_gettop(state) != 1 {
             return raise(state, b"redis.setresp() requires one argument.");
         }
-        let version = ffi::lua_tonumber(state, 1) as i64;
+        let version = convert::to_integer(ffi::lua_tonumber(state, 1));
         let run = current();
         if version != 2 && version != 3 {
             return raise(state, b"RESP version must be 2 or 3.");
@@ -321,7 +321,7 @@ unsafe extern "C-unwind" fn set_repl(state: *mut lua_State) -> c_int {
         if ffi::lua_gettop(state) != 1 {
             return raise(state, b"redis.set_repl() requires two arguments.");
         }
-        let targets = ffi::lua_tonumber(state, 1) as i64;
+        let targets = convert::to_integer(ffi::lua_tonumber(state, 1));
         if targets & !i64::from(TO_FILE | TO_REPLICAS) != 0 {
             return raise(
                 state,
@@ -366,7 +366,7 @@ unsafe extern "C-unwind" fn log(state: *mut lua_State) -> c_int {
         if ffi::lua_isnumber(state, 1) == 0 {
             return raise(state, b"First argument must be a number (log level).");
         }
-        let level = usize::try_from(ffi::lua_tonumber(state, 1) as i64).ok();
+        let level = usize::try_from(convert::to_integer(ffi::lua_tonumber(state, 1))).ok();
         let level = level.and_then(|level| Level::ALL[..LEVELS.len()].get(level));
         let (Some(level), run) = (level, current()) else {
             return raise(state, b"Invalid debug level.");

@@ -408,7 +408,7 @@ unsafe fn field(state: *mut lua_State, name: c_int) -> c_int {
 }
 
 /// A number as C cuts it off.
-fn to_integer(number: f64) -> i64 {
+pub(super) fn to_integer(number: f64) -> i64 {
     const BOUND: f64 = 9_223_372_036_854_775_808.0;
     match number {
         number if (-BOUND..BOUND).contains(&number) => number as i64,
