@@ -203,7 +203,10 @@ impl Keyspace {
         Scope {
             keyspace: self,
             first,
-            others: Some(held.collect()),
+            others: Some(Others {
+                held: held.collect(),
+                recent: 0,
+            }),
             is_everything: false,
         }
     }
@@ -244,9 +247,17 @@ pub struct Scope<'k> {
     keyspace: &'k Keyspace,
     /// Most commands have one key, and need no list.
     first: Option<Held<'k>>,
-    /// In ascending order, and above the first, but in a scope over everything.
-    others: Option<Vec<Held<'k>>>,
+    others: Option<Others<'k>>,
     is_everything: bool,
+}
+
+/// The shards of a scope but for its first.
+#[derive(Default)]
+struct Others<'k> {
+    /// In ascending order, and above the first, but in a scope over everything.
+    held: Vec<Held<'k>>,
+    /// The place of the one that was asked for last: a key's is asked for several times.
+    recent: usize,
 }
 
 impl<'k> Scope<'k> {
@@ -292,17 +303,21 @@ impl<'k> Scope<'k> {
     /// A shard of this scope to be read, where it has been locked: in a scope over everything, by asking for it before.
     #[inline]
     pub(super) fn held(&self, index: usize) -> Option<&Shard> {
-        let held = self.first.iter().chain(self.others.iter().flatten());
-        held.into_iter()
-            .find(|held| held.index == index)
-            .map(|held| &*held.shard)
+        let mut held = self.all();
+        let found = held.find(|held| held.index == index);
+        found.map(|held| &*held.shard)
     }
 
     /// The shards that are locked.
     #[inline]
     pub(super) fn locked(&self) -> impl Iterator<Item = &Shard> {
-        let held = self.first.iter().chain(self.others.iter().flatten());
-        held.map(|held| &*held.shard)
+        self.all().map(|held| &*held.shard)
+    }
+
+    #[inline]
+    fn all(&self) -> impl Iterator<Item = &Held<'k>> {
+        let others = self.others.iter().flat_map(|others| &others.held);
+        self.first.iter().chain(others)
     }
 
     /// A shard whether or not it can be looked at by key: for walks over the whole keyspace. A scope over everything keeps
@@ -317,21 +332,19 @@ impl<'k> Scope<'k> {
 #[inline(never)]
 fn other_shard<'s, 'k>(
     keyspace: &'k Keyspace,
-    others: &'s mut Vec<Held<'k>>,
+    others: &'s mut Others<'k>,
     is_everything: bool,
     index: usize,
 ) -> &'s mut Shard {
-    let at = if is_everything {
-        let known = others.binary_search_by_key(&index, |held| held.index);
-        known.unwrap_or_else(|at| {
+    let Others { held, recent } = others;
+    if held.get(*recent).is_none_or(|held| held.index != index) {
+        let known = held.binary_search_by_key(&index, |held| held.index);
+        *recent = known.unwrap_or_else(|at| {
+            assert!(is_everything, "only declared keys are touched");
             let shard = keyspace.shards[index].lock();
-            others.insert(at, Held { index, shard });
+            held.insert(at, Held { index, shard });
             at
-        })
-    } else {
-        others
-            .binary_search_by_key(&index, |held| held.index)
-            .expect("only declared keys are touched")
-    };
-    &mut others[at].shard
+        });
+    }
+    &mut held[*recent].shard
 }
