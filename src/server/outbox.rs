@@ -13,6 +13,9 @@ use crate::resp::reply::Reply;
 
 /// Pieces handed to the kernel at once.
 const PIECES: usize = 64;
+/// Bytes sent before other connections get their turn: a client that reads as fast as it is sent to could hold them up for as
+/// long as it is owed anything.
+const TURN: usize = 256 * 1024;
 /// Replies longer than this are kept in pieces of this size: what one reader's pieces have taken the next one's fit into, so
 /// that many slow readers do not leave holes of all sizes behind.
 const PIECE: usize = 32 * 1024;
@@ -63,7 +66,7 @@ impl Outbox {
         }
     }
 
-    /// Sends as much as the socket takes; ready when all is sent.
+    /// Sends as much as the socket takes and one turn allows; the task is woken to go on with what is left.
     pub fn poll_flush(
         &mut self,
         stream: &mut Stream,
@@ -71,10 +74,18 @@ impl Outbox {
     ) -> Poll<io::Result<usize>> {
         let mut sent = 0;
         while !self.pieces.is_empty() {
+            let mut left = TURN.saturating_sub(sent);
+            if left == 0 {
+                context.waker().wake_by_ref();
+                break;
+            }
             let mut slices = [IoSlice::new(&[]); PIECES];
-            let count = self.pieces.len().min(PIECES);
+            let mut count = 0;
             for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
-                *slice = IoSlice::new(piece);
+                let part = &piece[..piece.len().min(left)];
+                *slice = IoSlice::new(part);
+                left -= part.len();
+                count += usize::from(!part.is_empty());
             }
             match stream.poll_write_pieces(context, &slices[..count]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
