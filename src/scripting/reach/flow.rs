@@ -15,6 +15,8 @@ use super::{Called, Word};
 
 /// Rounds of a loop that counts.
 const MOST_ROUNDS: f64 = 10_000.0;
+/// A loop of more rounds must not move long texts in each of them.
+const FEW_ROUNDS: f64 = 100.0;
 /// Loops, none within another.
 const MOST_LOOPS: usize = 8;
 /// What a loop counts in is exact up to here. From where adding one changes nothing, it would never end.
@@ -147,6 +149,7 @@ pub(super) fn calls(code: &Code) -> Option<Vec<Called>> {
         loops,
         states: vec![None; code.instructions.len()],
         nested: vec![0; code.instructions.len()],
+        long_loops: Vec::new(),
         work: Vec::new(),
     };
     // Parameters there are none; everything else begins as nil.
@@ -200,6 +203,8 @@ struct Proof<'c> {
     states: Vec<Option<State>>,
     /// How many tables each instruction puts into another.
     nested: Vec<usize>,
+    /// Loops of many rounds, by their last instructions.
+    long_loops: Vec<usize>,
     /// Instructions before which something new is known.
     work: Vec<usize>,
 }
@@ -208,6 +213,11 @@ impl Proof<'_> {
     fn is_repeated(&self, at: usize) -> bool {
         let mut loops = self.loops.iter();
         loops.any(|(first, last)| (*first..=*last).contains(&at))
+    }
+
+    fn is_repeated_often(&self, at: usize) -> bool {
+        let mut loops = self.loops.iter();
+        loops.any(|(first, last)| (*first..=*last).contains(&at) && self.long_loops.contains(last))
     }
 
     /// A way to an instruction has been found.
@@ -295,8 +305,10 @@ impl Proof<'_> {
         let target = (at + 1).checked_add_signed(jump);
         match op {
             op::FORPREP => {
-                let is_short = self.is_short(&state, a)?;
-                let target = target.filter(|_| is_short)?;
+                let (rounds, target) = (self.rounds(&state, a)?, target?);
+                if rounds > FEW_ROUNDS {
+                    self.long_loops.push(target);
+                }
                 let leads_to_loop = self.code.instructions.get(target)?.op == op::FORLOOP;
                 return self.reach(target, &state).filter(|()| leads_to_loop);
             }
@@ -326,20 +338,20 @@ impl Proof<'_> {
         self.reach(target?, &state)
     }
 
-    /// Whether a loop that counts has few rounds, or as many as there are keys or other arguments.
-    fn is_short(&self, state: &State, first: usize) -> Option<bool> {
+    /// The rounds of a loop that counts, 0 for as many as there are keys or other arguments. `None` for too many.
+    fn rounds(&self, state: &State, first: usize) -> Option<f64> {
         let start = self.number(state.get(first)?)?;
         let step = self.number(state.get(first + 2)?)?;
         let limit = state.get(first + 1)?;
         if limit == Value::Count {
-            return Some(start >= 0.0 && step >= 1.0);
+            return (start >= 0.0 && step >= 1.0).then_some(0.0);
         }
         let limit = self.number(limit)?;
         let is_exact = start.abs() <= MOST_COUNTED
             && limit.abs() <= MOST_COUNTED
             && step.abs() >= SMALLEST_STEP;
         let rounds = (limit - start) / step;
-        Some(is_exact && rounds.is_finite() && rounds <= MOST_ROUNDS)
+        (is_exact && rounds <= MOST_ROUNDS).then_some(rounds)
     }
 
     /// What sets registers, and no more.
@@ -533,6 +545,7 @@ impl Proof<'_> {
             words,
             rest,
             is_repeated: self.is_repeated(at),
+            is_repeated_often: self.is_repeated_often(at),
         })
     }
 
