@@ -21,7 +21,9 @@ impl Engine {
             };
             let is_fast = spec.has(flags::FAST) || spec.has(flags::BRIEF);
             slow += usize::from(!is_fast);
-            slow <= MOST_SLOW && (is_fast || !called.is_repeated) && keeps_to_its_keys(spec, called)
+            let is_brief = (is_fast || !called.is_repeated)
+                && (!called.is_repeated_often || moves_little(spec, called));
+            slow <= MOST_SLOW && is_brief && keeps_to_its_keys(spec, called)
         })
     }
 
@@ -37,6 +39,13 @@ impl Engine {
             false => self.commands.subcommand(spec, text(1)?),
         }
     }
+}
+
+/// Whether a call neither gives nor takes a text that may be long, so that thousands of them are over soon. What needs
+/// memory and is fast does not give what is there but where it takes its place.
+fn moves_little(spec: &Spec, called: &Called) -> bool {
+    let is_short = |word: &Word| !matches!(word, Word::Other);
+    spec.has(flags::DENYOOM) && called.rest.is_none() && called.words.iter().all(is_short)
 }
 
 /// Whether a call touches only what the script has locked, whatever is not known of its words.

@@ -266,3 +266,24 @@ fn what_a_library_keeps_is_kept_for_all_workers() {
     raw.command(&[b"FUNCTION", b"LOAD", b"REPLACE", code.as_bytes()]);
     assert_eq!(raw.ask("FCALL next 0"), integer(1));
 }
+
+/// What may take long can be ended, also when it is called again and its reach is known.
+#[test]
+fn what_may_take_long_can_be_ended() {
+    let server = Server::start(&["--io-threads", "2", "--busy-reply-threshold", "50"]);
+    let mut raw = server.raw();
+    assert_eq!(raw.ask("SETRANGE big 20000000 x"), integer(20_000_001));
+    let doubled = "t = {t, t} ".repeat(40);
+    for script in [
+        "redis.call('EXISTS', KEYS[1]) for i = 1e16, 1e16 + 2 do end",
+        &format!("redis.call('EXISTS', KEYS[1]) local t = {{}} {doubled} return t"),
+        "local n = 0 for i = 1, 10000 do n = n + #redis.call('GET', KEYS[1]) end return n",
+    ] {
+        for _ in 0..4 {
+            let (mut caller, mut killer) = (server.raw(), server.raw());
+            caller.tell(&format!("EVAL \"{script}\" 1 big"));
+            eventually("it is killed", || killer.ask("SCRIPT KILL") == ok());
+            assert!(caller.read().text().contains("Script killed"), "{script}");
+        }
+    }
+}

@@ -35,15 +35,24 @@ pub(super) fn evalsha_ro(call: &mut Call) -> CommandResult {
     eval_known(call, Access::ReadOnly)
 }
 
+/// Bytes, and keys and other arguments, with which a script that is over soon is.
+const MOST_GIVEN: usize = 1 << 20;
+
+/// Whether a script is given so little that it can be over soon: it may go through all of it, and take each more than once.
+fn are_few(args: Args<'_>) -> bool {
+    args.bytes() + args.len() <= MOST_GIVEN
+}
+
 /// Whether the script that EVAL brings keeps to its keys.
 pub(super) fn text_is_confined(engine: &Engine, args: Args<'_>) -> bool {
-    args.get(1)
-        .is_some_and(|body| is_confined(&engine.scripts, &digest_of_script(body)))
+    let body = args.get(1).filter(|_| are_few(args));
+    body.is_some_and(|body| is_confined(&engine.scripts, &digest_of_script(body)))
 }
 
 /// Whether the script that EVALSHA names keeps to its keys.
 pub(super) fn known_is_confined(engine: &Engine, args: Args<'_>) -> bool {
-    let digest = args.get(1).and_then(parse_digest);
+    let digest = args.get(1).filter(|_| are_few(args));
+    let digest = digest.and_then(parse_digest);
     digest.is_some_and(|digest| is_confined(&engine.scripts, &digest))
 }
 

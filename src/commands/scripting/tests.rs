@@ -93,3 +93,34 @@ fn scripts_that_keep_to_their_keys_need_no_more_locks() {
     let calls = reach::calls(&function.dump(false)).unwrap();
     assert!(!engine.keep_to_their_keys(&calls));
 }
+
+/// A value of some megabytes, a thousand times, holds the locks for seconds.
+#[test]
+fn loops_of_many_rounds_move_no_long_texts() {
+    let rows: &[(&str, bool)] = &[
+        ("for i = 1, 10000 do redis.call('INCR', KEYS[1]) end", true),
+        ("for i = 1, 100 do redis.call('GET', KEYS[1]) end", true),
+        ("for i = 1, #KEYS do redis.call('GET', KEYS[i]) end", true),
+        ("for i = 1, 10000 do redis.call('GET', KEYS[1]) end", false),
+        (
+            "for i = 1, 10000 do redis.call('GETEX', KEYS[1]) end",
+            false,
+        ),
+        (
+            "for i = 1, 10000 do redis.call('SET', KEYS[1], ARGV[1]) end",
+            false,
+        ),
+        ("for i = 1, 10000 do redis.call('ECHO', ARGV[1]) end", false),
+        (
+            "for i = 1, 10000 do redis.call('PUBLISH', 'news', ARGV[1]) end",
+            false,
+        ),
+    ];
+    let engine = Engine::new(Config::default(), FAMILIES);
+    let lua = Lua::new();
+    for (script, expected) in rows {
+        let function = lua.load(*script).into_function().unwrap();
+        let calls = reach::calls(&function.dump(false)).expect("it is understood");
+        assert_eq!(engine.keep_to_their_keys(&calls), *expected, "{script}");
+    }
+}

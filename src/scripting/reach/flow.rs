@@ -4,7 +4,9 @@
 //! What it relies on. The code comes from Lua's compiler, not from a dump that somebody made. Scripts cannot change
 //! globals, libraries and the metatable of strings, so a name means what it meant. A value that is *plain* is no library,
 //! and neither the table of the keys nor that of the other arguments; plain values are never called, so a function that
-//! hides among them is harmless. `KEYS` and `ARGV` are never changed, nor put where they could be, so what is taken from
+//! hides among them is harmless. A table that the script builds is no plain value: it is put into others only where it
+//! can be in few of them, and never into itself, since what walks through it would not come to an end. `KEYS` and `ARGV`
+//! are never changed, nor put where they could be, so what is taken from
 //! `KEYS` is a declared key, and a loop over either ends.
 
 use super::bytecode::{CONSTANTS, Code, Constant, Instruction, op};
@@ -13,8 +15,16 @@ use super::{Called, Word};
 
 /// Rounds of a loop that counts.
 const MOST_ROUNDS: f64 = 10_000.0;
+/// A loop of more rounds must not move long texts in each of them.
+const FEW_ROUNDS: f64 = 100.0;
 /// Loops, none within another.
 const MOST_LOOPS: usize = 8;
+/// What a loop counts in is exact up to here. From where adding one changes nothing, it would never end.
+const MOST_COUNTED: f64 = 1e9;
+/// Steps as small as this one at least, for the same reason.
+const SMALLEST_STEP: f64 = 1e-3;
+/// Tables put into others: each may stand there more than once. None in a loop.
+const MOST_NESTED: usize = 16;
 /// Joins of texts, which might double each time. None in a loop.
 const MOST_JOINS: usize = 16;
 
@@ -31,6 +41,8 @@ enum Value {
     Count,
     Keys,
     Arguments,
+    /// A table that the script has built, or something that it may have taken from one. Not plain, since it may be shared.
+    Built,
     Library(Library),
     Function(Function),
     /// What `ipairs` and `pairs` give first.
@@ -47,6 +59,11 @@ impl Value {
         )
     }
 
+    /// Whether it is neither a table of the server's nor what hides in one.
+    fn is_own(self) -> bool {
+        self.is_plain() || self == Self::Built
+    }
+
     /// Whether it is the table of the keys, or that of the other arguments.
     fn is_list(self) -> bool {
         matches!(self, Self::Keys | Self::Arguments)
@@ -57,6 +74,7 @@ impl Value {
         match self == other {
             true => self,
             false if self.is_plain() && other.is_plain() => Self::Plain,
+            false if self.is_own() && other.is_own() => Self::Built,
             false => Self::Mixed,
         }
     }
@@ -76,6 +94,8 @@ enum Results {
     One,
     Keys,
     Many,
+    /// What may be a table that the script has built, or stand in one.
+    Built,
 }
 
 impl State {
@@ -88,8 +108,12 @@ impl State {
         Some(())
     }
 
-    fn plain(&self, register: usize) -> Option<Value> {
-        self.get(register).filter(|value| value.is_plain())
+    /// How many of these registers hold tables that the script has built, where the others are plain.
+    fn count_built(&self, registers: std::ops::Range<usize>) -> Option<usize> {
+        let values = registers.map(|register| self.get(register).filter(|value| value.is_own()));
+        values
+            .map(|value| value.map(|value| usize::from(value == Value::Built)))
+            .sum()
     }
 
     /// Of registers from a call's own on nothing is known.
@@ -124,6 +148,8 @@ pub(super) fn calls(code: &Code) -> Option<Vec<Called>> {
         code,
         loops,
         states: vec![None; code.instructions.len()],
+        nested: vec![0; code.instructions.len()],
+        long_loops: Vec::new(),
         work: Vec::new(),
     };
     // Parameters there are none; everything else begins as nil.
@@ -133,6 +159,9 @@ pub(super) fn calls(code: &Code) -> Option<Vec<Called>> {
     while let Some(at) = proof.work.pop() {
         let state = proof.states[at].clone()?;
         proof.step(at, state)?;
+    }
+    if proof.nested.iter().sum::<usize>() > MOST_NESTED {
+        return None;
     }
     let reached = proof.states.iter().enumerate();
     let reached = reached.filter_map(|(at, state)| Some((at, state.as_ref()?)));
@@ -172,6 +201,10 @@ struct Proof<'c> {
     loops: Vec<(usize, usize)>,
     /// What is known before each instruction; nothing where no way to it has been found.
     states: Vec<Option<State>>,
+    /// How many tables each instruction puts into another.
+    nested: Vec<usize>,
+    /// Loops of many rounds, by their last instructions.
+    long_loops: Vec<usize>,
     /// Instructions before which something new is known.
     work: Vec<usize>,
 }
@@ -180,6 +213,11 @@ impl Proof<'_> {
     fn is_repeated(&self, at: usize) -> bool {
         let mut loops = self.loops.iter();
         loops.any(|(first, last)| (*first..=*last).contains(&at))
+    }
+
+    fn is_repeated_often(&self, at: usize) -> bool {
+        let mut loops = self.loops.iter();
+        loops.any(|(first, last)| (*first..=*last).contains(&at) && self.long_loops.contains(last))
     }
 
     /// A way to an instruction has been found.
@@ -267,8 +305,10 @@ impl Proof<'_> {
         let target = (at + 1).checked_add_signed(jump);
         match op {
             op::FORPREP => {
-                let is_short = self.is_short(&state, a)?;
-                let target = target.filter(|_| is_short)?;
+                let (rounds, target) = (self.rounds(&state, a)?, target?);
+                if rounds > FEW_ROUNDS {
+                    self.long_loops.push(target);
+                }
                 let leads_to_loop = self.code.instructions.get(target)?.op == op::FORLOOP;
                 return self.reach(target, &state).filter(|()| leads_to_loop);
             }
@@ -298,20 +338,24 @@ impl Proof<'_> {
         self.reach(target?, &state)
     }
 
-    /// Whether a loop that counts has few rounds, or as many as there are keys or other arguments.
-    fn is_short(&self, state: &State, first: usize) -> Option<bool> {
+    /// The rounds of a loop that counts, 0 for as many as there are keys or other arguments. `None` for too many.
+    fn rounds(&self, state: &State, first: usize) -> Option<f64> {
         let start = self.number(state.get(first)?)?;
         let step = self.number(state.get(first + 2)?)?;
         let limit = state.get(first + 1)?;
         if limit == Value::Count {
-            return Some(start >= 0.0 && step >= 1.0);
+            return (start >= 0.0 && step >= 1.0).then_some(0.0);
         }
-        let rounds = (self.number(limit)? - start) / step;
-        Some(rounds.is_finite() && rounds <= MOST_ROUNDS)
+        let limit = self.number(limit)?;
+        let is_exact = start.abs() <= MOST_COUNTED
+            && limit.abs() <= MOST_COUNTED
+            && step.abs() >= SMALLEST_STEP;
+        let rounds = (limit - start) / step;
+        (is_exact && rounds <= MOST_ROUNDS).then_some(rounds)
     }
 
     /// What sets registers, and no more.
-    fn compute(&self, at: usize, state: &mut State) -> Option<()> {
+    fn compute(&mut self, at: usize, state: &mut State) -> Option<()> {
         let Instruction {
             op, a, b, c, bx, ..
         } = self.code.instructions[at];
@@ -329,33 +373,35 @@ impl Proof<'_> {
             op::SELF => {
                 let name = self.text(self.operand(state, c)?)?;
                 let function = names::of_string(name)?;
-                state.set(a + 1, state.plain(b)?)?;
+                let text = state.get(b).filter(|value| value.is_own())?;
+                state.set(a + 1, text)?;
                 Value::Function(function)
             }
             op::SETTABLE => {
-                let are_plain = state.get(a)? == Value::Plain
+                let are_plain = state.get(a)? == Value::Built
                     && self.operand(state, b)?.is_plain()
                     && self.operand(state, c)?.is_plain();
                 return are_plain.then_some(());
             }
             op::SETLIST => {
                 let open = state.open.take();
-                let is_known = (b > 0 || open.is_some()) && c > 0 && state.get(a)? == Value::Plain;
+                let is_known = (b > 0 || open.is_some()) && c > 0 && state.get(a)? == Value::Built;
                 let end = match (b, open) {
+                    (0, Some((_, Results::Built))) => return None,
                     (0, Some((start, _))) => start,
                     _ => a + 1 + b,
                 };
-                let are_plain = (a + 1..end).all(|register| state.plain(register).is_some());
-                return (is_known && are_plain).then_some(());
+                let nested = state.count_built(a + 1..end)?;
+                self.nested[at] = nested;
+                return (is_known && (nested == 0 || !self.is_repeated(at))).then_some(());
             }
             op::LEN => match state.get(b)? {
                 Value::Keys | Value::Arguments => Value::Count,
                 _ => Value::Plain,
             },
             op::CONCAT if self.is_repeated(at) => return None,
-            op::LOADBOOL | op::NEWTABLE | op::ADD..=op::POW | op::UNM | op::NOT | op::CONCAT => {
-                Value::Plain
-            }
+            op::NEWTABLE => Value::Built,
+            op::LOADBOOL | op::ADD..=op::POW | op::UNM | op::NOT | op::CONCAT => Value::Plain,
             _ => return None,
         };
         state.set(a, value)
@@ -373,7 +419,7 @@ impl Proof<'_> {
     }
 
     fn element(&self, table: Value, index: Value) -> Option<Value> {
-        if !index.is_plain() {
+        if !index.is_own() {
             return None;
         }
         match table {
@@ -386,6 +432,7 @@ impl Proof<'_> {
                 library.function(name).map(Value::Function)
             }
             Value::Arguments => Some(Value::Plain),
+            Value::Built => Some(Value::Built),
             value => value.is_plain().then_some(Value::Plain),
         }
     }
@@ -415,6 +462,7 @@ impl Proof<'_> {
         let value = match results {
             Results::Keys => Value::Key,
             Results::One | Results::Many => Value::Plain,
+            Results::Built => Value::Built,
         };
         for register in a..(a + c).saturating_sub(1) {
             state.set(register, value)?;
@@ -434,30 +482,41 @@ impl Proof<'_> {
         open: Option<Results>,
     ) -> Option<Results> {
         let is_repeated = self.is_repeated(at);
-        let are_plain = values.iter().all(|value| value.is_plain());
+        let are_plain = |values: &[Value]| values.iter().all(|value| value.is_plain());
+        let results = match open {
+            Some(Results::Built) => Results::Built,
+            _ => Results::Many,
+        };
         match function {
-            Function::Command => are_plain.then_some(Results::One),
+            Function::Command => {
+                let are_own = values.iter().all(|value| value.is_own());
+                are_own.then_some(Results::One)
+            }
+            Function::Assert => are_plain(values).then_some(results),
             Function::Insert => {
                 let is_quick = values.len() == 2 && open.is_none();
-                (are_plain && (is_quick || !is_repeated)).then_some(Results::Many)
+                let (table, rest) = values.split_first()?;
+                let are_known = *table == Value::Built && are_plain(rest);
+                let is_known = are_known && open != Some(Results::Built);
+                (is_known && (is_quick || !is_repeated)).then_some(Results::Many)
             }
             Function::Plain {
                 is_quick,
                 reads_lists,
             } => {
-                let is_fine = |value: &Value| value.is_plain() || reads_lists && value.is_list();
+                let is_fine = |value: &Value| value.is_own() || reads_lists && value.is_list();
                 let are_fine = values.iter().all(is_fine) && (is_quick || !is_repeated);
                 are_fine.then_some(Results::Many)
             }
             Function::Unpack => {
                 let (list, rest) = values.split_first()?;
-                let are_plain = rest.iter().all(|value| value.is_plain()) && !is_repeated;
                 let results = match list {
                     Value::Keys => Results::Keys,
+                    Value::Built => Results::Built,
                     list if list.is_plain() || list.is_list() => Results::Many,
                     _ => return None,
                 };
-                are_plain.then_some(results)
+                (are_plain(rest) && !is_repeated).then_some(results)
             }
             Function::Each => None,
         }
@@ -479,13 +538,14 @@ impl Proof<'_> {
                 None
             }
             Some(Results::Keys) => Some(Word::Key),
-            Some(Results::Many) => Some(Word::Other),
+            Some(Results::Many | Results::Built) => Some(Word::Other),
             None => None,
         };
         Some(Called {
             words,
             rest,
             is_repeated: self.is_repeated(at),
+            is_repeated_often: self.is_repeated_often(at),
         })
     }
 

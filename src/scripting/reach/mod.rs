@@ -40,6 +40,8 @@ pub struct Called {
     pub rest: Option<Word>,
     /// Whether it stands in a loop.
     pub is_repeated: bool,
+    /// Whether that has many rounds, whatever the script is given.
+    pub is_repeated_often: bool,
 }
 
 /// All that a script calls, given its code as Lua writes it out. `None` where that cannot be told, or where the script might

@@ -175,3 +175,45 @@ fn what_is_no_dump_is_refused() {
         }
     }
 }
+
+#[test]
+fn loops_that_count_come_to_an_end() {
+    for script in [
+        "for i = 1e16, 1e16 + 2 do end",
+        "for i = -1e16, -1e16 + 2 do end",
+        "for i = 1e300, 1e300 do end",
+        "for i = 1, 2, 1e-300 do end",
+        "for i = 1, 1 + 1e-15, 1e-17 do end",
+    ] {
+        assert_eq!(read(script), None, "{script}");
+    }
+    assert!(read("for i = 0, 1, 0.125 do end for i = 5, 1, -1 do end").is_some());
+}
+
+/// A table that stands twice in each of thirty others makes a reply of thousands of millions of values.
+#[test]
+fn tables_do_not_grow_by_being_shared() {
+    let doubled = "local t = {} ".to_owned() + &"t = {t, t} ".repeat(30) + "return t";
+    assert_eq!(read(&doubled), None);
+    for script in [
+        "local t = {} for i = 1, 100 do t = {t, t} end return t",
+        "local t = {} t[1] = t t[2] = t return t",
+        "local t = {} table.insert(t, t) table.insert(t, t) return t",
+        "local t = redis.call('GET', KEYS[1]) t[1] = t return t",
+        "local t = {{}} t[1][1] = t return t",
+        "local t = {{}} for i = 1, 100 do t = {t[1], t} end return t",
+        "local t = {} t = {t, unpack(t)} return t",
+        "local t, u = {} u = assert(t) t[1] = u return t",
+        "local t, u = {}, ARGV[1] if u then u = t end t[1] = u return t",
+        "local t = {} t.a = {t} return cjson.encode(t)",
+    ] {
+        assert_eq!(read(script), None, "{script}");
+    }
+    for script in [
+        "return {redis.call('GET', KEYS[1]), {1, 2}, {KEYS[1], {ARGV[1]}}}",
+        "local t = {1} t[2] = 3 table.insert(t, redis.call('GET', KEYS[1])) return t",
+        "local t = {KEYS[1]} return redis.call('GET', t[1])",
+    ] {
+        assert!(read(script).is_some(), "{script}");
+    }
+}
