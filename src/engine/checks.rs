@@ -69,6 +69,7 @@ const CHECKS: &[Check] = &[
     disk_accepts_writes,
     allowed_to_subscribers,
     not_loading,
+    allowed_to_monitors,
 ];
 
 /// Runs all checks.
@@ -189,6 +190,17 @@ fn not_loading(candidate: &Candidate<'_>) -> Result<(), CommandError> {
         Ok(())
     } else {
         Err(CommandError::Loading)
+    }
+}
+
+/// A client that is shown every command has no data of its own to ask for: it would see its own commands among the others'.
+fn allowed_to_monitors(candidate: &Candidate<'_>) -> Result<(), CommandError> {
+    const KEYSPACE: u32 = flags::WRITE | flags::READONLY | flags::MAY_REPLICATE;
+    match candidate.session.is(state::MONITOR) && candidate.does(KEYSPACE) {
+        true => Err(CommandError::text(
+            "ERR Replica can't interact with the keyspace",
+        )),
+        false => Ok(()),
     }
 }
 

@@ -33,6 +33,8 @@ pub mod state {
     pub const RESTRICTED: u32 = 1 << 6;
     /// When its last command began, more memory was in use than allowed, and nothing could go.
     pub const SHORT_OF_MEMORY: u32 = 1 << 13;
+    /// Shown every command (MONITOR).
+    pub const MONITOR: u32 = 1 << 14;
     /// All that concerns replies.
     pub const REPLY: u32 = REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT;
 }

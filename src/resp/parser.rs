@@ -47,6 +47,22 @@ pub enum ProtocolError {
     UnbalancedQuotes,
 }
 
+impl ProtocolError {
+    /// The line for the client, without the leading `-`. It quotes the very byte that was sent, text or not.
+    #[cold]
+    pub fn line(&self) -> Vec<u8> {
+        match self {
+            Self::ExpectedBulk(byte) => [
+                b"ERR Protocol error: expected '$', got '",
+                &[*byte][..],
+                b"'",
+            ]
+            .concat(),
+            error => format!("ERR {error}").into_bytes(),
+        }
+    }
+}
+
 /// What a parser must not exceed.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -396,6 +412,7 @@ fn read_line(text: &[u8]) -> Line {
     }
     let strict = at > digits
         && at - digits <= 19
+        && (!negative || at - digits < 19 || text[digits..at] <= b"9223372036854775808"[..])
         && (text[digits] != b'0' || (at - digits == 1 && !negative));
     if text[at] != b'\r' || !strict {
         // The line must have ended before it can be called wrong.
@@ -439,6 +456,11 @@ fn is_space(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == 0x0b || byte == 0
 }
 
+/// Vertical tabs and form feeds stand between words, but do not end one.
+fn ends_word(byte: u8) -> bool {
+    is_space(byte) && byte != 0x0b && byte != 0x0c
+}
+
 /// Copies one word from `read` to `write` (never ahead of it) without its quotes; returns where the next one may begin.
 fn unquote_word(
     buffer: &mut [u8],
@@ -450,7 +472,7 @@ fn unquote_word(
         buffer[*write] = byte;
         *write += 1;
     };
-    while read < end && !is_space(buffer[read]) {
+    while read < end && !ends_word(buffer[read]) {
         let quote = buffer[read];
         if quote != b'"' && quote != b'\'' {
             put(buffer, quote);
@@ -560,6 +582,10 @@ mod tests {
         );
         assert_eq!(words(r#"SET "" ''"#).unwrap(), [b"SET", &b""[..], b""]);
         assert_eq!(words("").unwrap(), Vec::<Vec<u8>>::new());
+        assert_eq!(
+            words("\x0b\x0cSET\x0ba \x0bb").unwrap(),
+            [&b"SET\x0ba"[..], b"b"]
+        );
         for bad in [r#"SET "a"#, r#"SET "a"b"#, "SET 'a"] {
             assert_eq!(words(bad), Err(ProtocolError::UnbalancedQuotes), "{bad}");
         }
@@ -574,6 +600,10 @@ mod tests {
                 ProtocolError::InvalidMultibulk,
             ),
             (b"*3000000000\r\n", ProtocolError::InvalidMultibulk),
+            (
+                b"*-9223372036854775809\r\n",
+                ProtocolError::InvalidMultibulk,
+            ),
             (b"*1\r\n$x\r\n", ProtocolError::InvalidBulk),
             (b"*1\r\n$-5\r\n", ProtocolError::InvalidBulk),
             (b"*1\r\n$2000000000\r\n", ProtocolError::InvalidBulk),
@@ -583,12 +613,27 @@ mod tests {
             assert_eq!(feed(input, 1000), Err(error));
         }
         assert_eq!(
-            feed(b"*0\r\n*-10\r\n\r\nPING\r\n", 1),
+            feed(b"*0\r\n*-9223372036854775808\r\n\r\nPING\r\n", 1),
             Ok(vec![vec![b"PING".to_vec()]])
         );
         assert_eq!(feed(&[b'1'; 70_000], 1000), Err(ProtocolError::BigInline));
         let endless = [&b"*"[..], &[b'1'; 70_000]].concat();
         assert_eq!(feed(&endless, 1000), Err(ProtocolError::BigMultibulkLine));
+    }
+
+    #[test]
+    fn what_stands_for_a_length_is_quoted_as_it_is() {
+        for byte in [b'\'', b'\\', 7, 0xff] {
+            let expected = [
+                b"ERR Protocol error: expected '$', got '",
+                &[byte][..],
+                b"'",
+            ]
+            .concat();
+            assert_eq!(ProtocolError::ExpectedBulk(byte).line(), expected);
+        }
+        let line = ProtocolError::InvalidBulk.line();
+        assert_eq!(line, b"ERR Protocol error: invalid bulk length");
     }
 
     #[test]

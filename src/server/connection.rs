@@ -302,7 +302,7 @@ impl Connection {
                 done = end;
             }
             if let Some(error) = error.filter(|_| done == end && !self.is_stopped()) {
-                reply.error(format!("ERR {error}").as_bytes());
+                reply.error(&error.line());
                 self.server.engine.stats.count_error("ERR");
                 self.is_ending = true;
             }

@@ -144,7 +144,8 @@ impl Listener for Progress<'_> {
 
 /// Whether there is a snapshot file to begin with.
 pub(super) fn has_file(config: &Config) -> bool {
-    std::fs::symlink_metadata(config.dir.file(&config.dbfilename)).is_ok()
+    !config.dbfilename.is_empty()
+        && std::fs::symlink_metadata(config.dir.file(&config.dbfilename)).is_ok()
 }
 
 /// Loads the snapshot file, where there is one, and opens the server to everybody.
@@ -154,12 +155,15 @@ pub(super) fn load_at_start(server: &Arc<Server>, config: &Config) -> Result<()>
         // Clients are being served already, and one of their scripts may have begun that never ends.
         return Ok(());
     }
-    let path = config.dir.file(&config.dbfilename);
-    let loaded = load_file(server, config, &path, Purpose::Start);
-    if loaded.is_err() && server.exit.is_ending() {
-        return Ok(());
+    // Without a name there is no file, which some use to switch snapshots off.
+    if !config.dbfilename.is_empty() {
+        let path = config.dir.file(&config.dbfilename);
+        let loaded = load_file(server, config, &path, Purpose::Start);
+        if loaded.is_err() && server.exit.is_ending() {
+            return Ok(());
+        }
+        loaded?;
     }
-    loaded?;
     let alone = engine.keyspace.gate().alone();
     engine.set_condition(condition::LOADING, false);
     drop(alone);

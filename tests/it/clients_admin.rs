@@ -291,6 +291,18 @@ fn pausing_everything_ends_by_itself() {
             ),
             ("CLIENT PAUSE -1", error("ERR timeout is negative")),
             (
+                "CLIENT PAUSE 1 ALL more",
+                error(
+                    "ERR unknown subcommand or wrong number of arguments for 'PAUSE'. Try CLIENT HELP.",
+                ),
+            ),
+            (
+                "CLIENT UNBLOCK 1 ERROR more",
+                error(
+                    "ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.",
+                ),
+            ),
+            (
                 "CLIENT PAUSE 1 NOSUCH",
                 error("ERR CLIENT PAUSE mode must be WRITE or ALL"),
             ),

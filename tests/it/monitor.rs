@@ -132,6 +132,24 @@ fn a_monitor_sees_itself_and_can_stop() {
 }
 
 #[test]
+fn a_monitor_asks_for_no_data() {
+    let server = Server::start(&[]);
+    let mut raw = monitor(&server);
+    let refusal = error("ERR Replica can't interact with the keyspace");
+    check(
+        &mut raw,
+        &[
+            ("GET key", refusal.clone()),
+            ("SET key 1", refusal.clone()),
+            ("PUBLISH channel message", refusal),
+        ],
+    );
+    raw.tell("RESET");
+    while raw.read() != simple("RESET") {}
+    check(&mut raw, &[("GET key", Reply::NullBulk)]);
+}
+
+#[test]
 fn changes_of_a_key_are_shown_in_their_order() {
     let server = Server::start(&[]);
     let mut watcher = monitor(&server);

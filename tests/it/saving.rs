@@ -267,3 +267,9 @@ fn the_log_is_rewritten_when_it_has_grown() {
     server.restart();
     assert_eq!(server.raw().ask("GET key"), bulk("value:1999"));
 }
+
+#[test]
+fn a_server_whose_snapshot_has_no_name_starts_empty() {
+    let server = Server::start(&["--dbfilename", ""]);
+    check(&mut server.raw(), &[("DBSIZE", integer(0))]);
+}

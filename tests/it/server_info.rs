@@ -295,7 +295,14 @@ fn debug_is_for_those_who_may() {
     let refusal = refusal
         .replace("DEBUG", "MODULE")
         .replace("debug", "module");
-    check(&mut server.raw(), &[("MODULE LIST", error(&refusal))]);
+    check(
+        &mut server.raw(),
+        &[
+            ("MODULE LOAD x.so", error(&refusal)),
+            ("MODULE UNLOAD x", error(&refusal)),
+            ("MODULE LIST", array([])),
+        ],
+    );
     for permission in ["local", "yes"] {
         let server = Server::start(&[
             "--enable-debug-command",
@@ -305,7 +312,13 @@ fn debug_is_for_those_who_may() {
         ]);
         check(
             &mut server.raw(),
-            &[("DEBUG SLEEP 0", ok()), ("MODULE LIST", array([]))],
+            &[
+                ("DEBUG SLEEP 0", ok()),
+                (
+                    "MODULE UNLOAD x",
+                    error("ERR Error unloading module: no such module with that name"),
+                ),
+            ],
         );
     }
 }

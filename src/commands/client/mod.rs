@@ -131,7 +131,15 @@ fn switch_reply(call: &mut Call) -> Result<bool, CommandError> {
     Ok(on)
 }
 
+fn at_most(call: &Call, words: usize) -> CommandResult {
+    match call.args.len() > words {
+        true => Err(call.subcommand_syntax()),
+        false => Ok(()),
+    }
+}
+
 fn pause(call: &mut Call) -> CommandResult {
+    at_most(call, 4)?;
     let only_writes = match call.args.get(3) {
         Some(_) if call.args.is(3, "WRITE") => true,
         Some(_) if !call.args.is(3, "ALL") => {
@@ -164,6 +172,7 @@ fn unpause(call: &mut Call) -> CommandResult {
 }
 
 fn unblock(call: &mut Call) -> CommandResult {
+    at_most(call, 4)?;
     let how = match call.args.get(3) {
         Some(_) if call.args.is(3, "ERROR") => Unblock::Error,
         Some(_) if !call.args.is(3, "TIMEOUT") => {

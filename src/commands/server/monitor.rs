@@ -1,6 +1,6 @@
 //! MONITOR: every command that the server runs, as it runs.
 
-use crate::engine::{Call, Command, CommandError, CommandResult, Group, flags::*};
+use crate::engine::{Call, Command, CommandError, CommandResult, Group, flags::*, state};
 
 fn monitor(call: &mut Call) -> CommandResult {
     if call.is_nested {
@@ -10,6 +10,7 @@ fn monitor(call: &mut Call) -> CommandResult {
     }
     // Who watches already gets no second answer.
     if call.engine.start_monitor(call.session) {
+        call.session.set(state::MONITOR, true);
         call.reply.ok();
     }
     Ok(())
