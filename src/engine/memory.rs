@@ -418,7 +418,7 @@ impl Engine {
         if touched != Touched::NOBODY {
             self.tell_touched(db, effects, key, touched, 0);
         }
-        effects.note_broadcast(key.bytes, 0);
+        effects.note_broadcast(&self.tracking.prefixes, key.bytes, 0);
         if effects.listens.contains(event::EVICTED.class) {
             self.notify(database, key.bytes, event::EVICTED);
         }
