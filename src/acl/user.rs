@@ -217,6 +217,12 @@ impl User {
         selectors.any(|selector| selector.check(wish).is_ok() && selector.reads_everything())
     }
 
+    /// Whether the user may read a key, by whatever commands.
+    pub fn may_read(&self, key: &[u8]) -> bool {
+        let mut selectors = self.all_selectors();
+        !self.minds_keys || selectors.any(|selector| selector.reads(key))
+    }
+
     /// Whether the user may use a channel, or subscribe to a pattern.
     pub fn may_use_channel(&self, channel: &[u8], is_pattern: bool) -> bool {
         let mut selectors = self.all_selectors();

@@ -143,7 +143,8 @@ impl<'r, 'k> Call<'r, 'k> {
         }
         if !self.effects.listens.is_empty() {
             let changer = self.session.client.id;
-            self.effects.note_broadcast(key.bytes, changer);
+            let prefixes = &self.engine.tracking.prefixes;
+            self.effects.note_broadcast(prefixes, key.bytes, changer);
             if self.effects.listens.has_events() {
                 self.tell(self.db.index(), key, event);
             }
@@ -159,7 +160,8 @@ impl<'r, 'k> Call<'r, 'k> {
         }
         if !self.effects.listens.is_empty() {
             let changer = self.session.client.id;
-            self.effects.note_broadcast(key.bytes, changer);
+            let prefixes = &self.engine.tracking.prefixes;
+            self.effects.note_broadcast(prefixes, key.bytes, changer);
         }
     }
 
@@ -186,7 +188,8 @@ impl<'r, 'k> Call<'r, 'k> {
         }
         if !self.effects.listens.is_empty() {
             let changer = self.session.client.id;
-            self.effects.note_broadcast(key.bytes, changer);
+            let prefixes = &self.engine.tracking.prefixes;
+            self.effects.note_broadcast(prefixes, key.bytes, changer);
             if self.effects.listens.has_events() {
                 self.tell(database, key, event);
             }

@@ -454,7 +454,7 @@ impl Engine {
                 effects.note_ready(database, &key);
             }
             self.stats.lanes[lane].expired.add(1);
-            effects.note_broadcast(&key, 0);
+            effects.note_broadcast(&self.tracking.prefixes, &key, 0);
             if !lost.readers.is_empty() {
                 self.invalidate(effects, &lost.readers, &key, 0);
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::KeyEvents;
 use crate::journal::write_command;
-use crate::tracking::{Changed, Invalid};
+use crate::tracking::{Changed, Invalid, Prefixes};
 
 /// What is written to the journal for a command that changed something.
 #[derive(Debug, Default)]
@@ -64,10 +64,10 @@ impl Effects {
         }
     }
 
-    /// Notes that a key has changed, if somebody tracks by prefix.
+    /// Notes that a key has changed, if somebody tracks by a prefix that it may have.
     #[inline]
-    pub fn note_broadcast(&mut self, key: &[u8], changer: u64) {
-        if self.listens.contains(KeyEvents::BROADCAST) {
+    pub fn note_broadcast(&mut self, prefixes: &Prefixes, key: &[u8], changer: u64) {
+        if self.listens.contains(KeyEvents::BROADCAST) && prefixes.may_concern(key) {
             self.broadcast.add(key, changer);
         }
     }

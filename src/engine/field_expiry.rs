@@ -43,7 +43,7 @@ impl Engine {
         if touched != Touched::NOBODY {
             self.tell_touched(db, effects, key, touched, 0);
         }
-        effects.note_broadcast(key.bytes, 0);
+        effects.note_broadcast(&self.tracking.prefixes, key.bytes, 0);
         let emptied = if is_empty { db.remove(key) } else { None };
         if effects.listens.contains(event::FIELDS_EXPIRED.class) {
             self.notify(db.index(), key.bytes, event::FIELDS_EXPIRED);

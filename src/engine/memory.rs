@@ -30,14 +30,19 @@ const EVICTIONS_PER_LOOK: u32 = 16;
 const TRIES: usize = 64;
 /// While what was removed is still being freed, the limit may be exceeded by this part of it.
 const GRACE: i64 = 32;
-/// What the process may occupy beyond `maxmemory` for a moment, or less than it without data being let grow, as a part of it.
+/// The part of `maxmemory` by which the process is to stay below it, since what is too much is seen only afterwards; and by
+/// which it may be less still without data being let grow.
 const RESIDENT_TOLERANCE: u64 = 64;
+/// What of the limit need not be in use for the limit to be lowered to what is.
+const UNUSED_TOLERANCE: u64 = 4;
 /// Milliseconds between two looks at what it occupies.
-const LOOKS_APART: i64 = 20;
+const LOOKS_APART: i64 = 10;
 /// Milliseconds between two corrections: what was evicted is given back only after a while.
 const CORRECTIONS_APART: i64 = 100;
-/// Milliseconds between two requests to give pages back.
-const PURGES_APART: i64 = 250;
+/// Milliseconds between two requests to give pages back, while the process occupies more than it is to, and at other times.
+const PURGES_APART: (i64, i64) = (50, 250);
+/// Giving pages back takes at most this part of a worker's time.
+const PURGE_SHARE: i64 = 20;
 /// At most this part of the limit is held back for memory that the process occupies without using it.
 const MOST_HELD_BACK: u64 = 2;
 /// Limits below this are not kept by the memory that the process occupies: there its own code weighs more than data.
@@ -78,11 +83,15 @@ pub struct Memory {
     chooses_clients: Mutex<()>,
     /// When the allocator was last asked to give memory back, in milliseconds.
     purged: AtomicI64,
+    /// The milliseconds that this has lately taken at most on one worker.
+    purge_cost: AtomicI64,
     /// Whether freed pages go back to the system at once.
     is_tight: AtomicBool,
     /// When what the process occupies was last looked at, and when the limit last followed it, in milliseconds.
     looked: AtomicI64,
     corrected: AtomicI64,
+    /// What it occupied then.
+    corrected_at: AtomicU64,
 }
 
 /// What has come of making room.
@@ -120,9 +129,11 @@ impl Memory {
             condemned_at: AtomicI64::new(0),
             chooses_clients: Mutex::new(()),
             purged: AtomicI64::new(0),
+            purge_cost: AtomicI64::new(0),
             is_tight: AtomicBool::new(false),
             looked: AtomicI64::new(0),
             corrected: AtomicI64::new(0),
+            corrected_at: AtomicU64::new(0),
         }
     }
 
@@ -185,6 +196,43 @@ impl Memory {
             self.exceeded
                 .fetch_add((now - since).max(0) as u64, Relaxed);
         }
+    }
+
+    /// What is to be held back from now on, when the process occupies and uses so much.
+    fn correction(&self, resident: u64, used: u64) -> u64 {
+        let configured = self.configured.load(Relaxed);
+        let (limit, held_back) = (self.limit.load(Relaxed), self.held_back());
+        let tolerance = configured / RESIDENT_TOLERANCE;
+        let goal = configured - tolerance;
+        let least = self.least_held_back();
+        if resident > goal {
+            // A limit that nobody has come to yet would be lowered without effect. If little is left in use, the rest is on its
+            // way back to the system.
+            let unused = limit.saturating_sub(used);
+            let unused = match unused > configured / UNUSED_TOLERANCE {
+                true => 0,
+                false => unused,
+            };
+            let more = ((resident - goal) / 2).max(64 << 10);
+            let most = (configured / MOST_HELD_BACK).max(least);
+            return (held_back + unused + more).min(most);
+        }
+        // A limit that nobody has come to says nothing of what one that is higher would bring.
+        let is_felt = used + tolerance > limit;
+        if held_back > least && is_felt && resident < goal - tolerance {
+            let far = (goal - tolerance - resident) / 16;
+            let less = (held_back / 64).max(64 << 10).max(far);
+            return held_back.saturating_sub(less).max(least);
+        }
+        held_back
+    }
+
+    /// This thread gives back what it has freed.
+    pub fn purge(&self) {
+        let begun = Instant::now();
+        alloc::purge();
+        let cost = begun.elapsed().as_millis() as i64;
+        self.purge_cost.fetch_max(cost, Relaxed);
     }
 
     /// What a worker may allocate before it looks again.
@@ -418,7 +466,7 @@ impl Engine {
         if touched != Touched::NOBODY {
             self.tell_touched(db, effects, key, touched, 0);
         }
-        effects.note_broadcast(key.bytes, 0);
+        effects.note_broadcast(&self.tracking.prefixes, key.bytes, 0);
         if effects.listens.contains(event::EVICTED.class) {
             self.notify(database, key.bytes, event::EVICTED);
         }
@@ -448,26 +496,18 @@ impl Engine {
         let Some(resident) = mine.ok().and_then(|_| machine::resident_memory()) else {
             return;
         };
-        let tolerance = configured / RESIDENT_TOLERANCE;
+        let goal = configured - configured / RESIDENT_TOLERANCE;
         self.tighten(resident);
-        if resident > configured - tolerance / 2 {
-            self.purge_soon(now);
+        if resident > goal {
+            self.purge_soon(now, resident > configured);
         }
-        let (held_back, least) = (memory.held_back(), memory.least_held_back());
-        let new = if resident > configured {
-            let more = ((resident - configured) / 2).max(64 << 10);
-            (held_back + more).min(configured / MOST_HELD_BACK)
-        } else if held_back > least && resident < configured - tolerance {
-            let less = (held_back / 64).max(64 << 10);
-            held_back.saturating_sub(less).max(least)
-        } else {
-            held_back
-        };
-        // Far beyond it, nobody waits to see what the last correction has brought.
-        let is_urgent = resident > configured + tolerance;
+        let new = memory.correction(resident, alloc::used() as u64);
+        // While it grows beyond it, nobody waits to see what the last correction has brought.
+        let is_urgent = resident > configured.max(memory.corrected_at.load(Relaxed));
         let since = now - memory.corrected.load(Relaxed);
-        if new != held_back && (is_urgent || !(0..CORRECTIONS_APART).contains(&since)) {
+        if new != memory.held_back() && (is_urgent || !(0..CORRECTIONS_APART).contains(&since)) {
             memory.corrected.store(now, Relaxed);
+            memory.corrected_at.store(resident, Relaxed);
             memory.held_back.store(new, Relaxed);
             memory.follow();
         }
@@ -487,12 +527,23 @@ impl Engine {
     }
 
     /// Asks every worker to give back what it has freed, unless that has just been done.
-    fn purge_soon(&self, now: i64) {
-        let last = self.memory.purged.load(Relaxed);
-        if (0..PURGES_APART).contains(&(now - last)) {
+    fn purge_soon(&self, now: i64, is_urgent: bool) {
+        let memory = &self.memory;
+        let apart = match is_urgent {
+            true => PURGES_APART
+                .0
+                .max(memory.purge_cost.load(Relaxed) * PURGE_SHARE),
+            false => PURGES_APART
+                .1
+                .max(memory.purge_cost.load(Relaxed) * PURGE_SHARE),
+        };
+        if (0..apart).contains(&(now - memory.purged.load(Relaxed))) {
             return;
         }
-        self.memory.purged.store(now, Relaxed);
+        memory.purged.store(now, Relaxed);
+        // What it once took is forgotten bit by bit.
+        let cost = memory.purge_cost.load(Relaxed);
+        memory.purge_cost.store(cost - cost / 4, Relaxed);
         let mailboxes = self.mailboxes.iter();
         mailboxes.for_each(|mailbox| mailbox.post(Mail::Purge));
     }
@@ -509,6 +560,29 @@ mod tests {
         assert_eq!(patience(11), Duration::from_micros(575));
         assert!(patience(99) > Duration::from_secs(100) && patience(99) < Duration::from_secs(130));
         assert_eq!(patience(100), Duration::MAX);
+    }
+
+    #[test]
+    fn the_limit_follows_what_the_process_occupies() {
+        const MIB: u64 = 1 << 20;
+        let memory = Memory::new(1);
+        memory.configured.store(640 * MIB, Relaxed);
+        let hold = |held_back: u64| {
+            memory.held_back.store(held_back, Relaxed);
+            memory.follow();
+        };
+        hold(40 * MIB);
+        assert_eq!(memory.correction(620 * MIB, 600 * MIB), 40 * MIB, "well");
+        // It is to stay below 630: half of what is too much at a time.
+        assert_eq!(memory.correction(634 * MIB, 600 * MIB), 42 * MIB);
+        assert_eq!(memory.correction(634 * MIB, 560 * MIB), 82 * MIB, "growing");
+        assert_eq!(memory.correction(700 * MIB, 100 * MIB), 75 * MIB, "flushed");
+        hold(310 * MIB);
+        assert_eq!(memory.correction(700 * MIB, 320 * MIB), 320 * MIB, "half");
+        hold(64 * MIB);
+        assert_eq!(memory.correction(600 * MIB, 500 * MIB), 64 * MIB, "idle");
+        assert_eq!(memory.correction(615 * MIB, 576 * MIB), 63 * MIB);
+        assert_eq!(memory.correction(300 * MIB, 576 * MIB), 44 * MIB, "far");
     }
 
     #[test]

@@ -233,7 +233,7 @@ impl Engine {
         self.mailboxes[receiver.worker].post(Mail::Tracking(receiver.id, message, underway));
     }
 
-    /// Broadcasts the keys that have changed to those who track by prefix.
+    /// Broadcasts the keys that have changed to those who track by prefix: to each those that it may read.
     #[cold]
     pub fn send_broadcasts(&self, effects: &mut Effects) {
         let changed = &effects.broadcast;
@@ -241,14 +241,21 @@ impl Engine {
             let all = keys.iter().map(|(key, _)| Box::from(*key)).collect();
             let all = Arc::new(Invalid::Keys(all));
             for client in clients.iter().filter_map(|&id| self.clients.get(id)) {
-                if client.tracking.load(Relaxed) & mode::NO_LOOP == 0 {
+                let Some(user) = self.acl.get(&client.names.lock().user) else {
+                    continue;
+                };
+                let minds_loops = client.tracking.load(Relaxed) & mode::NO_LOOP != 0;
+                if !minds_loops && !user.minds_keys() {
                     self.send_invalid(&client, &all);
                     continue;
                 }
-                let others = keys.iter().filter(|(_, changer)| *changer != client.id);
-                let others: Vec<_> = others.map(|(key, _)| Box::from(*key)).collect();
-                if !others.is_empty() {
-                    self.send_invalid(&client, &Arc::new(Invalid::Keys(others)));
+                let is_told = |(key, changer): &&(&[u8], u64)| {
+                    (!minds_loops || *changer != client.id) && user.may_read(key)
+                };
+                let told = keys.iter().filter(is_told);
+                let told: Vec<_> = told.map(|(key, _)| Box::from(*key)).collect();
+                if !told.is_empty() {
+                    self.send_invalid(&client, &Arc::new(Invalid::Keys(told)));
                 }
             }
         });

@@ -1,6 +1,6 @@
 //! One shard: for each database a table, and who hears of its keys.
 
-use super::audience::{Audience, Touched};
+use super::audience::{Audience, Marks, Touched};
 use super::lock::{Key, hash_bits};
 use super::snapshot::{Debt, Intent};
 use super::table::Table;
@@ -15,6 +15,8 @@ pub(super) struct ShardDatabase {
     pub debt: Option<Box<Debt>>,
     /// Who hears of its keys; nobody for nearly every shard, which is what makes telling them cheap.
     audience: Option<Box<Audience>>,
+    /// Which keys that may concern, told without looking there.
+    marks: Marks,
 }
 
 impl ShardDatabase {
@@ -30,8 +32,8 @@ impl ShardDatabase {
     #[inline]
     pub fn touch(&self, key: Key<'_>) -> Touched {
         match &self.audience {
-            None => Touched::NOBODY,
-            Some(audience) => audience.touch(key),
+            Some(audience) if self.marks.may_have(key) => audience.touch(key),
+            _ => Touched::NOBODY,
         }
     }
 
@@ -49,6 +51,7 @@ impl ShardDatabase {
     pub fn with_audience<R>(&mut self, change: impl FnOnce(&mut Audience) -> R) -> R {
         let audience = self.audience.get_or_insert_default();
         let result = change(audience);
+        self.marks = audience.marks();
         if audience.is_empty() {
             self.audience = None;
         }

@@ -233,7 +233,7 @@ fn sweep(
     let has_readers = engine.keyspace.copies.keys.load(Relaxed) > 0;
     for entry in &expired.entries {
         let key = entry.view().key();
-        effects.note_broadcast(key, 0);
+        effects.note_broadcast(&engine.tracking.prefixes, key, 0);
         if has_readers {
             let readers = scope.take_readers(database, Key::new(key));
             engine.invalidate(&mut effects, &readers, key, 0);

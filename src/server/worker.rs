@@ -119,7 +119,7 @@ pub(super) fn collect_mail(server: &Arc<Server>, index: usize) -> bool {
                     adopt(server, index, *socket);
                 }
             }
-            Mail::Purge => crate::base::alloc::purge(),
+            Mail::Purge => server.engine.memory.purge(),
             Mail::Room => connection::brake::release(),
             Mail::Stop => return false,
         }

@@ -1,7 +1,7 @@
 //! Prefixes of keys that are broadcast, and the changed keys that are looked up in them: all of a round at its end.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::RwLock;
 
@@ -91,6 +91,64 @@ pub struct Prefixes {
     known: RwLock<Known>,
     /// The number of prefixes.
     count: AtomicUsize,
+    filter: Filter,
+}
+
+/// Whether a key may begin with one of the prefixes: most need not be noted. It is asked without a lock, so it changes only
+/// while nobody changes keys.
+#[derive(Debug, Default)]
+struct Filter {
+    /// The length of the shortest prefix there has been since there were none.
+    shortest: AtomicUsize,
+    /// Covers the bytes that are looked at: so many as the shortest prefix has, four at most.
+    mask: AtomicU32,
+    /// A bit for each beginning that there is, by its [`spot`].
+    spots: [AtomicU64; 4],
+}
+
+/// Where a beginning is marked: one of 256 places.
+#[inline]
+fn spot(key: &[u8], mask: u32) -> usize {
+    let beginning = match key.first_chunk() {
+        Some(first) => u32::from_le_bytes(*first),
+        None => (key.iter().rev()).fold(0, |sum, byte| sum << 8 | u32::from(*byte)),
+    };
+    ((beginning & mask).wrapping_mul(0x9E37_79B1) >> 24) as usize
+}
+
+impl Filter {
+    #[inline]
+    fn may_concern(&self, key: &[u8]) -> bool {
+        let spot = spot(key, self.mask.load(Relaxed));
+        let is_marked = self.spots[spot / 64].load(Relaxed) >> (spot % 64) & 1 == 1;
+        is_marked && key.len() >= self.shortest.load(Relaxed)
+    }
+
+    fn mark(&self, prefix: &[u8]) {
+        let spot = spot(prefix, self.mask.load(Relaxed));
+        self.spots[spot / 64].fetch_or(1 << (spot % 64), Relaxed);
+    }
+
+    /// Lets keys through that begin with this prefix. `known` has all prefixes. What has been marked stays marked until there
+    /// are no more: those who keep prefixes keep them for long.
+    fn add<'p>(&self, prefix: &[u8], known: impl ExactSizeIterator<Item = &'p Box<[u8]>>) {
+        let before = match known.len() {
+            1 => usize::MAX,
+            _ => self.shortest.load(Relaxed),
+        };
+        let shortest = prefix.len().min(before);
+        self.shortest.store(shortest, Relaxed);
+        let mask = (u64::from(u32::MAX) >> (32 - 8 * shortest.min(4))) as u32;
+        if self.mask.swap(mask, Relaxed) != mask {
+            self.clear();
+            known.for_each(|prefix| self.mark(prefix));
+        }
+        self.mark(prefix);
+    }
+
+    fn clear(&self) {
+        self.spots.iter().for_each(|spots| spots.store(0, Relaxed));
+    }
 }
 
 #[derive(Debug, Default)]
@@ -98,8 +156,6 @@ struct Known {
     clients: BTreeMap<Box<[u8]>, Vec<u64>>,
     /// The lengths that prefixes have, the shortest first, with the number of prefixes of each.
     lengths: Vec<(usize, usize)>,
-    /// For each byte the number of prefixes that begin with it: most keys need not be looked up.
-    beginnings: Vec<usize>,
 }
 
 impl Known {
@@ -110,10 +166,6 @@ impl Known {
             Ok(at) => lengths[at].1 += 1,
             Err(at) => lengths.insert(at, (prefix.len(), 1)),
         }
-        self.beginnings.resize(256, 0);
-        if let Some(first) = prefix.first() {
-            self.beginnings[usize::from(*first)] += 1;
-        }
     }
 
     /// Undoes [`Known::count`].
@@ -122,26 +174,24 @@ impl Known {
             *count -= usize::from(*length == prefix.len());
             *count > 0
         });
-        if let Some(first) = prefix.first() {
-            self.beginnings[usize::from(*first)] -= 1;
-        }
-    }
-
-    /// Whether a key may begin with one of the prefixes.
-    fn may_concern(&self, key: &[u8]) -> bool {
-        let begins = |first: &u8| self.beginnings.get(usize::from(*first)) > Some(&0);
-        key.first().is_some_and(begins) || matches!(self.lengths.first(), Some((0, _)))
     }
 }
 
 impl Prefixes {
-    /// Adds a client that has not got this prefix yet.
+    /// Whether a key may begin with one of the prefixes: nearly always false when it does not.
+    #[inline]
+    pub fn may_concern(&self, key: &[u8]) -> bool {
+        self.filter.may_concern(key)
+    }
+
+    /// Adds a client that has not got this prefix yet. Nobody changes keys meanwhile.
     pub fn add(&self, prefix: &[u8], client: u64) {
         let mut known = self.known.write();
         let clients = known.clients.entry(prefix.into()).or_default();
         clients.push(client);
         if clients.len() == 1 {
             known.count(prefix);
+            self.filter.add(prefix, known.clients.keys());
         }
         self.count.store(known.clients.len(), Relaxed);
     }
@@ -155,6 +205,9 @@ impl Prefixes {
                 known.clients.remove(prefix);
                 known.discount(prefix);
             }
+        }
+        if known.clients.is_empty() {
+            self.filter.clear();
         }
         self.count.store(known.clients.len(), Relaxed);
         known.clients.is_empty()
@@ -175,8 +228,7 @@ impl Prefixes {
     pub fn concerned(&self, changed: &Changed, mut show: impl FnMut(&[u64], &[(&[u8], u64)])) {
         let known = self.known.read();
         let mut concerned: BTreeMap<&[u8], BTreeMap<&[u8], u64>> = BTreeMap::new();
-        let changed = changed.iter().filter(|(key, _)| known.may_concern(key));
-        for (key, changer) in changed {
+        for (key, changer) in changed.iter() {
             let lengths = known.lengths.iter().map(|(length, _)| *length);
             for beginning in lengths.map_while(|length| key.get(..length)) {
                 if let Some((prefix, _)) = known.clients.get_key_value(beginning) {
@@ -194,6 +246,9 @@ impl Prefixes {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::{prop_assert, proptest};
+
     use super::*;
 
     fn told(prefixes: &Prefixes, changed: &Changed) -> Vec<(Vec<u64>, String)> {
@@ -239,6 +294,41 @@ mod tests {
         assert!(told(&prefixes, &others).is_empty());
         assert!(!prefixes.remove(b"a:", 1) && prefixes.remove(b"a:", 3));
         assert!(prefixes.is_empty() && prefixes.known.read().lengths.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn keys_of_prefixes_are_never_passed_over(
+            own in vec("[ab]{0,6}", 1..20),
+            others in vec("[ab]{0,8}", 0..50),
+        ) {
+            let (prefixes, mut added) = (Prefixes::default(), Vec::new());
+            for prefix in &own {
+                if !added.contains(&prefix) {
+                    prefixes.add(prefix.as_bytes(), 1);
+                    added.push(prefix);
+                }
+                for key in others.iter().chain(&own) {
+                    let begins = added.iter().any(|prefix| key.starts_with(*prefix));
+                    prop_assert!(!begins || prefixes.may_concern(key.as_bytes()), "{key}");
+                }
+            }
+            added.iter().for_each(|prefix| {
+                prefixes.remove(prefix.as_bytes(), 1);
+            });
+            prop_assert!(!prefixes.may_concern(b"abc") && !prefixes.may_concern(b""));
+        }
+    }
+
+    #[test]
+    fn other_keys_are_seldom_let_through() {
+        let prefixes = Prefixes::default();
+        assert!(!prefixes.may_concern(b""));
+        prefixes.add(b"session:", 1);
+        let keys = (0..10_000u32).map(|number| (number.wrapping_mul(0x85EB_CA6B)).to_le_bytes());
+        let through = keys.filter(|key| prefixes.may_concern(&[key, &key[..]].concat()));
+        assert!(through.count() < 100);
+        assert!(!prefixes.may_concern(b"sess") && prefixes.may_concern(b"session:1"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{Raw, Reply, Server, bulk, check, error, ok, simple};
+use crate::common::{Raw, Reply, Server, array, bulk, check, error, ok, simple};
 
 /// Rounds of a few rules each.
 const ROUNDS: usize = 400;
@@ -363,4 +363,36 @@ fn names_of_any_kind() {
     let reply = raw.command(&[b"ACL", b"DRYRUN", b"default", b"no\r\nsuch"]);
     assert_eq!(reply, error("ERR Command 'no  such' not found"));
     assert_eq!(raw.ask("PING"), simple("PONG"));
+}
+
+#[test]
+fn broadcasts_tell_nobody_of_keys_that_he_may_not_read() {
+    let server = Server::start(&[]);
+    let mut admin = server.raw();
+    let rules = "on nopass +@all resetkeys ~own:* %R~read:* %W~write:* (+get ~more:*)";
+    assert_eq!(admin.ask(&format!("ACL SETUSER ann {rules}")), ok());
+    let tracking = |options: &str| {
+        let mut raw = server.raw();
+        raw.ask("HELLO 3 AUTH ann x");
+        let line = format!("CLIENT TRACKING ON BCAST{options}");
+        assert_eq!(raw.ask(&line), ok());
+        raw
+    };
+    let (mut all, mut some) = (tracking(""), tracking(" NOLOOP PREFIX secret: PREFIX own:"));
+    admin.ask("MSET secret:1 1 own:1 1 read:1 1 write:1 1 more:1 1");
+    let told = |keys: &[&str]| {
+        let keys = array(keys.iter().map(bulk));
+        Reply::Push(vec![bulk("invalidate"), keys])
+    };
+    assert_eq!(all.read(), told(&["more:1", "own:1", "read:1"]));
+    assert_eq!(some.read(), told(&["own:1"]));
+    // Rights are those of now.
+    assert_eq!(admin.ask("ACL SETUSER ann resetkeys ~secret:*"), ok());
+    admin.ask("MSET secret:2 1 own:2 1");
+    assert_eq!(all.read(), told(&["secret:2"]));
+    assert_eq!(some.read(), told(&["secret:2"]));
+    admin.ask("SET own:3 1");
+    for raw in [&mut all, &mut some] {
+        assert_eq!(raw.ask("PING"), simple("PONG"));
+    }
 }

@@ -239,6 +239,46 @@ fn signals_are_those_of_redis() {
 }
 
 #[test]
+fn the_system_is_told_how_dear_the_process_is() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    let path = format!("/proc/{}/oom_score_adj", server.pid());
+    let score = || -> i32 {
+        let text = std::fs::read_to_string(&path).expect("a score");
+        text.trim().parse().expect("a number")
+    };
+    let own = score();
+    // Everybody may ask to be the first to go, not everybody to be spared.
+    assert_eq!(
+        raw.ask("CONFIG SET oom-score-adj-values \"100 200 300\""),
+        ok()
+    );
+    assert_eq!(score(), own);
+    assert_eq!(raw.ask("CONFIG SET oom-score-adj relative"), ok());
+    assert_eq!(score(), (own + 100).min(1000));
+    assert_eq!(
+        raw.ask("CONFIG SET oom-score-adj-values \"2000 2000 2000\""),
+        ok()
+    );
+    assert_eq!(score(), 1000);
+    assert_eq!(raw.ask("CONFIG SET oom-score-adj no"), ok());
+    assert_eq!(score(), own);
+    let server = Server::start(&[
+        "--oom-score-adj",
+        "absolute",
+        "--oom-score-adj-values",
+        "900",
+        "950",
+        "1000",
+    ]);
+    let path = format!("/proc/{}/oom_score_adj", server.pid());
+    assert_eq!(
+        std::fs::read_to_string(path).expect("a score").trim(),
+        "900"
+    );
+}
+
+#[test]
 fn requests_of_browsers_are_refused() {
     let server = Server::start(&[]);
     for request in [
@@ -309,4 +349,60 @@ fn a_reader_that_never_reads_does_not_hold_up_the_end() {
     let begun = Instant::now();
     server.stop();
     assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+/// Counts up in small pipelines until the server ends the connection; says how many replies have come.
+fn count_up(port: u16, key: &str) -> i64 {
+    const DEPTH: i64 = 16;
+    let mut raw = Raw::connect(port);
+    let round = format!("INCR {key}\r\n").repeat(DEPTH as usize);
+    let mut last = 0;
+    while raw.try_send(round.as_bytes()).is_ok() {
+        for _ in 0..DEPTH {
+            match raw.try_read() {
+                Ok(reply) => {
+                    assert_eq!(reply, Reply::Integer(last + 1));
+                    last += 1;
+                }
+                Err(_) => return last,
+            }
+        }
+    }
+    last
+}
+
+#[test]
+fn whatever_was_done_before_a_restart_was_answered() {
+    const CLIENTS: usize = 8;
+    for options in [
+        &["--appendonly", "yes"][..],
+        &["--appendonly", "yes", "--appendfsync", "always"],
+        &["--save", "3600 1"],
+    ] {
+        let mut server = Server::start(options);
+        for round in 0..3 {
+            let port = server.port();
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|client| {
+                    let key = format!("{round}:{client}");
+                    std::thread::spawn(move || count_up(port, &key))
+                })
+                .collect();
+            let mut raw = server.raw();
+            eventually("all count", || {
+                (0..CLIENTS).all(|client| raw.ask(&format!("STRLEN {round}:{client}")).number() > 2)
+            });
+            server.stop();
+            let replies: Vec<i64> = clients
+                .into_iter()
+                .map(|client| client.join().expect("a count"))
+                .collect();
+            server.restart();
+            let mut raw = server.raw();
+            for (client, count) in replies.iter().enumerate() {
+                let value = raw.ask(&format!("GET {round}:{client}")).text();
+                assert_eq!(value, count.to_string(), "{options:?}");
+            }
+        }
+    }
 }

@@ -252,6 +252,75 @@ fn the_latency_monitor_remembers() {
     );
 }
 
+/// Waits until the latency monitor knows an event, and forgets it.
+#[track_caller]
+fn expect_event(raw: &mut Raw, event: &str) {
+    eventually(event, || {
+        let history = raw.ask(&format!("LATENCY HISTORY {event}")).items();
+        let is_sample = |sample: &Reply| sample.clone().items()[1].number() >= 1;
+        !history.is_empty() && history.iter().all(is_sample)
+    });
+    assert_eq!(raw.ask(&format!("LATENCY RESET {event}")), integer(1));
+}
+
+/// Sets very many keys with one pipeline.
+fn fill(raw: &mut Raw, options: &str) {
+    const COUNT: usize = 50_000;
+    let sets = (0..COUNT).map(|number| format!("SET fill:{number} value{options}\r\n"));
+    raw.send(sets.collect::<String>());
+    raw.read_many(COUNT);
+}
+
+#[test]
+fn the_latency_monitor_remembers_more_than_commands() {
+    let server = Server::start(&["--latency-monitor-threshold", "1"]);
+    let mut raw = server.raw();
+    // Many that run out together, and many that make room together.
+    fill(&mut raw, " PX 300");
+    expect_event(&mut raw, "expire-cycle");
+    fill(&mut raw, "");
+    for (name, value) in [
+        ("maxmemory-eviction-tenacity", "100"),
+        ("maxmemory-policy", "allkeys-random"),
+        ("maxmemory", "1"),
+    ] {
+        assert_eq!(raw.ask(&format!("CONFIG SET {name} {value}")), ok());
+    }
+    expect_event(&mut raw, "eviction-cycle");
+    assert_eq!(raw.ask("CONFIG SET maxmemory 0"), ok());
+    // Somebody who has waited for a list gets all of a long one.
+    let mut waiting = server.raw();
+    waiting.tell("BLMPOP 0 1 list LEFT COUNT 100000");
+    eventually("it waits", || {
+        raw.ask("INFO clients").text().contains("blocked_clients:1")
+    });
+    raw.send(format!("RPUSH list{}\r\n", " element".repeat(7_000)));
+    raw.read();
+    assert_eq!(waiting.read().items()[1].clone().items().len(), 7_000);
+    expect_event(&mut raw, "command-unblocking");
+    assert!(raw.ask("LATENCY DOCTOR").text().len() > 100);
+}
+
+#[test]
+fn the_latency_monitor_remembers_the_log() {
+    let server = Server::start(&["--appendonly", "yes", "--latency-monitor-threshold", "1"]);
+    let mut raw = server.raw();
+    let large = vec![b'x'; 50 << 20];
+    assert_eq!(raw.command(&[b"SET", b"large", &large]), ok());
+    expect_event(&mut raw, "aof-write");
+    assert_eq!(raw.ask("CONFIG SET appendfsync always"), ok());
+    assert_eq!(raw.command(&[b"SET", b"large", &large]), ok());
+    expect_event(&mut raw, "aof-fsync-always");
+    // The kind of a write is told besides.
+    let kinds = raw.ask("LATENCY LATEST").items();
+    let names: Vec<String> = kinds
+        .iter()
+        .map(|kind| kind.clone().items()[0].text())
+        .collect();
+    let is_kind = |name: &String| name.starts_with("aof-write-");
+    assert!(names.iter().any(is_kind), "{names:?}");
+}
+
 #[test]
 fn histograms_count_every_call() {
     let server = Server::start(&[]);

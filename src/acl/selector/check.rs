@@ -115,6 +115,11 @@ impl Selector {
         Ok(())
     }
 
+    /// Whether this allows a key to be read.
+    pub(in crate::acl) fn reads(&self, key: &[u8]) -> bool {
+        self.has_all_keys || self.allows_key(key, Access::READ)
+    }
+
     fn allows_key(&self, key: &[u8], wanted: Access) -> bool {
         let mut patterns = self.keys.iter();
         patterns.any(|(pattern, access)| access.covers(wanted) && glob::matches(pattern, key))
