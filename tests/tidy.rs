@@ -76,6 +76,14 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "Lua's C interface: a call through the safe one costs more than what the script does",
     ),
     (
+        "src/scripting/vm/collector.rs",
+        "the pace of Lua's collector; see `machine.rs`",
+    ),
+    (
+        "src/scripting/vm/proven.rs",
+        "the globals of proven scripts, filled at each call; see `machine.rs`",
+    ),
+    (
         "src/scripting/vm/convert.rs",
         "values between Lua's stack and replies; see `machine.rs`",
     ),

@@ -33,17 +33,23 @@ pub struct Stopwatch {
 }
 
 /// What all stopwatches are copies of: to find out what a machine's clock is like takes microseconds.
-static CLOCK: LazyLock<quanta::Clock> = LazyLock::new(quanta::Clock::new);
+static FIRST: LazyLock<Stopwatch> = LazyLock::new(|| Stopwatch {
+    clock: quanta::Clock::new(),
+});
 
 impl Default for Stopwatch {
     fn default() -> Self {
-        Self {
-            clock: CLOCK.clone(),
-        }
+        Self::shared().clone()
     }
 }
 
 impl Stopwatch {
+    /// One for all who need none of their own.
+    #[inline]
+    pub fn shared() -> &'static Self {
+        &FIRST
+    }
+
     /// Raw ticks of the clock; only differences mean something.
     #[inline]
     pub fn ticks(&self) -> u64 {

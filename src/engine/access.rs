@@ -77,6 +77,14 @@ impl Login {
             .is_some_and(|user| !user.is_unrestricted())
     }
 
+    /// Whether nothing has changed between this and another one.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.user.as_ref(), other.user.as_ref());
+        mine.map(Arc::as_ptr) == theirs.map(Arc::as_ptr)
+            && self.generation == other.generation
+            && self.is_authenticated == other.is_authenticated
+    }
+
     fn is(&self, user: &User) -> bool {
         (self.user.as_ref()).is_some_and(|known| known.identity() == user.identity())
     }

@@ -52,6 +52,13 @@ impl Fieldsets {
     }
 }
 
+impl Fieldsets {
+    /// Whether no list is there.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+}
+
 impl Session {
     /// Lets others see what the fields that were named take.
     pub fn note_fieldsets(&self) {

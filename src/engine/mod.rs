@@ -54,7 +54,7 @@ pub use error::CommandError;
 pub use event::Event;
 pub use mailbox::{Mail, Mailbox, Served, Unblock};
 pub use parked::{Ended, Parked, Progress};
-pub use script::{Caller, Name};
+pub use script::{Caller, Desk, Name};
 pub use session::{Session, Watched, state};
 pub use stats::{CommandCounts, LaneStats, Stats};
 pub use subscriptions::Subscriptions;

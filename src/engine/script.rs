@@ -27,9 +27,7 @@ const TIMED_EACH: u64 = 8;
 /// Whoever runs a script: answers what the script asks of the server.
 pub struct Caller<'c, 'r, 'k> {
     call: &'c mut Call<'r, 'k>,
-    /// The script's own: it may choose another database or protocol.
-    session: Session,
-    keys: Vec<KeyRef>,
+    desk: &'c mut Desk,
     is_read_only: bool,
     is_journaled: bool,
     has_written: bool,
@@ -40,7 +38,7 @@ pub struct Caller<'c, 'r, 'k> {
     name: Name<'c>,
     /// Commands that it has called.
     calls: u64,
-    stopwatch: Stopwatch,
+    stopwatch: &'static Stopwatch,
     /// When it was first looked at how long it takes: very soon after its beginning.
     started: Option<Instant>,
     /// Whether others have been told.
@@ -49,6 +47,47 @@ pub struct Caller<'c, 'r, 'k> {
     is_stuck: bool,
     /// Whether the log says so.
     is_logged: bool,
+}
+
+/// What a script's commands run with. A session keeps it from one script to the next: to make it costs as much as a short
+/// command.
+pub struct Desk {
+    /// The script's own: it may choose another database or protocol.
+    session: Session,
+    /// The keys of the command in progress.
+    keys: Vec<KeyRef>,
+}
+
+/// Keys for which room is kept.
+const KEPT_KEYS: usize = 64;
+
+impl Desk {
+    /// The desk of a script that this session runs.
+    pub fn of(caller: &mut Session) -> Box<Self> {
+        let kept = caller.desk.take();
+        let kept = kept.filter(|desk| desk.session.login.is_same(&caller.login));
+        let mut desk = kept.unwrap_or_else(|| {
+            Box::new(Self {
+                session: Session::new(caller.client.clone(), caller.login.clone()),
+                keys: Vec::new(),
+            })
+        });
+        let session = &mut desk.session;
+        session.state &= state::UNAUTHENTICATED | state::RESTRICTED;
+        session.database = caller.database;
+        session.no_touch = caller.no_touch;
+        session.remembers = caller.remembers;
+        session.is_script = true;
+        desk
+    }
+
+    /// Gives it back. What the script has left in its session is not for the next one.
+    pub fn leave(mut self: Box<Self>, caller: &mut Session) {
+        (self.session.is_resp3, self.session.time) = (false, None);
+        if self.session.is_idle() && self.keys.capacity() <= KEPT_KEYS {
+            caller.desk = Some(self);
+        }
+    }
 }
 
 /// What runs.
@@ -74,6 +113,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
     /// writes, whatever it declares.
     pub fn begin(
         call: &'c mut Call<'r, 'k>,
+        desk: &'c mut Desk,
         name: Name<'c>,
         flags: ScriptFlags,
         is_read_only: bool,
@@ -96,17 +136,12 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
                 "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
             ));
         }
-        let mut session = Session::new(call.session.client.clone(), call.session.login.clone());
-        session.set(state::SHORT_OF_MEMORY, is_short && !allows_oom);
-        session.database = call.session.database;
-        session.no_touch = call.session.no_touch;
-        session.remembers = call.session.remembers;
-        session.is_script = true;
+        desk.session
+            .set(state::SHORT_OF_MEMORY, is_short && !allows_oom);
         let is_confined = !call.db.is_everything();
         Ok(Self {
             call,
-            session,
-            keys: Vec::new(),
+            desk,
             is_read_only: is_read_only || flags.has(ScriptFlags::NO_WRITES),
             is_journaled: true,
             has_written: false,
@@ -114,7 +149,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
             is_confined,
             name,
             calls: 0,
-            stopwatch: Stopwatch::default(),
+            stopwatch: Stopwatch::shared(),
             started: None,
             is_slow: false,
             is_stuck: false,
@@ -168,10 +203,11 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
 
     /// What may keep a script's user from calling a command.
     fn check_access(&self, spec: &Spec, args: Args<'_>) -> Result<(), CommandError> {
-        if !self.session.is(state::RESTRICTED) {
+        if !self.desk.session.is(state::RESTRICTED) {
             return Ok(());
         }
-        let checked = (self.call.engine).check_access(&self.session, spec, args, acl::Context::Lua);
+        let checked =
+            (self.call.engine).check_access(&self.desk.session, spec, args, acl::Context::Lua);
         checked.map_err(|(denial, user)| {
             let text = spec.denial(&user, args, denial, false);
             CommandError::Quoting(Box::new(
@@ -202,7 +238,7 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
             ));
         }
         // A script that has begun to write is not stopped in the middle.
-        let is_short = self.session.is(state::SHORT_OF_MEMORY);
+        let is_short = self.desk.session.is(state::SHORT_OF_MEMORY);
         if is_short && !self.has_written && spec.has(flags::DENYOOM) {
             return Err(CommandError::OutOfMemory);
         }
@@ -237,17 +273,17 @@ impl<'c, 'r, 'k> Caller<'c, 'r, 'k> {
         reply: &mut Reply,
     ) -> Result<(), CommandError> {
         let (engine, lane) = (self.call.engine, self.call.lane);
-        let database = self.session.database;
-        self.keys.clear();
-        collect_keys(spec, args, &mut self.keys);
+        let database = self.desk.session.database;
+        self.desk.keys.clear();
+        collect_keys(spec, args, &mut self.desk.keys);
         let mut nested = Call {
             engine,
             config: self.call.config,
             lane,
-            session: &mut self.session,
+            session: &mut self.desk.session,
             spec,
             args,
-            keys: &self.keys,
+            keys: &self.desk.keys,
             db: self.call.db.at(database),
             reply,
             effects: &mut *self.call.effects,
@@ -286,7 +322,7 @@ impl Drop for Caller<'_, '_, '_> {
             engine.keyspace.gate().set_stuck(false);
         }
         let caller = &self.call.session;
-        if self.session.database != caller.database {
+        if self.desk.session.database != caller.database {
             caller
                 .client
                 .database
@@ -359,7 +395,7 @@ impl Host for Caller<'_, '_, '_> {
 
     fn may_call(&mut self, args: Args<'_>) -> Option<bool> {
         let spec = self.call.engine.commands.resolve(args)?;
-        Some(self.session.may_call(spec, args))
+        Some(self.desk.session.may_call(spec, args))
     }
 
     fn set_journaled(&mut self, on: bool) {

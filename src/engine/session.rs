@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::access::Login;
 use super::client::{Client, flag};
 use super::fieldsets::Fieldsets;
+use super::script::Desk;
 use super::subscriptions::Subscriptions;
 use super::transaction::Transaction;
 use crate::config::{ClientLimit, Config};
@@ -104,6 +105,8 @@ pub struct Session {
     pub last_record: Option<u64>,
     /// Which command of its batch is being run, in case it fails.
     pub position: usize,
+    /// What its last script ran with, for the next one.
+    pub(super) desk: Option<Box<Desk>>,
 }
 
 impl Session {
@@ -127,9 +130,20 @@ impl Session {
             closes: false,
             last_record: None,
             position: 0,
+            desk: None,
         };
         session.set_login(login, true);
         session
+    }
+
+    /// Whether nothing has been begun or asked for in it.
+    pub(super) fn is_idle(&self) -> bool {
+        let holds_nothing = self.transaction.is_none()
+            && self.watch.is_none()
+            && self.subscriptions.is_none()
+            && self.tracking.is_none()
+            && self.fieldsets.is_empty();
+        holds_nothing && !self.closes && self.last_record.is_none() && self.desk.is_none()
     }
 
     /// Whether all these state bits are set.

@@ -110,9 +110,18 @@ pub struct Script {
     used: AtomicU64,
 }
 
-const REACH_UNKNOWN: u8 = 0;
-const REACH_ANYTHING: u8 = 1;
-const REACH_ITS_KEYS: u8 = 2;
+/// What has been found out of what a script can reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Nobody has looked.
+    Unknown,
+    /// Nothing has been proven.
+    Anything,
+    /// All that it calls is known; it leaves what it finds as it is.
+    Known,
+    /// Besides, it touches no keys but those that it declares, and is over soon.
+    ItsKeys,
+}
 
 impl Script {
     /// A script of this text, which is not in the cache yet.
@@ -123,7 +132,7 @@ impl Script {
             body: body.into(),
             flags,
             skip,
-            reach: AtomicU8::new(REACH_UNKNOWN),
+            reach: AtomicU8::new(Reach::Unknown as u8),
             is_loaded: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             used: AtomicU64::new(0),
@@ -145,21 +154,22 @@ impl Script {
 
     /// Whether nobody has looked at what it can reach.
     pub fn is_unexplored(&self) -> bool {
-        self.reach.load(Relaxed) == REACH_UNKNOWN
+        self.reach.load(Relaxed) == Reach::Unknown as u8
     }
 
-    /// Notes whether it has been proven that it touches no keys but those that it declares, and is over soon.
-    pub fn set_confined(&self, is_confined: bool) {
-        let reach = match is_confined {
-            true => REACH_ITS_KEYS,
-            false => REACH_ANYTHING,
-        };
-        self.reach.store(reach, Relaxed);
+    /// Notes what has been found.
+    pub fn set_reach(&self, reach: Reach) {
+        self.reach.store(reach as u8, Relaxed);
     }
 
-    /// Whether that has been proven.
+    /// Whether all that it calls is known.
+    pub(super) fn is_proven(&self) -> bool {
+        self.reach.load(Relaxed) >= Reach::Known as u8
+    }
+
+    /// Whether it keeps to its keys.
     pub fn is_confined(&self) -> bool {
-        self.reach.load(Relaxed) == REACH_ITS_KEYS
+        self.reach.load(Relaxed) == Reach::ItsKeys as u8
     }
 
     fn bytes(&self) -> u64 {

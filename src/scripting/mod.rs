@@ -15,9 +15,12 @@ mod random;
 pub mod reach;
 mod vm;
 
-pub use cache::{Digest, Keep, Script, Scripts, digest_of, digest_of_script, parse_digest};
+pub use cache::{Digest, Keep, Reach, Script, Scripts, digest_of, digest_of_script, parse_digest};
 pub use functions::{Found, Function, Functions, LOAD_LIMIT, Libraries, Library, Policy};
 pub use header::{ScriptFlags, declared};
 pub use host::{Host, Level};
 pub use memory::{vm_eval, vm_functions};
-pub use vm::{Failure, Inputs, NotCompiled, compile, forget_scripts, is_confined, run_script};
+pub use vm::{
+    Failure, Inputs, LONGEST_EXPLORED, NotCompiled, compile, forget_scripts, is_confined,
+    run_script,
+};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::{Raw, Reply, Server, array, bulk, check, eventually, integer, ok};
+use crate::common::{Raw, Reply, Server, array, bulk, check, eventually, frame, integer, ok};
 
 const ACCOUNTS: usize = 8;
 const EACH: i64 = 1_000;
@@ -286,4 +286,42 @@ fn what_may_take_long_can_be_ended() {
             assert!(caller.read().text().contains("Script killed"), "{script}");
         }
     }
+}
+
+/// Nobody waits for the reply, but the script runs to its end, its locks are free afterwards, and all of it is in the file.
+#[test]
+fn clients_that_vanish_leave_whole_scripts() {
+    const ROUNDS: i64 = 20;
+    const TIMES: i64 = 10_000;
+    let script =
+        "for i = 1, 10000 do redis.call('INCR', KEYS[1]) end return redis.call('GET', KEYS[1])";
+    let mut server = Server::start(&["--io-threads", "2", "--appendonly", "yes"]);
+    let mut raw = server.raw();
+    for _ in 0..ROUNDS {
+        let mut leaving = server.raw();
+        let sent = frame(&[b"EVAL", script.as_bytes(), b"1", b"n"]);
+        leaving.send([&sent[..], &frame(&[b"INCR", b"m"])].concat());
+        drop(leaving);
+        let seen = raw.ask("GET n");
+        assert!(
+            seen.is_null()
+                || seen
+                    .text()
+                    .parse::<i64>()
+                    .is_ok_and(|seen| seen % TIMES == 0)
+        );
+    }
+    eventually("all have run", || {
+        raw.ask("GET m") == bulk(ROUNDS.to_string())
+    });
+    let all = bulk((ROUNDS * TIMES).to_string());
+    assert_eq!(raw.ask("GET n"), all);
+    eventually("they are forgotten", || {
+        raw.ask("INFO clients")
+            .text()
+            .contains("connected_clients:1\r\n")
+    });
+    server.kill();
+    server.restart();
+    assert_eq!(server.raw().ask("GET n"), all);
 }

@@ -43,6 +43,7 @@ mod redis_cli;
 mod running;
 mod saving;
 mod scan;
+mod script_inputs;
 mod scripts;
 mod scripts_hostile;
 mod server_info;

@@ -227,6 +227,9 @@ fn errors_name_their_place() {
     ] {
         assert_eq!(failure(&mut raw, script), line, "{script}");
     }
+    let caught = eval(&mut raw, "return {tostring(pcall()), select(2, pcall())}");
+    let refused = "attempt to call a boolean value";
+    assert_eq!(caught, array([bulk("false"), bulk(refused)]));
     let caught = eval(&mut raw, "return select(2, pcall(redis.call, 'GET'))");
     assert_eq!(
         caught,

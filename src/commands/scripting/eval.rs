@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::call::{fail, inputs};
-use crate::engine::{Call, Caller, CommandError, CommandResult, Engine, Name};
+use crate::engine::{Call, Caller, CommandError, CommandResult, Desk, Engine, Name};
 use crate::resp::args::Args;
 use crate::scripting::{
-    Digest, Inputs, Keep, NotCompiled, Script, ScriptFlags, declared, digest_of_script,
-    is_confined, parse_digest, run_script,
+    Digest, Inputs, Keep, LONGEST_EXPLORED, NotCompiled, Reach, Script, ScriptFlags, declared,
+    digest_of_script, is_confined, parse_digest, run_script,
 };
 
 const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
@@ -46,6 +46,8 @@ fn are_few(args: Args<'_>) -> bool {
 /// Whether the script that EVAL brings keeps to its keys.
 pub(super) fn text_is_confined(engine: &Engine, args: Args<'_>) -> bool {
     let body = args.get(1).filter(|_| are_few(args));
+    // Of longer ones nothing is known, and to hash them takes long.
+    let body = body.filter(|body| body.len() <= LONGEST_EXPLORED);
     body.is_some_and(|body| is_confined(&engine.scripts, &digest_of_script(body)))
 }
 
@@ -116,6 +118,7 @@ fn run(
     find: impl FnOnce() -> Result<Arc<Script>, CommandError>,
 ) -> CommandResult {
     let engine = call.engine;
+    let mut desk = Desk::of(call.session);
     // The script writes its own replies meanwhile.
     let mut reply = std::mem::take(call.reply);
     let result = run_script(
@@ -126,8 +129,11 @@ fn run(
         find,
         |script, calls| {
             if let Some(calls) = calls {
-                let is_confined = calls.is_ok_and(|calls| engine.keep_to_their_keys(&calls));
-                script.set_confined(is_confined);
+                script.set_reach(match calls {
+                    Ok(calls) if engine.keep_to_their_keys(&calls) => Reach::ItsKeys,
+                    Ok(_) => Reach::Known,
+                    Err(_) => Reach::Anything,
+                });
             }
             match engine.scripts.contains(&digest) {
                 true => script,
@@ -138,14 +144,15 @@ fn run(
             engine.scripts.note_use(script);
             Caller::begin(
                 call,
+                &mut desk,
                 Name::Script(&digest),
                 script.flags,
                 access == Access::ReadOnly,
             )
         },
     );
-    let result = result.map(|(_, result)| result);
     *call.reply = reply;
+    desk.leave(call.session);
     match result? {
         Ok(()) => Ok(()),
         Err(failure) => fail(call, Name::Script(&digest), failure),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::call::{fail, inputs};
-use crate::engine::{Call, Caller, CommandError, CommandResult, Engine, Name};
+use crate::engine::{Call, Caller, CommandError, CommandResult, Desk, Engine, Name};
 use crate::persistence::rdb;
 use crate::resp::args::Args;
 use crate::scripting::{LOAD_LIMIT, Policy, ScriptFlags};
@@ -39,9 +39,11 @@ fn call_named(call: &mut Call, is_read_only: bool) -> CommandResult {
     let mut reply = std::mem::take(call.reply);
     let name = Name::Function(&function.name);
     let functions = &call.engine.functions;
-    let result = Caller::begin(call, name, function.flags, is_read_only)
+    let mut desk = Desk::of(call.session);
+    let result = Caller::begin(call, &mut desk, name, function.flags, is_read_only)
         .map(|mut caller| functions.call(&found, inputs, &mut caller, &mut reply));
     *call.reply = reply;
+    desk.leave(call.session);
     match result?.map_err(|text| error(&text))? {
         Ok(()) => Ok(()),
         Err(failure) => fail(call, name, failure),

@@ -44,6 +44,12 @@ pub struct Called {
     pub is_repeated_often: bool,
 }
 
+/// The globals that a script may use of which this can be told; besides, it has `KEYS` and `ARGV`. It changes none of them,
+/// nor what it finds there, and does nothing with a library but to take values from it by their names.
+pub fn known_globals() -> impl Iterator<Item = &'static str> {
+    names::globals()
+}
+
 /// All that a script calls, given its code as Lua writes it out. `None` where that cannot be told, or where the script might
 /// go on for long by itself.
 pub fn calls(dump: &[u8]) -> Option<Vec<Called>> {

@@ -126,6 +126,12 @@ const GLOBALS: &[(&str, Function)] = &[
     ("unpack", Function::Unpack),
 ];
 
+/// The names of all libraries and of the functions that stand by themselves.
+pub(super) fn globals() -> impl Iterator<Item = &'static str> {
+    let libraries = LIBRARIES.iter().map(|(name, _)| *name);
+    libraries.chain(GLOBALS.iter().map(|(name, _)| *name))
+}
+
 /// A library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Library(usize);

@@ -135,10 +135,8 @@ unsafe fn run_command(state: *mut lua_State, raises: bool) -> c_int {
             Outcome::Replied => push_result(state, run),
             Outcome::Failed => {
                 // The line gives way to the error's own use of the memory.
-                let line = std::mem::take(&mut (*run).scratch);
                 (*run).request.clear();
-                (*run).request.push(&line);
-                (*run).scratch = line;
+                (*run).request.push((*run).scratch.as_slice());
                 convert::push_coded_error(state, run, (*run).request.view().at(0), true);
                 true
             }
@@ -209,7 +207,7 @@ unsafe fn invoke(run: *mut Run<'_>) -> Outcome {
     run.reply.clear();
     run.reply.set_resp3(run.is_resp3);
     run.is_calling = true;
-    let (host, request, reply) = (&mut run.host, &run.request, &mut run.reply);
+    let (host, request, reply) = (&mut run.host, &*run.request, &mut *run.reply);
     let result = catch_unwind(AssertUnwindSafe(|| host.call(request.view(), reply)));
     run.is_calling = false;
     match result {

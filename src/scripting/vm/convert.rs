@@ -258,7 +258,8 @@ pub(super) unsafe fn push_reply(
     let number = || parse_i64(line).unwrap_or(-1);
     // SAFETY: the caller's.
     unsafe {
-        if !has_room(state) {
+        // For the whole reply there is room: so much Lua grants to each function that it calls.
+        if at > 0 && !has_room(state) {
             push_error(state, run, b"reached lua stack limit", true);
             ffi::lua_error(state);
         }
@@ -432,12 +433,14 @@ pub(super) unsafe fn write_value(state: *mut lua_State, run: *mut Run<'_>, out: 
         if (*run).written.is_multiple_of(VALUES_A_LOOK) {
             look(state);
         }
+        let kind = ffi::lua_type(state, -1);
         // Each level leaves a value on Lua's stack.
-        if ffi::lua_gettop(state) > MOST_NESTED || !has_room(state) {
+        let is_deep = ffi::lua_gettop(state) > MOST_NESTED;
+        if is_deep || kind == ffi::LUA_TTABLE && !has_room(state) {
             reply.error(b"ERR reached lua stack limit");
             return ffi::lua_settop(state, -2);
         }
-        match ffi::lua_type(state, -1) {
+        match kind {
             ffi::LUA_TSTRING => reply.bulk(bytes_at(state, -1).unwrap_or_default()),
             ffi::LUA_TNUMBER => reply.integer(to_integer(ffi::lua_tonumber(state, -1))),
             ffi::LUA_TBOOLEAN => match (ffi::lua_toboolean(state, -1) != 0, (*run).is_resp3) {

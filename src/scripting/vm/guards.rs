@@ -367,8 +367,13 @@ unsafe extern "C-unwind" fn handle(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn protected_call(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
-        ffi::luaL_checkany(state, 1);
         end_stopped(state);
+        if ffi::lua_gettop(state) == 0 {
+            // Redis calls what it has put there for the result.
+            ffi::lua_pushboolean(state, 0);
+            ffi::lua_pushstring(state, c"attempt to call a boolean value".as_ptr());
+            return 2;
+        }
         // Put there beforehand: many results may leave no room above them.
         ffi::lua_pushboolean(state, 1);
         ffi::lua_insert(state, 1);

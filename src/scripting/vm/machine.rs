@@ -20,7 +20,7 @@ use super::super::functions::Function;
 use super::super::host::Host;
 use super::super::memory::{Purpose, Share};
 use super::convert::{self, Names};
-use super::{Failure, Inputs, guards, sandbox};
+use super::{Failure, Inputs, collector, guards, proven, sandbox};
 use crate::base::machine::{memory_limit, total_memory};
 use crate::resp::args::OwnedArgs;
 use crate::resp::reply::Reply;
@@ -40,9 +40,8 @@ const SLOW: Duration = Duration::from_millis(20);
 const TIME_PER_QUESTION: Duration = Duration::from_micros(500);
 /// The longest text that is compiled: lengths within it fit the numbers in which Lua's parser counts, also when doubled.
 pub(super) const LONGEST_SOURCE: usize = 64 << 20;
-/// Calls between two steps of the collector, and how far a step goes.
-const COLLECT_EVERY: u32 = 50;
-const COLLECT_STEP: c_int = 50;
+/// Calls between two looks at the memory held.
+const CALLS_PER_LOOK: u32 = 50;
 /// The most that one interpreter may hold, as far as the machine has as much.
 const MOST_MEMORY: u64 = 1 << 30;
 const LEAST_MEMORY: u64 = 256 << 20;
@@ -54,6 +53,7 @@ pub(super) struct Machine {
     state: *mut lua_State,
     names: Names,
     places: Places,
+    proven: proven::Globals,
     buffers: Buffers,
     share: Share,
     calls: u32,
@@ -86,15 +86,29 @@ struct Buffers {
     scratch: Vec<u8>,
 }
 
+/// What of them is kept from one call to the next: bytes.
+const KEPT: usize = 64 * 1024;
+
+impl Buffers {
+    fn clear(&mut self) {
+        self.request.clear();
+        self.reply.clear();
+        self.scratch.clear();
+        if self.scratch.capacity() > KEPT {
+            self.scratch.shrink_to(KEPT);
+        }
+    }
+}
+
 /// A call in progress: all that the functions which Lua calls find of it.
 pub(super) struct Run<'h> {
     pub host: &'h mut dyn Host,
     /// The command that is about to be called.
-    pub request: OwnedArgs,
+    pub request: &'h mut OwnedArgs,
     /// Its reply.
-    pub reply: Reply,
+    pub reply: &'h mut Reply,
     /// Bytes on their way to Lua.
-    pub scratch: Vec<u8>,
+    pub scratch: &'h mut Vec<u8>,
     pub names: Names,
     /// Whether replies come in RESP3.
     pub is_resp3: bool,
@@ -128,12 +142,14 @@ struct Task<'a> {
     inputs: Option<Inputs<'a>>,
     kind: Kind,
     places: Places,
-    out: *mut Reply,
+    proven: &'a mut proven::Globals,
+    out: &'a mut Reply,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Script,
+    Proven,
     Function,
     Library,
 }
@@ -141,16 +157,19 @@ enum Kind {
 impl Machine {
     /// A fresh interpreter.
     pub fn new(purpose: Purpose) -> Self {
-        let (lua, state, places, names) = sandbox::build(purpose, runner, note_place);
+        let built = sandbox::build(purpose, runner, note_place);
         let available = memory_limit().into_iter().chain(total_memory()).min();
         let limit = (available.unwrap_or(MOST_MEMORY) / 2).clamp(LEAST_MEMORY, MOST_MEMORY);
+        // SAFETY: it has just been built.
+        unsafe { collector::begin(built.state) };
         // Only an interpreter with an allocator of somebody else's has no limit to set.
-        let _ = lua.set_memory_limit(limit as usize);
+        let _ = built.lua.set_memory_limit(limit as usize);
         Self {
-            lua,
-            state,
-            names,
-            places,
+            lua: built.lua,
+            state: built.state,
+            names: built.names,
+            places: built.places,
+            proven: built.proven,
             buffers: Buffers::default(),
             share: Share::new(purpose),
             calls: 0,
@@ -201,6 +220,12 @@ impl Machine {
         dump
     }
 
+    /// Has a script find its globals as proven scripts do; it is proven, and called as one from now on.
+    pub fn set_proven(&mut self, script: Reference) {
+        // SAFETY: the state lives as long as `self.lua`, and a stack that was balanced has room.
+        unsafe { self.proven.give(self.state, script.0) };
+    }
+
     /// Lets a function go.
     pub fn release(&mut self, reference: Reference) {
         // SAFETY: the state lives as long as `self.lua`; the registry has the number, so setting it allocates nothing.
@@ -218,13 +243,16 @@ impl Machine {
     pub fn call_script(
         &mut self,
         function: Reference,
+        is_proven: bool,
         inputs: Inputs<'_>,
         host: &mut dyn Host,
         out: &mut Reply,
     ) -> Result<(), Failure> {
-        let inputs = Some(inputs);
-        self.call(function, inputs, Kind::Script, host, out)
-            .map(drop)
+        let kind = match is_proven {
+            true => Kind::Proven,
+            false => Kind::Script,
+        };
+        self.call(function, Some(inputs), kind, host, out).map(drop)
     }
 
     /// Calls a function; its result becomes the reply.
@@ -258,12 +286,12 @@ impl Machine {
         host: &mut dyn Host,
         out: &mut Reply,
     ) -> Result<Option<Vec<(Reference, Function)>>, Failure> {
-        let buffers = std::mem::take(&mut self.buffers);
+        let buffers = &mut self.buffers;
         let mut run = Run {
             host,
-            request: buffers.request,
-            reply: buffers.reply,
-            scratch: buffers.scratch,
+            request: &mut buffers.request,
+            reply: &mut buffers.reply,
+            scratch: &mut buffers.scratch,
             names: self.names,
             is_resp3: false,
             is_calling: false,
@@ -280,30 +308,22 @@ impl Machine {
             inputs,
             kind,
             places: self.places,
+            proven: &mut self.proven,
             out,
         };
         // SAFETY: the state lives as long as `self.lua`; `run` and `task` outlive the call, and nobody else looks at
         // them meanwhile: what Lua calls reaches `run` by `current` alone, and `task` only in the runner.
-        let failure = unsafe { self.execute(&mut run, &mut task) };
+        let failure = unsafe { execute(self.state, &mut run, &mut task) };
         if let Some(panic) = run.panic.take() {
             resume_unwind(panic);
         }
         let registered = run.registered.take();
-        run.request.clear();
-        run.reply.clear();
-        run.scratch.clear();
-        run.scratch.shrink_to(64 * 1024);
-        self.buffers = Buffers {
-            request: run.request,
-            reply: run.reply,
-            scratch: run.scratch,
-        };
+        self.buffers.clear();
         self.end_call();
         match failure {
             None => Ok(registered),
             Some(failure) => {
-                // SAFETY: `task.out` is the `out` of this function, and the task is done with it.
-                unsafe { (*task.out).cut_back(mark) };
+                out.cut_back(mark);
                 for (reference, _) in registered.into_iter().flatten() {
                     self.release(reference);
                 }
@@ -312,50 +332,15 @@ impl Machine {
         }
     }
 
-    /// Runs a task under the error handler.
-    ///
-    /// # Safety
-    /// Nothing but the functions that Lua calls may use `run` and `task` meanwhile.
-    unsafe fn execute(&mut self, run: &mut Run<'_>, task: &mut Task<'_>) -> Option<Failure> {
-        let state = self.state;
-        // SAFETY: numbers, light userdata and values of the registry are pushed without an allocation, and a stack that
-        // was balanced has room for them. The pointer in `CURRENT` is taken back before `run` ends.
-        unsafe {
-            CURRENT.set(ptr::from_mut(run).cast());
-            ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, INSTRUCTIONS_AT_FIRST);
-            ffi::lua_rawgeti(
-                state,
-                ffi::LUA_REGISTRYINDEX,
-                self.places.error_handler.into(),
-            );
-            ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, self.places.runner.into());
-            ffi::lua_pushlightuserdata(state, ptr::from_mut(task).cast());
-            let status = ffi::lua_pcall(state, 1, 0, -3);
-            ffi::lua_sethook(state, None, 0, 0);
-            CURRENT.set(ptr::null_mut());
-            if task.kind == Kind::Library {
-                show_globals(state, self.places, self.places.globals);
-            }
-            let failure = match status {
-                ffi::LUA_OK => None,
-                _ => Some(convert::failure(state, &self.names)),
-            };
-            ffi::lua_settop(state, 0);
-            if status == ffi::LUA_ERRMEM {
-                ffi::lua_gc(state, ffi::LUA_GCCOLLECT, 0);
-            }
-            failure
-        }
-    }
-
-    /// Now and then, the collector's turn. Redis does the same: left to itself it runs when it is least welcome.
+    /// Now and then, a look at the memory held.
     fn end_call(&mut self) {
         self.calls += 1;
-        if self.calls >= COLLECT_EVERY {
+        if self.calls >= CALLS_PER_LOOK {
             self.calls = 0;
-            // SAFETY: the state lives as long as `self.lua`; see `collect`.
-            unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, COLLECT_STEP) };
-            self.share.tell(self.lua.used_memory());
+            let used = self.lua.used_memory();
+            // SAFETY: the state lives as long as `self.lua`.
+            unsafe { collector::step(self.state, used) };
+            self.share.tell(used);
         }
     }
 
@@ -372,6 +357,45 @@ impl Machine {
             ffi::lua_settop(self.state, 0);
             text
         }
+    }
+}
+
+/// Runs a task under the error handler.
+///
+/// # Safety
+/// The state is there. Nothing but the functions that Lua calls may use `run` and `task` meanwhile.
+unsafe fn execute(
+    state: *mut lua_State,
+    run: &mut Run<'_>,
+    task: &mut Task<'_>,
+) -> Option<Failure> {
+    // SAFETY: numbers, light userdata and values of the registry are pushed without an allocation, and a stack that
+    // was balanced has room for them. The pointer in `CURRENT` is taken back before `run` ends.
+    unsafe {
+        CURRENT.set(ptr::from_mut(run).cast());
+        ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, INSTRUCTIONS_AT_FIRST);
+        ffi::lua_rawgeti(
+            state,
+            ffi::LUA_REGISTRYINDEX,
+            task.places.error_handler.into(),
+        );
+        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, task.places.runner.into());
+        ffi::lua_pushlightuserdata(state, ptr::from_mut(task).cast());
+        let status = ffi::lua_pcall(state, 1, 0, -3);
+        ffi::lua_sethook(state, None, 0, 0);
+        CURRENT.set(ptr::null_mut());
+        if task.kind == Kind::Library {
+            show_globals(state, task.places, task.places.globals);
+        }
+        let failure = match status {
+            ffi::LUA_OK => None,
+            _ => Some(convert::failure(state, &run.names)),
+        };
+        ffi::lua_settop(state, 0);
+        if status == ffi::LUA_ERRMEM {
+            ffi::lua_gc(state, ffi::LUA_GCCOLLECT, 0);
+        }
+        failure
     }
 }
 
@@ -417,7 +441,7 @@ unsafe extern "C-unwind" fn gather(
 unsafe extern "C-unwind" fn runner(state: *mut lua_State) -> c_int {
     // SAFETY: the only argument is the task of `Machine::call`, which waits for this. Nothing here needs to be dropped.
     unsafe {
-        let task = &*ffi::lua_touserdata(state, 1).cast::<Task<'_>>();
+        let task = &mut *ffi::lua_touserdata(state, 1).cast::<Task<'_>>();
         ffi::lua_settop(state, 0);
         let registry = ffi::LUA_REGISTRYINDEX;
         match (task.kind, &task.inputs) {
@@ -429,37 +453,25 @@ unsafe extern "C-unwind" fn runner(state: *mut lua_State) -> c_int {
             }
             (Kind::Script, Some(inputs)) => {
                 ffi::lua_rawgeti(state, registry, task.places.globals.into());
-                push_inputs(state, inputs, inputs.first, inputs.keys);
-                ffi::lua_setfield(state, -2, c"KEYS".as_ptr());
-                let first = inputs.first + inputs.keys;
-                push_inputs(state, inputs, first, inputs.args.len() - first);
-                ffi::lua_setfield(state, -2, c"ARGV".as_ptr());
+                proven::set_fresh(state, inputs);
                 ffi::lua_settop(state, 0);
+                ffi::lua_rawgeti(state, registry, task.function.0.into());
+                ffi::lua_call(state, 0, 1);
+            }
+            (Kind::Proven, Some(inputs)) => {
+                task.proven.set(state, inputs);
                 ffi::lua_rawgeti(state, registry, task.function.0.into());
                 ffi::lua_call(state, 0, 1);
             }
             (Kind::Function, Some(inputs)) => {
                 ffi::lua_rawgeti(state, registry, task.function.0.into());
-                push_inputs(state, inputs, inputs.first, inputs.keys);
-                let first = inputs.first + inputs.keys;
-                push_inputs(state, inputs, first, inputs.args.len() - first);
+                proven::push_list(state, inputs, inputs.keys());
+                proven::push_list(state, inputs, inputs.others());
                 ffi::lua_call(state, 2, 1);
             }
         }
-        convert::write_value(state, current(), task.out);
+        convert::write_value(state, current(), ptr::from_mut(task.out));
         0
-    }
-}
-
-/// Pushes arguments as an array.
-unsafe fn push_inputs(state: *mut lua_State, inputs: &Inputs<'_>, first: usize, count: usize) {
-    // SAFETY: the caller runs within a protected call and has room on the stack for the table and one element.
-    unsafe {
-        ffi::lua_createtable(state, count as c_int, 0);
-        for index in 0..count {
-            convert::push_bytes(state, inputs.args.at(first + index));
-            ffi::lua_rawseti(state, -2, index as ffi::lua_Integer + 1);
-        }
     }
 }
 
@@ -534,6 +546,7 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut ffi::lua_Debug) 
         if run.is_null() {
             return;
         }
+        collector::watch(state);
         let before = (*run).looked;
         look(state);
         let taken = before.zip((*run).looked).map(|(before, now)| now - before);

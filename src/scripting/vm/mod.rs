@@ -5,24 +5,29 @@
 //! - `sandbox`: what its scripts find, and find locked;
 //! - `guards`: Lua's own functions where they must be kept from more than scripts may do;
 //! - `patterns`: those that match patterns, which can be interrupted;
+//! - `proven`: what scripts find instead that need no locks;
+//! - `collector`: when garbage is collected;
 //! - `api`: the table `redis`;
 //! - `convert`: replies to Lua values and back.
 //!
 //! A script never runs inside another one, so a worker's interpreters are borrowed for as long as one of them runs.
 
 mod api;
+mod collector;
 mod convert;
 mod guards;
 mod machine;
 mod patterns;
+mod proven;
 mod sandbox;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use super::cache::{Digest, Script, Scripts};
@@ -43,6 +48,18 @@ pub struct Inputs<'a> {
     pub first: usize,
     /// How many keys there are; the other arguments follow them.
     pub keys: usize,
+}
+
+impl Inputs<'_> {
+    /// Which arguments are the keys.
+    fn keys(&self) -> Range<usize> {
+        self.first..self.first + self.keys
+    }
+
+    /// Which are those after them.
+    fn others(&self) -> Range<usize> {
+        self.first + self.keys..self.args.len()
+    }
 }
 
 /// Why a call has no result.
@@ -72,11 +89,38 @@ pub struct Unproven;
 /// A worker's interpreter for scripts.
 struct ScriptVm {
     machine: Machine,
-    compiled: HashMap<Digest, (Reference, Arc<Script>), RandomState>,
+    compiled: HashMap<Digest, Compiled, BuildHasherDefault<FirstBytes>>,
     /// How many may be kept before those are let go that are no longer in the cache.
     room: usize,
     /// How often the cache had been flushed when this was made.
     flushes: u64,
+}
+
+/// Where a SHA1 belongs in a map: it is as good as a hash already.
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*first);
+        }
+    }
+
+    /// The length, which is always the same.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A script as this worker runs it.
+struct Compiled {
+    script: Arc<Script>,
+    function: Reference,
+    /// Whether it finds its globals as proven scripts do.
+    is_proven: bool,
 }
 
 /// The interpreter for functions. Whoever calls a function is alone behind the gate, so nobody waits for it.
@@ -97,7 +141,7 @@ const SOURCE_OF_FUNCTIONS: &std::ffi::CStr = c"@user_function";
 /// Compiled scripts kept before the first look at which of them are still wanted.
 const ROOM: usize = 1_000;
 /// Texts longer than this are not looked at for what they reach.
-const LONGEST_EXPLORED: usize = 16 << 10;
+pub const LONGEST_EXPLORED: usize = 16 << 10;
 
 /// The interpreter for scripts. SCRIPT FLUSH gives all that it held back: it begins anew.
 fn with_scripts<R>(flushes: u64, work: impl FnOnce(&mut ScriptVm) -> R) -> R {
@@ -134,22 +178,35 @@ impl ScriptVm {
             .then(|| reach::calls(&self.machine.dump(reference)).ok_or(Unproven))
     }
 
-    fn keep(&mut self, script: Arc<Script>, reference: Reference) {
+    fn keep(&mut self, script: Arc<Script>, function: Reference) {
         if self.compiled.len() >= self.room {
             let machine = &mut self.machine;
-            self.compiled.retain(|_, (reference, script)| {
-                let stays = !script.is_gone();
-                if !stays {
-                    machine.release(*reference);
-                }
-                stays
-            });
+            self.compiled.retain(
+                |_,
+                 Compiled {
+                     function, script, ..
+                 }| {
+                    let stays = !script.is_gone();
+                    if !stays {
+                        machine.release(*function);
+                    }
+                    stays
+                },
+            );
             machine.collect();
             self.room = (self.compiled.len() * 2).max(ROOM);
         }
-        let digest = script.digest;
-        if let Some((old, _)) = self.compiled.insert(digest, (reference, script)) {
-            self.machine.release(old);
+        let (digest, is_proven) = (script.digest, script.is_proven());
+        if is_proven {
+            self.machine.set_proven(function);
+        }
+        let compiled = Compiled {
+            script,
+            function,
+            is_proven,
+        };
+        if let Some(old) = self.compiled.insert(digest, compiled) {
+            self.machine.release(old.function);
         }
     }
 }
@@ -172,7 +229,7 @@ pub fn is_confined(scripts: &Scripts, digest: &Digest) -> bool {
         };
         let current = vm.as_ref().filter(|vm| vm.flushes == scripts.flushes());
         let known = current.and_then(|vm| vm.compiled.get(digest));
-        known.is_some_and(|(_, script)| script.is_confined() && !script.is_gone())
+        known.is_some_and(|known| known.script.is_confined() && !known.script.is_gone())
     })
 }
 
@@ -186,19 +243,19 @@ pub fn run_script<H: Host, E: From<NotCompiled>>(
     find: impl FnOnce() -> Result<Arc<Script>, E>,
     keep: impl FnOnce(Arc<Script>, Option<Calls>) -> Arc<Script>,
     begin: impl FnOnce(&Script) -> Result<H, E>,
-) -> Result<(H, Result<(), Failure>), E> {
+) -> Result<Result<(), Failure>, E> {
     with_scripts(scripts.flushes(), |vm| {
         let is_known = vm.compiled.get(digest);
-        if is_known.is_none_or(|(_, script)| script.is_gone()) {
+        if is_known.is_none_or(|known| known.script.is_gone()) {
             let script = find()?;
             let reference = vm.compile(&script)?;
             let calls = vm.explore(&script, reference);
             vm.keep(keep(script, calls), reference);
         }
-        let (reference, script) = &vm.compiled[digest];
-        let mut host = begin(script)?;
-        let result = vm.machine.call_script(*reference, inputs, &mut host, out);
-        Ok((host, result))
+        let known = &vm.compiled[digest];
+        let mut host = begin(&known.script)?;
+        let (function, is_proven) = (known.function, known.is_proven);
+        Ok((vm.machine).call_script(function, is_proven, inputs, &mut host, out))
     })
 }
 

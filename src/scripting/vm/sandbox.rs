@@ -9,6 +9,7 @@ use super::super::lib;
 use super::super::memory::Purpose;
 use super::convert::{self, Names};
 use super::machine::Places;
+use super::proven;
 use super::{api, guards};
 use crate::base::version::REDIS_VERSION;
 
@@ -41,12 +42,22 @@ const KEPT: &[&CStr] = &[
 /// Lua's libraries that scripts keep.
 const LIBRARIES: &[&CStr] = &[c"string", c"table", c"math", c"coroutine"];
 
+/// A fresh interpreter.
+pub(super) struct Built {
+    pub lua: Lua,
+    /// Good for as long as `lua` is there.
+    pub state: *mut lua_State,
+    pub places: Places,
+    pub names: Names,
+    pub proven: proven::Globals,
+}
+
 /// Makes an interpreter, with the functions that run tasks and note errors put into the registry.
 pub(super) fn build(
     purpose: Purpose,
     runner: ffi::lua_CFunction,
     error_handler: ffi::lua_CFunction,
-) -> (Lua, *mut lua_State, Places, Names) {
+) -> Built {
     let libraries = StdLib::STRING | StdLib::TABLE | StdLib::MATH;
     let lua = Lua::new_with(libraries, LuaOptions::default()).expect("these libraries are safe");
     for (name, open) in lib::LIBRARIES {
@@ -66,8 +77,14 @@ pub(super) fn build(
         })
     };
     result.expect("a fresh interpreter has memory");
-    let (state, (places, names)) = built.expect("it was run");
-    (lua, state, places, names)
+    let (state, (places, names, proven)) = built.expect("it was run");
+    Built {
+        lua,
+        state,
+        places,
+        names,
+        proven,
+    }
 }
 
 /// Pushes a function into the registry.
@@ -81,7 +98,7 @@ unsafe fn furnish(
     purpose: Purpose,
     runner: ffi::lua_CFunction,
     error_handler: ffi::lua_CFunction,
-) -> (Places, Names) {
+) -> (Places, Names, proven::Globals) {
     // SAFETY: `build` calls this in protected mode; the stack never holds more than ten values.
     unsafe {
         let names = Names::register(state);
@@ -123,7 +140,11 @@ unsafe fn furnish(
             window,
             loading_globals,
         };
-        (places, names)
+        let proven = match purpose {
+            Purpose::Scripts => proven::Globals::make(state, 1),
+            Purpose::Functions => proven::Globals::default(),
+        };
+        (places, names, proven)
     }
 }
 
