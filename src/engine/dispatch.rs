@@ -169,6 +169,15 @@ impl<'r> Request<'r> {
         let parsed = self.parsed.filter(|parsed| parsed.is_frame)?;
         Some(self.args.sent(parsed.start, parsed.end))
     }
+
+    /// Writes the command to a record.
+    #[inline]
+    fn write(&self, out: &mut Vec<u8>) {
+        match self.frame() {
+            Some(frame) => out.extend_from_slice(frame),
+            None => write_command(out, self.args.iter()),
+        }
+    }
 }
 
 /// A batch's end: how many of its commands are done with, and why it ended.
@@ -472,7 +481,7 @@ impl Engine {
     /// Appends a scope's record to the journal.
     pub fn append(&self, lane: usize, effects: &mut Effects) {
         effects.end_scope(|database, is_group, bytes| {
-            let number = self.journal.append(lane, database, |out| {
+            self.journal.append(lane, database, |out| {
                 if is_group {
                     write_command(out, [&b"MULTI"[..]].into_iter());
                 }
@@ -481,7 +490,6 @@ impl Engine {
                     write_command(out, [&b"EXEC"[..]].into_iter());
                 }
             });
-            self.last_records[lane].store(number + 1, Relaxed);
         });
     }
 }

@@ -92,6 +92,14 @@ impl Effects {
         self.dirty = 0;
     }
 
+    /// Ends a command that is all of its scope, where its record is the command as sent or nothing: then that need not be kept
+    /// until the scope ends. Says whether there is a record, or `None` where it is not so.
+    #[inline]
+    pub(super) fn end_alone(&mut self) -> Option<bool> {
+        let is_all = self.databases.is_none() && matches!(self.replay, Replay::AsSent);
+        is_all.then(|| std::mem::take(&mut self.dirty) > 0)
+    }
+
     /// Ends a command when nobody keeps a journal.
     #[inline]
     pub(super) fn forget_command(&mut self) {

@@ -124,8 +124,6 @@ pub struct Engine {
     pause: pause::Pause,
     conditions: AtomicU32,
     disk_error: Mutex<String>,
-    /// Per lane the number behind the last record that it appended.
-    last_records: Box<[AtomicU64]>,
     /// Records with a lower number are as safe as `appendfsync` asks: replies to them may be sent.
     pub durable: AtomicU64,
     /// Records with a lower number have been forced to the disk.
@@ -295,7 +293,6 @@ impl Engine {
             pause: pause::Pause::default(),
             conditions: AtomicU32::new(0),
             disk_error: Mutex::default(),
-            last_records: (0..lanes).map(|_| AtomicU64::new(0)).collect(),
             durable: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             aof: AofStatus::default(),
@@ -394,7 +391,7 @@ impl Engine {
 
     /// The number behind the last record that a lane appended.
     pub fn last_record(&self, lane: usize) -> u64 {
-        self.last_records[lane].load(Relaxed)
+        self.journal.last_record(lane)
     }
 
     /// Sends a message to all listeners; gives how many there are.

@@ -3,6 +3,7 @@
 //! A record gets its number while the shards that it changed are locked, so numbers are a valid serial order. It is put
 //! into a buffer of its worker's own; the consumer merges the buffers by number. Numbers have no gaps.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -23,24 +24,40 @@ pub struct Record {
 /// Bytes that may wait for the consumer before those who append must wait for it.
 const MAX_PENDING: u64 = 256 << 20;
 
-/// Bytes for which a lane has room from the start.
-const MOST_ROOM: usize = 64 << 10;
+/// A buffer larger than this is not used again.
+const MOST_ROOM: usize = 256 << 10;
+
+/// Bytes of a lane that are counted together: a count that all lanes share is not for every record.
+const COUNTED_TOGETHER: usize = 64 << 10;
 
 /// Records of one worker, back to back: number, database, length, bytes.
 #[derive(Default)]
 struct Lane {
     bytes: Vec<u8>,
+    /// How many of the bytes count in [`Journal::pending`] already.
+    counted: usize,
 }
 
 const RECORD_HEADER: usize = 8 + 4 + 8;
 
+/// A lane, on cache lines of its own.
+#[derive(Default)]
+struct Slot {
+    lane: Mutex<Lane>,
+    /// The number behind the lane's last record.
+    last: AtomicU64,
+}
+
 /// The ordered log on its way out.
+///
+/// What every record writes is kept apart from what every command reads, and from what other workers write: a cache line
+/// that goes from one processor to another costs more than all the rest of a record.
 pub struct Journal {
     is_open: AtomicBool,
-    next: AtomicU64,
-    lanes: Box<[CachePadded<Mutex<Lane>>]>,
-    /// Bytes that the consumer has not taken yet.
-    pending: AtomicU64,
+    lanes: Box<[CachePadded<Slot>]>,
+    next: CachePadded<AtomicU64>,
+    /// Bytes that the consumer has not taken yet, but for some of each lane.
+    pending: CachePadded<AtomicU64>,
     bell: Mutex<bool>,
     rung: Condvar,
 }
@@ -50,9 +67,9 @@ impl Journal {
     pub fn new(lanes: usize) -> Self {
         Self {
             is_open: AtomicBool::new(false),
-            next: AtomicU64::new(0),
             lanes: (0..lanes).map(|_| CachePadded::default()).collect(),
-            pending: AtomicU64::new(0),
+            next: CachePadded::default(),
+            pending: CachePadded::default(),
             bell: Mutex::new(false),
             rung: Condvar::new(),
         }
@@ -74,38 +91,57 @@ impl Journal {
         self.next.load(Ordering::Relaxed)
     }
 
+    /// The number behind the last record that a lane appended.
+    #[inline]
+    pub fn last_record(&self, lane: usize) -> u64 {
+        self.lanes[lane].last.load(Ordering::Relaxed)
+    }
+
     /// Bytes that wait for the consumer.
     pub fn pending(&self) -> u64 {
-        self.pending.load(Ordering::Relaxed)
+        let uncounted = |slot: &CachePadded<Slot>| {
+            let lane = slot.lane.lock();
+            (lane.bytes.len() - lane.counted) as u64
+        };
+        self.pending.load(Ordering::Relaxed) + self.lanes.iter().map(uncounted).sum::<u64>()
     }
 
     /// Whether so much waits for the consumer that nobody should append more.
+    #[inline]
     pub fn is_full(&self) -> bool {
-        self.pending() > MAX_PENDING
+        self.pending.load(Ordering::Relaxed) > MAX_PENDING
     }
 
     /// Forgets what no consumer will take any more. The journal is closed and has no consumer.
     pub fn clear(&self) {
-        drop(self.take());
+        for slot in &self.lanes {
+            *slot.lane.lock() = Lane::default();
+        }
         self.pending.store(0, Ordering::Relaxed);
     }
 
     /// Appends a record; the caller holds the locks of everything that it changed. Returns its number.
+    #[inline]
     pub fn append(&self, lane: usize, database: usize, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
-        let mut lane = self.lanes[lane].lock();
-        let start = lane.bytes.len();
+        let slot = &self.lanes[lane];
+        let mut lane = slot.lane.lock();
+        let Lane { bytes, counted } = &mut *lane;
+        let start = bytes.len();
         // The number is taken with the lane held: a lane's records are in ascending order.
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        lane.bytes.extend_from_slice(&number.to_le_bytes());
-        lane.bytes
-            .extend_from_slice(&(database as u32).to_le_bytes());
-        lane.bytes.extend_from_slice(&[0; 8]);
-        let body = lane.bytes.len();
-        write(&mut lane.bytes);
-        let len = lane.bytes.len() - body;
-        lane.bytes[body - 8..body].copy_from_slice(&(len as u64).to_le_bytes());
-        self.pending
-            .fetch_add((lane.bytes.len() - start) as u64, Ordering::Relaxed);
+        let mut header = [0; RECORD_HEADER];
+        header[..8].copy_from_slice(&number.to_le_bytes());
+        header[8..12].copy_from_slice(&(database as u32).to_le_bytes());
+        bytes.extend_from_slice(&header);
+        write(bytes);
+        let len = (bytes.len() - start - RECORD_HEADER) as u64;
+        bytes[start + 12..start + RECORD_HEADER].copy_from_slice(&len.to_le_bytes());
+        if bytes.len() - *counted >= COUNTED_TOGETHER {
+            let more = bytes.len() - *counted;
+            self.pending.fetch_add(more as u64, Ordering::Relaxed);
+            *counted = bytes.len();
+        }
+        slot.last.store(number + 1, Ordering::Relaxed);
         number
     }
 
@@ -127,16 +163,21 @@ impl Journal {
         *bell = false;
     }
 
-    /// Takes what the lanes hold. A lane that was used has room for as much again.
-    fn take(&self) -> Vec<Vec<u8>> {
-        self.lanes
-            .iter()
-            .map(|lane| {
-                let mut lane = lane.lock();
-                let room = lane.bytes.len().min(MOST_ROOM);
-                std::mem::replace(&mut lane.bytes, Vec::with_capacity(room))
-            })
-            .collect()
+    /// Takes what a lane holds, if anything, and leaves it an empty buffer.
+    fn take(&self, lane: usize, spare: &mut Vec<Vec<u8>>) -> Option<Vec<u8>> {
+        let mut lane = self.lanes[lane].lane.lock();
+        if lane.bytes.is_empty() {
+            return None;
+        }
+        let fresh = spare.pop().unwrap_or_default();
+        let bytes = std::mem::replace(&mut lane.bytes, fresh);
+        let counted = std::mem::take(&mut lane.counted);
+        drop(lane);
+        if bytes.len() > counted {
+            let more = bytes.len() - counted;
+            self.pending.fetch_add(more as u64, Ordering::Relaxed);
+        }
+        Some(bytes)
     }
 }
 
@@ -147,7 +188,9 @@ pub struct Merger {
     /// Per lane what has been taken and not given out yet, with an offset.
     taken: Vec<(Vec<u8>, usize)>,
     /// Records taken in a later round of lanes whose buffers are not used up.
-    waiting: Vec<Vec<Vec<u8>>>,
+    waiting: Vec<VecDeque<Vec<u8>>>,
+    /// Buffers for lanes to fill again.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Merger {
@@ -166,60 +209,72 @@ impl Merger {
 
     /// Gives out, in order, all records up to the first that has not arrived.
     pub fn drain(&mut self, journal: &Journal, mut give: impl FnMut(u32, &[u8])) {
-        let fresh = journal.take();
-        self.taken.resize_with(fresh.len(), Default::default);
-        self.waiting.resize_with(fresh.len(), Default::default);
-        for (lane, bytes) in fresh
-            .into_iter()
-            .enumerate()
-            .filter(|(_, bytes)| !bytes.is_empty())
-        {
-            self.waiting[lane].push(bytes);
+        let lanes = journal.lanes.len();
+        self.taken.resize_with(lanes, Default::default);
+        self.waiting.resize_with(lanes, Default::default);
+        for lane in 0..lanes {
+            let bytes = journal.take(lane, &mut self.spare);
+            self.waiting[lane].extend(bytes);
         }
         let mut given = 0;
         // Mostly one lane has long runs, so stay with it while it has the next record.
         let mut lane = 0;
         let mut misses = 0;
-        while misses < self.taken.len() {
-            match self.next_of(lane) {
-                Some((database, from, to)) => {
-                    let (bytes, offset) = &mut self.taken[lane];
-                    give(database, &bytes[from..to]);
-                    *offset = to;
-                    given += (to - from + RECORD_HEADER) as u64;
-                    self.next += 1;
-                    misses = 0;
-                }
-                None => {
-                    misses += 1;
-                    lane = (lane + 1) % self.taken.len();
-                }
-            }
+        while misses < lanes {
+            let run = self.give_run(lane, &mut give);
+            given += run;
+            misses = if run > 0 { 1 } else { misses + 1 };
+            lane = if lane + 1 < lanes { lane + 1 } else { 0 };
         }
         journal.pending.fetch_sub(given, Ordering::Relaxed);
     }
 
-    /// The next record, where it is this lane's first: database and place of its bytes.
-    fn next_of(&mut self, lane: usize) -> Option<(u32, usize, usize)> {
-        if self.taken[lane].1 == self.taken[lane].0.len() {
-            let waiting = &mut self.waiting[lane];
-            if waiting.is_empty() {
-                self.taken[lane] = Default::default();
-                return None;
+    /// Gives out a lane's first records, for as long as each is the next; says how many bytes they took.
+    fn give_run(&mut self, lane: usize, give: &mut impl FnMut(u32, &[u8])) -> u64 {
+        let mut given = 0;
+        loop {
+            let (bytes, offset) = &mut self.taken[lane];
+            let rest = &bytes[*offset..];
+            let Some((header, rest)) = rest.split_first_chunk::<RECORD_HEADER>() else {
+                match self.renew(lane) {
+                    true => continue,
+                    false => return given,
+                }
+            };
+            let (number, database, len) = read_header(header);
+            if number != self.next {
+                return given;
             }
-            self.taken[lane] = (waiting.remove(0), 0);
+            give(database, &rest[..len]);
+            let record = RECORD_HEADER + len;
+            *offset += record;
+            self.next += 1;
+            given += record as u64;
         }
-        let (bytes, offset) = &self.taken[lane];
-        let header = &bytes[*offset..*offset + RECORD_HEADER];
-        let (number, rest) = header.split_first_chunk::<8>()?;
-        if u64::from_le_bytes(*number) != self.next {
-            return None;
-        }
-        let (database, len) = rest.split_first_chunk::<4>()?;
-        let len = u64::from_le_bytes(*len.first_chunk::<8>()?) as usize;
-        let from = *offset + RECORD_HEADER;
-        Some((u32::from_le_bytes(*database), from, from + len))
     }
+
+    /// Goes on with the buffer that was taken from a lane after the one that is used up, if there is one.
+    fn renew(&mut self, lane: usize) -> bool {
+        let next = self.waiting[lane].pop_front();
+        let is_more = next.is_some();
+        let (mut used, _) = std::mem::replace(&mut self.taken[lane], (next.unwrap_or_default(), 0));
+        let is_kept = (1..=MOST_ROOM).contains(&used.capacity());
+        if is_kept && self.spare.len() < self.taken.len() {
+            used.clear();
+            self.spare.push(used);
+        }
+        is_more
+    }
+}
+
+/// A record's number, database and length.
+#[inline]
+fn read_header(header: &[u8; RECORD_HEADER]) -> (u64, u32, usize) {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = *header;
+    let [i, j, k, l, rest @ ..] = rest;
+    let number = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let database = u32::from_le_bytes([i, j, k, l]);
+    (number, database, u64::from_le_bytes(rest) as usize)
 }
 
 /// Writes a command in RESP, as files and replicas read it.

@@ -197,8 +197,15 @@ impl Connection {
                     self.run_pending(context)?;
                 }
             }
-            self.flush(context)?;
+            let owed = self.outbox.bytes();
+            let is_held = self.flush(context)?;
             if self.makes_way(context) {
+                return Poll::Pending;
+            }
+            // As nearly every wait for the log ends.
+            let is_paid = owed > 0 && self.outbox.is_empty() && self.is_at_rest();
+            if is_paid && self.stream.poll_more(context)?.is_pending() {
+                self.note_sizes();
                 return Poll::Pending;
             }
             let turn = match self.is_ending {
@@ -210,7 +217,13 @@ impl Connection {
                 // As nearly every turn ends: another look would find nothing. Whoever leaves something here wakes the task.
                 Turn::Drained if self.stream.poll_more(context)?.is_pending() => {
                     self.note_sizes();
-                    return Poll::Pending;
+                    if !self.outbox.is_empty() {
+                        self.wait_for_disk(true);
+                    }
+                    if self.outbox.is_empty() || self.is_held() {
+                        return Poll::Pending;
+                    }
+                    continue;
                 }
                 Turn::Drained => continue,
                 Turn::Idle => {}
@@ -226,7 +239,7 @@ impl Connection {
                 }
                 return Poll::Ready(Ok(()));
             }
-            if !self.wait_for_disk() {
+            if !self.wait_for_disk(is_held) {
                 return Poll::Pending;
             }
         }
@@ -425,10 +438,10 @@ impl Connection {
         self.held_until > self.server.engine.durable.load(SeqCst)
     }
 
-    /// Puts the client in the list of those who wait for the disk, if it does. True when it was not in it before and may have
-    /// missed something.
-    fn wait_for_disk(&self) -> bool {
-        let has_held_replies = !self.outbox.is_empty() && self.is_held();
+    /// Puts the client in the list of those who wait for the disk, if it does, as for replies that are held. True when it was
+    /// not in it before and may have missed something.
+    fn wait_for_disk(&self, is_held: bool) -> bool {
+        let has_held_replies = is_held || !self.outbox.is_empty() && self.is_held();
         let waits = self.server.engine.is_journal_full()
             || (self.waiting.as_ref()).is_some_and(|waiting| waiting.parked.waits_for_disk());
         if !has_held_replies && !waits {
@@ -436,7 +449,7 @@ impl Connection {
         }
         let until = if waits { 0 } else { self.held_until };
         let client = &self.session.client;
-        holders::hold(&self.server, client.worker, client.id, until)
+        holders::hold(&self.server, client.worker, &self.signals, until)
     }
 
     /// Has what follows wait for the end of a pause, or no longer.

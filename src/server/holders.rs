@@ -2,15 +2,15 @@
 //! full. Each worker has a list of its own, so that only these are woken when the writer has come further.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicU8, AtomicUsize};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{Server, signals};
+use super::Server;
+use super::signals::Signals;
 use crate::engine::Mail;
 use crate::persistence::Audience;
 
@@ -18,8 +18,8 @@ use crate::persistence::Audience;
 const TURNS: usize = 8;
 
 thread_local! {
-    /// This worker's waiting clients, each with the record that must be durable before it is worth looking at.
-    static HOLDERS: RefCell<HashMap<u64, u64>> = RefCell::default();
+    /// This worker's waiting clients.
+    static HOLDERS: RefCell<Vec<Arc<Signals>>> = const { RefCell::new(Vec::new()) };
     /// The worker whose thread this is.
     static WORKER: Cell<Option<usize>> = const { Cell::new(None) };
 }
@@ -30,29 +30,45 @@ pub(super) struct Holders {
     count: AtomicUsize,
     /// Rung when replies wait for a commit.
     bell: Notify,
+    /// Whether it has been rung and the worker has not come to it yet: [`NONE`], [`RUNG`] or [`NEWS`].
+    request: AtomicU8,
 }
+
+/// No commit is asked for.
+const NONE: u8 = 0;
+/// One is.
+const RUNG: u8 = 1;
+/// One is, and the worker is to look at its waiting clients then: it needs no mail for that.
+const NEWS: u8 = 2;
 
 /// Has a client of this worker woken when records below `until` are durable; 0 for at every progress. True when it was not in
 /// the list before: progress made meanwhile may have been missed, so the caller looks once more.
-pub(super) fn hold(server: &Server, worker: usize, client: u64, until: u64) -> bool {
-    HOLDERS.with_borrow_mut(|holders| {
-        let is_new = holders.insert(client, until).is_none();
-        server.holders[worker].count.store(holders.len(), SeqCst);
-        is_new
-    })
+pub(super) fn hold(server: &Server, worker: usize, signals: &Arc<Signals>, until: u64) -> bool {
+    let is_new = signals.hold(until);
+    if is_new {
+        HOLDERS.with_borrow_mut(|holders| {
+            holders.push(signals.clone());
+            server.holders[worker].count.store(holders.len(), SeqCst);
+        });
+    }
+    is_new
 }
 
 /// Wakes those clients of this worker that need not wait any longer.
 pub(super) fn release(server: &Server, worker: usize) {
     let durable = server.engine.durable.load(SeqCst);
     HOLDERS.with_borrow_mut(|holders| {
+        if holders.is_empty() {
+            return;
+        }
         let before = holders.len();
         let mut ready = 0;
-        holders.retain(|&client, &mut until| {
+        holders.retain(|signals| {
+            let until = signals.held_until();
             let waits = until > durable;
             ready += usize::from(!waits && until > 0);
-            if !waits && let Some(signals) = signals::get(client) {
-                signals.post(|_| {});
+            if !waits {
+                signals.let_go();
             }
             waits
         });
@@ -70,8 +86,12 @@ pub(super) async fn commit_for(server: Arc<Server>, worker: usize) {
     loop {
         server.holders[worker].bell.notified().await;
         gather(&server, worker).await;
+        let request = server.holders[worker].request.swap(NONE, SeqCst);
         if let Some(log) = &*server.files.shared.load() {
             log.writer.commit(log.wiring(&server));
+        }
+        if request == NEWS {
+            release(&server, worker);
         }
     }
 }
@@ -89,10 +109,23 @@ async fn gather(server: &Server, worker: usize) {
     }
 }
 
+impl Holders {
+    /// Leaves word for a worker that is about to commit. False when it is not.
+    fn takes_news(&self) -> bool {
+        let left = (self.request).compare_exchange(RUNG, NEWS, SeqCst, SeqCst);
+        left.is_ok() || left == Err(NEWS)
+    }
+}
+
 impl Server {
     /// Has what this worker's clients have written put on the disk, so that their replies can be sent.
     pub(super) fn request_commit(&self, worker: usize) {
-        self.holders[worker].bell.notify_one();
+        let Holders { request, bell, .. } = &self.holders[worker];
+        if request.load(SeqCst) == NONE {
+            // Only the worker itself asks.
+            request.store(RUNG, SeqCst);
+            bell.notify_one();
+        }
     }
 
     /// Tells the workers that have waiting clients.
@@ -104,7 +137,7 @@ impl Server {
             }
             if own == Some(worker) {
                 release(self, worker);
-            } else {
+            } else if !holders.takes_news() {
                 self.engine.mailboxes[worker].post(Mail::Durable);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
@@ -73,6 +73,14 @@ impl Outbox {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let mut sent = 0;
+        if let [only] = self.pieces.make_contiguous()
+            && only.len() <= TURN
+        {
+            // As replies that have waited for the log nearly always are.
+            let sent = ready!(stream.poll_write(context, only))?;
+            self.advance(sent);
+            return Poll::Ready(Ok(sent));
+        }
         while !self.pieces.is_empty() {
             let mut left = TURN.saturating_sub(sent);
             if left == 0 {
@@ -114,8 +122,13 @@ impl Outbox {
         }
     }
 
+    /// Notes that there is so little that no limit is exceeded.
+    pub fn note_little(&mut self) {
+        self.soft_since = None;
+    }
+
     /// Whether the client has let more pile up than `client-output-buffer-limit` allows.
-    pub fn exceeds(&mut self, limit: &ClientLimit, now: Instant) -> bool {
+    pub fn exceeds(&mut self, limit: &ClientLimit) -> bool {
         let (hard, soft) = (limit.hard_bytes as usize, limit.soft_bytes as usize);
         let held = self.allocated();
         if hard > 0 && held >= hard {
@@ -125,8 +138,8 @@ impl Outbox {
             self.soft_since = None;
             return false;
         }
-        let since = *self.soft_since.get_or_insert(now);
-        now.duration_since(since) > Duration::from_secs(limit.soft_seconds)
+        let since = *self.soft_since.get_or_insert_with(Instant::now);
+        since.elapsed() > Duration::from_secs(limit.soft_seconds)
     }
 }
 

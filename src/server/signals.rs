@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
 
 use bytes::Bytes;
@@ -17,8 +17,13 @@ pub(super) struct Signals {
     pub client: Arc<Client>,
     /// Whether there is anything in the letterbox: all that the task looks at when there is not.
     attention: AtomicBool,
+    /// The record that must be durable before the task is worth waking for it; see [`super::holders`].
+    held_until: AtomicU64,
     inbox: Mutex<Inbox>,
 }
+
+/// [`Signals::held_until`] of a task that does not wait for any record.
+const NOT_HELD: u64 = u64::MAX;
 
 #[derive(Default)]
 pub(super) struct Inbox {
@@ -42,6 +47,7 @@ impl Signals {
         Arc::new(Self {
             client,
             attention: AtomicBool::new(false),
+            held_until: AtomicU64::new(NOT_HELD),
             inbox: Mutex::default(),
         })
     }
@@ -69,6 +75,26 @@ impl Signals {
     /// Remembers how to wake the task.
     pub fn set_waker(&self, waker: Waker) {
         self.inbox.lock().waker = Some(waker);
+    }
+
+    /// Notes what the task waits for. True when it did not wait for anything before.
+    pub fn hold(&self, until: u64) -> bool {
+        let before = self.held_until.load(Relaxed);
+        self.held_until.store(until, Relaxed);
+        before == NOT_HELD
+    }
+
+    /// What the task waits for.
+    pub fn held_until(&self) -> u64 {
+        self.held_until.load(Relaxed)
+    }
+
+    /// Wakes the task: it need not wait any longer.
+    pub fn let_go(&self) {
+        self.held_until.store(NOT_HELD, Relaxed);
+        if let Some(waker) = &self.inbox.lock().waker {
+            waker.wake_by_ref();
+        }
     }
 
     /// Puts something in and wakes the task.

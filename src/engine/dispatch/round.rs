@@ -11,7 +11,6 @@ use crate::engine::session::{Session, state};
 use crate::engine::table::{Locks, Spec};
 use crate::engine::timing::{Notable, Wishes};
 use crate::engine::{checks, watch};
-use crate::journal::write_command;
 use crate::keyspace::{Db, Scope, shard_of};
 use crate::resp::args::Args;
 use crate::resp::reply::{Mark, Reply};
@@ -246,8 +245,9 @@ impl<'r, 'e> Round<'r, 'e> {
         if spec.has(flags::WRITE) && scope.owes() {
             scope = self.serve_first(scope, || request.keys.iter().map(|key| key.hash));
         }
+        let database = session.database;
         let result = self.work_here(&mut scope, session, request, spec, reply, false);
-        self.commit(&mut scope);
+        self.commit_alone(&mut scope, database, request);
         result
     }
 
@@ -333,7 +333,14 @@ impl<'r, 'e> Round<'r, 'e> {
         reply: &mut Reply,
         is_nested: bool,
     ) -> Result<(), CommandError> {
-        self.work_here(scope, session, request, spec, reply, is_nested)
+        let database = session.database;
+        let result = self.work_here(scope, session, request, spec, reply, is_nested);
+        if self.engine.journal.is_open() {
+            (self.effects).end_command(database, |out| request.write(out));
+        } else {
+            self.effects.forget_command();
+        }
+        result
     }
 
     /// [`Round::work`] without a call of it: eight arguments are passed by memory.
@@ -381,15 +388,6 @@ impl<'r, 'e> Round<'r, 'e> {
                 .tell_expired(self.lane, self.notes, self.effects);
         }
         self.count_dirty();
-        if self.engine.journal.is_open() {
-            self.effects
-                .end_command(database, |out| match request.frame() {
-                    Some(frame) => out.extend_from_slice(frame),
-                    None => write_command(out, request.args.iter()),
-                });
-        } else {
-            self.effects.forget_command();
-        }
         result
     }
 
@@ -399,6 +397,29 @@ impl<'r, 'e> Round<'r, 'e> {
             self.engine.stats.lanes[self.lane]
                 .dirty
                 .add(self.effects.dirty);
+        }
+    }
+
+    /// The end of a scope of one command.
+    #[inline(always)]
+    fn commit_alone(&mut self, scope: &mut Scope<'e>, database: usize, request: &Request<'_>) {
+        match self.engine.journal.is_open() {
+            true => self.journal_alone(scope, database, request),
+            false => self.effects.forget_command(),
+        }
+    }
+
+    #[inline(never)]
+    fn journal_alone(&mut self, scope: &mut Scope<'e>, database: usize, request: &Request<'_>) {
+        match self.effects.end_alone() {
+            Some(true) => {
+                (self.engine.journal).append(self.lane, database, |out| request.write(out));
+            }
+            Some(false) => {}
+            None => {
+                (self.effects).end_command(database, |out| request.write(out));
+                self.commit(scope);
+            }
         }
     }
 

@@ -49,7 +49,9 @@ impl Connection {
             }
             self.pending
                 .extend_from_slice(&std::mem::take(&mut self.unread));
-            match count < READ_SIZE && self.is_at_rest() {
+            // Replies that wait for the log are sent when it wakes the task.
+            let is_answered = self.outbox.is_empty() || self.is_held();
+            match count < READ_SIZE && is_answered && self.is_at_rest() {
                 true => Ok(Turn::Drained),
                 false => Ok(Turn::Again),
             }
@@ -59,8 +61,8 @@ impl Connection {
     }
 
     /// Whether nothing is to be done before the client sends more.
-    fn is_at_rest(&self) -> bool {
-        self.pending.is_empty() && self.outbox.is_empty() && !self.is_stopped()
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.pending.is_empty() && !self.is_stopped()
     }
 
     /// Runs the complete commands of what is pending.

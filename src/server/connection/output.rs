@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use super::{Connection, UNAUTHENTICATED_OUTPUT, UNCOUNTED_REPLY};
 use crate::config::Config;
@@ -51,26 +50,28 @@ impl Connection {
         }
         if sent < reply.len() {
             self.outbox.take_over(reply, sent);
-            let config = self.server.engine.config.load();
-            self.check_output_limit(&config)?;
+            self.check_output_limit()?;
             self.note_sizes();
             self.brake.has_left_commands = self.server.engine.memory.is_closing_clients();
         }
         Ok(())
     }
 
-    /// Sends what waits, unless it must wait for the disk.
-    pub(super) fn flush(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.outbox.is_empty() || self.is_held() {
-            return Ok(());
+    /// Sends what waits, unless it must wait for the disk: true when it must.
+    pub(super) fn flush(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        if self.outbox.is_empty() {
+            return Ok(false);
+        }
+        if self.is_held() {
+            return Ok(true);
         }
         // What was too much from the beginning is not sent in part.
-        let config = self.server.engine.config.load();
-        self.check_output_limit(&config)?;
+        self.check_output_limit()?;
         if let Poll::Ready(sent) = self.outbox.poll_flush(&mut self.stream, context) {
             self.note_sent(self.session.client.worker, sent?);
         }
-        self.check_output_limit(&config)
+        self.check_output_limit()?;
+        Ok(false)
     }
 
     fn note_sent(&self, lane: usize, bytes: usize) {
@@ -89,12 +90,16 @@ impl Connection {
     }
 
     /// Cuts off a client that lets too much pile up.
-    pub(super) fn check_output_limit(&mut self, config: &Config) -> io::Result<()> {
-        let limit = self.session.output_limit(config);
+    pub(super) fn check_output_limit(&mut self) -> io::Result<()> {
         let is_strange = self.session.is(state::UNAUTHENTICATED);
-        let is_too_much = self.outbox.exceeds(limit, Instant::now())
-            || is_strange && self.outbox.bytes() > UNAUTHENTICATED_OUTPUT;
-        match is_too_much && !self.outbox.is_empty() {
+        let is_too_much = if self.outbox.allocated() <= UNCOUNTED_REPLY {
+            self.outbox.note_little();
+            false
+        } else {
+            let config = self.server.engine.config.load();
+            self.outbox.exceeds(self.session.output_limit(&config))
+        };
+        match is_too_much || is_strange && self.outbox.bytes() > UNAUTHENTICATED_OUTPUT {
             true => self.overcome(self.outbox.allocated()),
             false => Ok(()),
         }
