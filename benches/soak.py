@@ -421,6 +421,8 @@ def conclude(options, process, folder, tally, samples):
     process.wait()
     with open(os.path.join(folder, "log"), errors="replace") as log:
         crashes = [line.strip() for line in log if re.search(r"panic|internal error|crash", line, re.I)]
+    if not samples:
+        raise SystemExit("the server ended at once")
     quarter = max(1, len(samples) // 4)
     early, late = max(samples[quarter : 2 * quarter] or samples), max(samples[-quarter:])
     print(f"\nfaults: {dict(tally.faults)}; connections ended by them: {tally.closed}; commands of the load: {tally.commands}")

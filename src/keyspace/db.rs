@@ -311,19 +311,11 @@ impl<'s, 'k> Db<'s, 'k> {
     /// Stores a value under a key, whatever was there. True when the key is new.
     #[inline]
     pub fn set(&mut self, key: Key<'_>, value: Value<'_>, expiry: Expiry) -> bool {
-        let access = self.moment.access;
         let Some(place) = self.find_here(key) else {
-            let expires_at = if let Expiry::At(at) = expiry {
-                Some(at)
-            } else {
-                None
-            };
-            self.insert(
-                key,
-                Entry::new(key.bytes, value, expires_at, access.fresh()),
-            );
+            self.add(key, value, expiry);
             return true;
         };
+        let access = self.moment.access;
         let mut entry = self.table_to_change(key).element_mut(place);
         let known = entry.view().expires_at();
         let expires_at = match expiry {
@@ -350,6 +342,17 @@ impl<'s, 'k> Db<'s, 'k> {
             self.arm(key, place, at);
         }
         false
+    }
+
+    /// Stores a value under a key that has been looked for and is not there.
+    #[inline]
+    pub fn add(&mut self, key: Key<'_>, value: Value<'_>, expiry: Expiry) {
+        let expires_at = match expiry {
+            Expiry::At(at) => Some(at),
+            Expiry::Keep | Expiry::Clear => None,
+        };
+        let access = self.moment.access.fresh();
+        self.insert(key, Entry::new(key.bytes, value, expires_at, access));
     }
 
     /// Adds an entry whose key is not there.

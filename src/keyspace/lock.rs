@@ -151,24 +151,24 @@ impl Keyspace {
     /// Locks nothing.
     #[inline]
     pub fn nothing(&self) -> Scope<'_> {
-        Scope {
-            keyspace: self,
-            first: None,
-            others: None,
-            is_everything: false,
-        }
+        self.lock_at_most_one(None)
     }
 
     /// Locks one shard.
     #[inline]
     pub fn lock_one(&self, shard: usize) -> Scope<'_> {
-        let held = Held {
-            index: shard,
-            shard: self.shards[shard].lock(),
-        };
+        self.lock_at_most_one(Some(shard))
+    }
+
+    /// Locks one shard or none.
+    #[inline]
+    pub fn lock_at_most_one(&self, shard: Option<usize>) -> Scope<'_> {
         Scope {
             keyspace: self,
-            first: Some(held),
+            first: shard.map(|index| Held {
+                index,
+                shard: self.shards[index].lock(),
+            }),
             others: None,
             is_everything: false,
         }
@@ -283,8 +283,11 @@ impl<'k> Scope<'k> {
         match &mut self.first {
             Some(held) if held.index == index => &mut held.shard,
             _ => {
-                let others = self.others.get_or_insert_default();
-                other_shard(self.keyspace, others, self.is_everything, index)
+                let Others { held, recent } = self.others.get_or_insert_default();
+                if held.get(*recent).is_none_or(|held| held.index != index) {
+                    *recent = find_other(self.keyspace, held, self.is_everything, index);
+                }
+                &mut held[*recent].shard
             }
         }
     }
@@ -329,22 +332,19 @@ impl<'k> Scope<'k> {
     }
 }
 
+/// The place of a shard that is not a scope's first. A scope over everything locks it if need be.
 #[inline(never)]
-fn other_shard<'s, 'k>(
+fn find_other<'k>(
     keyspace: &'k Keyspace,
-    others: &'s mut Others<'k>,
+    held: &mut Vec<Held<'k>>,
     is_everything: bool,
     index: usize,
-) -> &'s mut Shard {
-    let Others { held, recent } = others;
-    if held.get(*recent).is_none_or(|held| held.index != index) {
-        let known = held.binary_search_by_key(&index, |held| held.index);
-        *recent = known.unwrap_or_else(|at| {
-            assert!(is_everything, "only declared keys are touched");
-            let shard = keyspace.shards[index].lock();
-            held.insert(at, Held { index, shard });
-            at
-        });
-    }
-    &mut held[*recent].shard
+) -> usize {
+    let known = held.binary_search_by_key(&index, |held| held.index);
+    known.unwrap_or_else(|at| {
+        assert!(is_everything, "only declared keys are touched");
+        let shard = keyspace.shards[index].lock();
+        held.insert(at, Held { index, shard });
+        at
+    })
 }

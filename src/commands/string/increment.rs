@@ -42,7 +42,7 @@ fn add(call: &mut Call, increment: i64) -> CommandResult {
             value
         }
         None => {
-            call.db.set(key, Value::Int(increment), Expiry::Clear);
+            call.db.add(key, Value::Int(increment), Expiry::Clear);
             call.created(key);
             increment
         }

@@ -9,7 +9,7 @@ pub(super) fn append(call: &mut Call) -> CommandResult {
     let (key, more) = (call.key(0), call.args.at(2));
     let len = match length_to_change(call, key)? {
         None => {
-            call.db.set(key, Value::of_string(more), Expiry::Clear);
+            call.db.add(key, Value::of_string(more), Expiry::Clear);
             call.created(key);
             more.len()
         }

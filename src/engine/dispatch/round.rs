@@ -236,20 +236,22 @@ impl<'r, 'e> Round<'r, 'e> {
         reply: &mut Reply,
     ) -> Result<(), CommandError> {
         self.has_run = true;
-        // The common case by itself: a scope that is made in one of several places is moved once more.
-        if let (Locks::One(_), [key]) = (spec.locks, request.keys) {
-            let mut scope = self.engine.keyspace.lock_one(shard_of(key.hash));
-            if spec.has(flags::WRITE) && scope.owes() {
-                scope = self.serve_first(scope, || std::iter::once(key.hash));
-            }
-            let result = self.work_here(&mut scope, session, request, spec, reply, false);
-            self.commit(&mut scope);
-            return result;
+        // The common cases by themselves: a scope that is made in one of several places is moved once more.
+        let shard = match (spec.locks, request.keys) {
+            (Locks::One(_), [key]) => Some(shard_of(key.hash)),
+            (Locks::Nothing, _) => None,
+            _ => return self.locked_otherwise(session, request, spec, reply),
+        };
+        let mut scope = self.engine.keyspace.lock_at_most_one(shard);
+        if spec.has(flags::WRITE) && scope.owes() {
+            scope = self.serve_first(scope, || request.keys.iter().map(|key| key.hash));
         }
-        self.locked_otherwise(session, request, spec, reply)
+        let result = self.work_here(&mut scope, session, request, spec, reply, false);
+        self.commit(&mut scope);
+        result
     }
 
-    /// [`Round::locked`] for all but commands of one key.
+    /// [`Round::locked`] for all but commands of one key or none.
     #[inline(never)]
     fn locked_otherwise(
         &mut self,
@@ -263,7 +265,7 @@ impl<'r, 'e> Round<'r, 'e> {
         let is_confined =
             spec.locks == Locks::Everything && knows_its_keys(self.engine, spec, request.args);
         let mut scope = match (spec.locks, request.keys) {
-            (Locks::Nothing | Locks::Walk, _) => keyspace.nothing(),
+            (Locks::Walk, _) => keyspace.nothing(),
             (Locks::Transaction, _) => {
                 let has_queue = session.transaction.is_some();
                 let result = self.transaction(session, request, spec, reply);

@@ -33,6 +33,20 @@ impl Bucket {
     }
 
     /// The slots whose position matches, a bit for each. Without a branch: which slot it is cannot be predicted.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    fn matches(&self, position: u16) -> u32 {
+        // Read one by one, since others may be writing them.
+        let pair = |slot| {
+            let (low, high) = (self.word(slot) as i64, self.word(slot + 1) as i64);
+            // SAFETY: every x86-64 processor has this instruction.
+            unsafe { std::arch::x86_64::_mm_set_epi64x(high, low) }
+        };
+        matching([pair(0), pair(2), pair(4), pair(6)], position)
+    }
+
+    /// The slots whose position matches, a bit for each.
+    #[cfg(not(target_arch = "x86_64"))]
     #[inline]
     fn matches(&self, position: u16) -> u32 {
         (0..SLOTS).fold(0, |found, slot| {
@@ -48,35 +62,21 @@ impl Bucket {
         (found != 0).then(|| std::ptr::without_provenance((word & ADDRESS) as usize))
     }
 
-    /// [`Bucket::matches`], four slots at once.
+    /// [`Bucket::matches`] in fewer steps.
     ///
     /// # Safety
     /// Nobody writes to the bucket meanwhile.
     #[cfg(target_arch = "x86_64")]
     #[inline]
     pub(super) unsafe fn matches_still(&self, position: u16) -> u32 {
-        use std::arch::x86_64::{
-            __m128i, _mm_castsi128_ps, _mm_cmpeq_epi16, _mm_load_si128, _mm_movemask_ps,
-            _mm_set1_epi16, _mm_shuffle_ps,
-        };
+        use std::arch::x86_64::{__m128i, _mm_load_si128};
         let words = std::ptr::from_ref(self).cast::<__m128i>();
-        // SAFETY: every x86-64 processor has these instructions, the bucket has four such pieces, and is aligned.
-        unsafe {
-            // A word's position is its last quarter: equal there is all ones, and the sign of the whole word.
-            let wanted = _mm_set1_epi16(position as i16);
-            let compare = |piece: usize| {
-                let words = _mm_load_si128(words.add(piece));
-                _mm_castsi128_ps(_mm_cmpeq_epi16(words, wanted))
-            };
-            // The upper halves of four words, and their signs.
-            let signs = |one, other| _mm_movemask_ps(_mm_shuffle_ps::<0b11_01_11_01>(one, other));
-            let low = signs(compare(0), compare(1));
-            let high = signs(compare(2), compare(3));
-            (low | high << 4) as u32
-        }
+        // SAFETY: the bucket has four such pairs, and is aligned.
+        let pair = |pair| unsafe { _mm_load_si128(words.add(pair)) };
+        matching([pair(0), pair(1), pair(2), pair(3)], position)
     }
 
-    /// [`Bucket::matches`], four slots at once where the processor is known to do that.
+    /// [`Bucket::matches`], in fewer steps where the processor is known to have them.
     ///
     /// # Safety
     /// Nobody writes to the bucket meanwhile.
@@ -84,6 +84,25 @@ impl Bucket {
     #[inline]
     pub(super) unsafe fn matches_still(&self, position: u16) -> u32 {
         self.matches(position)
+    }
+}
+
+/// Which of eight words, two and two together, have this position: a bit for each.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn matching(pairs: [std::arch::x86_64::__m128i; SLOTS / 2], position: u16) -> u32 {
+    use std::arch::x86_64::{
+        _mm_castsi128_ps, _mm_cmpeq_epi16, _mm_movemask_ps, _mm_set1_epi16, _mm_shuffle_ps,
+    };
+    // SAFETY: every x86-64 processor has these instructions.
+    unsafe {
+        // A word's position is its last quarter: equal there is all ones, and the sign of the whole word.
+        let wanted = _mm_set1_epi16(position as i16);
+        let [a, b, c, d] = pairs.map(|words| _mm_castsi128_ps(_mm_cmpeq_epi16(words, wanted)));
+        // The upper halves of four words, and their signs.
+        let low = _mm_movemask_ps(_mm_shuffle_ps::<0b11_01_11_01>(a, b));
+        let high = _mm_movemask_ps(_mm_shuffle_ps::<0b11_01_11_01>(c, d));
+        (low | high << 4) as u32
     }
 }
 
