@@ -7,12 +7,13 @@
 //! for each measurement, the servers in turn within each round (A B A B …), medians quoted. The workloads: PING, SET,
 //! GET, INCR, MSET of 10 keys, and EVALSHA of scripts that call INCR once and 1,000 times, from 50 clients of
 //! `redis-benchmark`, 1, 16 and 64 commands in flight per client, random keys out of a million (GET finds all of them),
-//! values of 3 bytes, persistence off; and the memory that a
-//! million small keys take. On a small machine trust the CPU time before the throughput: the generator shares the
+//! values of 3 bytes, persistence off; commands on collections, 16 in flight, those that go through 200,000 elements from
+//! one client; and the memory that a million small keys take. On a small machine trust the CPU time before the throughput: the generator shares the
 //! cores, and "load %" near 100 says that it was the limit.
 //!
-//! `workload.rs` says what is sent, `server.rs` runs the processes, `report.rs` prints. Linux only: reads `/proc`.
+//! `commands.rs` says what is sent, `workload.rs` sends it, `server.rs` runs the processes, `report.rs` prints. Linux only: reads `/proc`.
 
+mod commands;
 mod options;
 mod report;
 mod server;

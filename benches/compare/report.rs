@@ -7,9 +7,10 @@ use std::process::Command;
 use std::thread;
 
 use crate::Sample;
+use crate::commands::CLIENTS;
 use crate::options::{Options, Program};
 use crate::server::Failure;
-use crate::workload::{CLIENTS, Kind, Workload};
+use crate::workload::{Kind, Workload};
 
 /// The machine, the servers and the settings: what a reader needs to weigh the figures.
 pub fn header(options: &Options) -> String {

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use sha1::{Digest, Sha1};
 
 use crate::Sample;
+use crate::commands::{Before, DIGEST, RANDOM, Row, VALUE, rows};
 use crate::options::Options;
 use crate::server::{Client, Failure, Server, children_seconds, encode, pinned};
 
-pub const CLIENTS: usize = 50;
-const PIPELINES: [usize; 3] = [1, 16, 64];
-const VALUE: &str = "xxx";
+/// How often a small command is sent, by commands in flight.
+const REQUESTS: [(usize, f64); 3] = [(1, 150_000.0), (16, 1_000_000.0), (64, 2_000_000.0)];
 const MEMORY_KEYS: f64 = 1_000_000.0;
 /// Commands per round trip while a server is filled.
 const FILL_BATCH: usize = 1_000;
@@ -20,13 +20,6 @@ const FILL_BATCH: usize = 1_000;
 const SETTLE: Duration = Duration::from_secs(1);
 const RUN_LIMIT: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(5);
-/// What `redis-benchmark` replaces by twelve digits below the keyspace.
-const RANDOM: &str = "__rand_int__";
-/// What stands for the digest of the workload's script.
-const DIGEST: &str = "__digest__";
-/// The scripts of the workloads that call them.
-const ONE_CALL: &str = "return redis.call('INCR', KEYS[1])";
-const THOUSAND_CALLS: &str = "for i = 1, 1000 do redis.call('INCR', KEYS[1]) end";
 /// Far enough that nothing expires during a run.
 const EXPIRY_SECONDS: &str = "100000";
 
@@ -45,9 +38,9 @@ pub enum Kind {
 pub struct Load {
     command: Vec<String>,
     pipeline: usize,
+    clients: usize,
     requests: u64,
-    preload: bool,
-    script: Option<&'static str>,
+    before: Before,
 }
 
 #[derive(Clone, Copy)]
@@ -94,44 +87,21 @@ pub fn select(names: Option<&String>, quick: bool, scale: f64) -> Result<Vec<Wor
 }
 
 fn all(scale: f64) -> Vec<Workload> {
-    let scaled = |count: f64| (count * scale).max(1_000.0) as u64;
-    let key = format!("key:{RANDOM}");
-    let mset = format!("MSET{}", format!(" {key} {VALUE}").repeat(10));
-    let evalsha = format!("EVALSHA {DIGEST} 1 counter:{RANDOM}");
-    let commands = [
-        ("ping", "PING".to_owned(), 1.0, None),
-        ("set", format!("SET {key} {VALUE}"), 1.0, None),
-        ("get", format!("GET {key}"), 1.0, None),
-        ("incr", format!("INCR counter:{RANDOM}"), 1.0, None),
-        ("mset", mset, 0.2, None),
-        ("evalsha_incr", evalsha.clone(), 0.5, Some(ONE_CALL)),
-        ("evalsha_loop", evalsha, 0.002, Some(THOUSAND_CALLS)),
-    ];
-    let mut workloads = Vec::new();
-    for (pipeline, requests) in PIPELINES
+    let mut workloads: Vec<Workload> = REQUESTS
         .into_iter()
-        .zip([150_000.0, 1_000_000.0, 2_000_000.0])
-    {
-        for (name, command, share, script) in &commands {
-            workloads.push(Workload {
-                name: format!("{name}_p{pipeline}"),
-                kind: Kind::Load(Load {
-                    command: command.split(' ').map(str::to_owned).collect(),
-                    pipeline,
-                    requests: scaled(requests * share),
-                    preload: *name == "get",
-                    script: *script,
-                }),
-            });
-        }
-    }
+        .flat_map(|(pipeline, requests)| {
+            let rows = rows().into_iter();
+            let rows = rows.filter(move |row| row.pipelines.contains(&pipeline));
+            rows.map(move |row| under_load(row, pipeline, requests * scale))
+        })
+        .collect();
     for (name, value_bytes, expiry) in [
         ("mem_16", 16, Expiry::Never),
         ("mem_100", 100, Expiry::Never),
         ("mem_16_expiry", 16, Expiry::Set),
     ] {
         let keys = Keys {
-            count: scaled(MEMORY_KEYS),
+            count: (MEMORY_KEYS * scale).max(1_000.0) as u64,
             value_bytes,
             expiry,
         };
@@ -143,23 +113,29 @@ fn all(scale: f64) -> Vec<Workload> {
     workloads
 }
 
+fn under_load(row: Row, pipeline: usize, requests: f64) -> Workload {
+    let requests = (requests * row.share).max(row.clients as f64 * 20.0);
+    Workload {
+        name: format!("{}_p{pipeline}", row.name),
+        kind: Kind::Load(Load {
+            command: row.command.split(' ').map(str::to_owned).collect(),
+            pipeline,
+            clients: row.clients,
+            // What is sent beyond a multiple can make `redis-benchmark` believe that it has lost its clients.
+            requests: (requests as u64).next_multiple_of(pipeline as u64),
+            before: row.before,
+        }),
+    }
+}
+
 /// One run of the load generator.
 pub fn drive(server: &Server, load: &Load, options: &Options) -> Result<Sample, Failure> {
     let mut client = server.connect()?;
-    if load.preload {
-        store(
-            &mut client,
-            Keys {
-                count: options.keyspace,
-                value_bytes: VALUE.len(),
-                expiry: Expiry::Never,
-            },
-        )?;
-    }
-    if let Some(script) = load.script {
-        client.command(&["SCRIPT", "LOAD", script])?;
-    }
-    let digest = load.script.map(digest).unwrap_or_default();
+    prepare(&mut client, load, options)?;
+    let digest = match load.before {
+        Before::Script(script) => digest(script),
+        _ => String::new(),
+    };
     let command: Vec<String> = load
         .command
         .iter()
@@ -192,6 +168,24 @@ pub fn drive(server: &Server, load: &Load, options: &Options) -> Result<Sample, 
     })
 }
 
+/// Stores what the command needs.
+fn prepare(client: &mut Client, load: &Load, options: &Options) -> Result<(), Failure> {
+    match load.before {
+        Before::Nothing => Ok(()),
+        Before::Strings => {
+            let keys = Keys {
+                count: options.keyspace,
+                value_bytes: VALUE.len(),
+                expiry: Expiry::Never,
+            };
+            store(client, keys)
+        }
+        Before::Script(script) => client.command(&["SCRIPT", "LOAD", script]),
+        // The command is sent once before it is measured.
+        Before::Filled(fill) => send_all(client, fill(options.keyspace, load.requests + 1)),
+    }
+}
+
 /// The digest that EVALSHA finds a script by.
 fn digest(script: &str) -> String {
     Sha1::digest(script)
@@ -208,7 +202,12 @@ fn run_generator(
 ) -> Result<String, Failure> {
     let mut command = pinned(&options.redis_benchmark, options.client_cpus.as_deref());
     command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "--csv"]);
-    command.args(["-c", &CLIENTS.to_string(), "-P", &load.pipeline.to_string()]);
+    command.args([
+        "-c",
+        &load.clients.to_string(),
+        "-P",
+        &load.pipeline.to_string(),
+    ]);
     command.args([
         "-n",
         &load.requests.to_string(),
@@ -288,19 +287,34 @@ pub fn fill(server: &Server, keys: Keys) -> Result<Sample, Failure> {
 /// Stores every key of the space once, named as `redis-benchmark` names them.
 fn store(client: &mut Client, keys: Keys) -> Result<(), Failure> {
     let value = "x".repeat(keys.value_bytes);
-    let (mut frames, mut commands) = (Vec::new(), 0);
-    for number in 0..keys.count {
-        let key = format!("key:{number:012}");
-        match keys.expiry {
-            Expiry::Never => encode(&mut frames, &["SET", &key, &value]),
-            Expiry::Set => encode(&mut frames, &["SET", &key, &value, "EX", EXPIRY_SECONDS]),
-        }
-        commands += 1;
-        if commands == FILL_BATCH || number + 1 == keys.count {
-            client.batch(&frames, commands)?;
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    send_all(
+        client,
+        (0..keys.count).map(|number| {
+            let key = format!("key:{number:012}");
+            match keys.expiry {
+                Expiry::Never => words(&["SET", &key, &value]),
+                Expiry::Set => words(&["SET", &key, &value, "EX", EXPIRY_SECONDS]),
+            }
+        }),
+    )
+}
+
+/// Sends commands, many at once.
+fn send_all(
+    client: &mut Client,
+    commands: impl Iterator<Item = Vec<String>>,
+) -> Result<(), Failure> {
+    let (mut frames, mut waiting) = (Vec::new(), 0);
+    for words in commands {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        encode(&mut frames, &words);
+        waiting += 1;
+        if waiting == FILL_BATCH {
+            client.batch(&frames, waiting)?;
             frames.clear();
-            commands = 0;
+            waiting = 0;
         }
     }
-    Ok(())
+    client.batch(&frames, waiting)
 }

@@ -52,14 +52,55 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
 }
 
 /// Parses a double as Redis's `string2d` does: decimal, exponent, hexadecimal, `inf`; no spaces, no NaN, no overflow.
+#[inline]
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
-    // As most are, and rounded alike.
-    match parse_i64(text) {
-        Some(whole) => Some(whole as f64),
-        None => parse_any_f64(text),
-    }
+    parse_short_f64(text).or_else(|| parse_any_f64(text))
 }
 
+/// Parses a double of at most 15 digits, with or without a point, as most are.
+fn parse_short_f64(text: &[u8]) -> Option<f64> {
+    /// Any number of so many digits is a double.
+    const MOST_DIGITS: usize = 15;
+    let (is_negative, unsigned) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    let (mut digits, mut point) = (0u64, None);
+    for (at, &byte) in unsigned.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' if at <= MOST_DIGITS => digits = digits * 10 + u64::from(byte - b'0'),
+            b'.' if point.is_none() => point = Some(at),
+            _ => return None,
+        }
+    }
+    let decimals = match point {
+        Some(0) => return None,
+        Some(at) => unsigned.len() - at - 1,
+        None => 0,
+    };
+    let count = unsigned.len() - usize::from(point.is_some());
+    if count == 0 || count > MOST_DIGITS {
+        return None;
+    }
+    // A quotient of two doubles is rounded once, as the number that is meant would be.
+    let magnitude = match decimals {
+        0 => digits as f64,
+        _ => digits as f64 / POWERS_OF_TEN[decimals],
+    };
+    Some(if is_negative { -magnitude } else { magnitude })
+}
+
+/// Powers of ten up to 10^15, all of which are doubles.
+static POWERS_OF_TEN: [f64; 16] = {
+    let (mut powers, mut at) = ([1.0; 16], 1);
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10.0;
+        at += 1;
+    }
+    powers
+};
+
+#[inline(never)]
 fn parse_any_f64(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -266,6 +307,15 @@ mod tests {
             "10000000000000000000",
         ] {
             assert_eq!(parse_i64(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn short_floats_are_rounded_as_others(text in "-?0{0,3}[0-9]{0,16}(\\.[0-9]{0,16})?") {
+            let expected = text.parse::<f64>().ok();
+            let parsed = parse_f64(text.as_bytes());
+            prop_assert_eq!(parsed.map(f64::to_bits), expected.map(f64::to_bits), "{}", text);
         }
     }
 

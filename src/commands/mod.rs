@@ -4,6 +4,7 @@
 
 mod acl;
 mod bitmap;
+mod chance;
 mod client;
 mod cluster;
 mod command;

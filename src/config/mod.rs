@@ -28,6 +28,7 @@ pub use directive::{Apply, Directive, all as directives};
 pub use example::example_file;
 pub use load::{ConfigError, Sources};
 pub use rewrite::{Extent, replace_file};
+pub use rule::parse_memory;
 pub use store::{ConfigCache, ConfigStore};
 pub use values::{
     Amount, AppendFsync, ClientLimit, ClientLimits, Directory, KeyEvents, MaxmemoryPolicy,

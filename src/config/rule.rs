@@ -188,7 +188,7 @@ fn parse_plain(word: &str) -> Option<i128> {
 }
 
 /// A number of bytes with an optional unit. As in Redis, no digits stand for 0 and too many for the largest number.
-pub(super) fn parse_memory(word: &str) -> Option<u64> {
+pub fn parse_memory(word: &str) -> Option<u64> {
     let digits = word.bytes().take_while(u8::is_ascii_digit).count();
     let multiplier: u64 = match word[digits..].to_ascii_lowercase().as_str() {
         "" | "b" => 1,

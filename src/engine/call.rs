@@ -136,7 +136,13 @@ impl<'r, 'k> Call<'r, 'k> {
     /// Says that a key has changed: the one place from which watchers, events, tracking and blocked clients learn of it.
     #[inline]
     pub fn changed(&mut self, key: Key<'_>, event: Event) {
-        self.effects.dirty += 1;
+        self.elements_changed(key, event, 1);
+    }
+
+    /// [`Call::changed`] that counts as so many changes: one for each element, or none where others stand for it.
+    #[inline]
+    pub fn elements_changed(&mut self, key: Key<'_>, event: Event, count: usize) {
+        self.effects.dirty += count as u64;
         let touched = self.db.touch(key);
         if touched != Touched::NOBODY {
             self.tell_touched(self.db.index(), key, touched);

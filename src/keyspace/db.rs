@@ -174,7 +174,7 @@ impl<'s, 'k> Db<'s, 'k> {
 
     /// [`Db::find`] without a call of it, for what is done most.
     #[inline(always)]
-    fn find_here(&mut self, key: Key<'_>) -> Option<Place> {
+    pub(super) fn find_here(&mut self, key: Key<'_>) -> Option<Place> {
         let (now, ignore_expiry) = (self.moment.now, self.moment.ignore_expiry);
         let table = &self.part(key).table;
         let place = table.find(key.bits(), key.bytes)?;
@@ -293,7 +293,7 @@ impl<'s, 'k> Db<'s, 'k> {
     /// The entry of a key, to be changed in place, marked as used.
     #[inline]
     pub fn change(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
-        let place = self.find(key)?;
+        let place = self.find_here(key)?;
         let access = self.moment.access;
         let mut entry = self.table_to_change(key).element_mut(place);
         let field = entry.view().access();

@@ -35,7 +35,11 @@ impl Db<'_, '_> {
             self.insert(key, changed_in_place(key, text, None, access));
             return Before::Missing;
         };
-        self.edit_found(key, place, len, change)
+        let entry = self.table_to_change(key).element_mut(place);
+        match edit_in_place(entry, len, change) {
+            Ok(before) => before,
+            Err(change) => self.edit_elsewhere(key, place, len, change),
+        }
     }
 
     /// [`Db::edit_string`] that marks the string as used.
@@ -45,41 +49,35 @@ impl Db<'_, '_> {
         len: usize,
         change: impl FnOnce(&mut [u8]),
     ) -> Before {
-        let Some(place) = self.find(key) else {
+        let Some(place) = self.find_here(key) else {
             return self.edit_string(key, len, change);
         };
         let access = self.access_clock();
         let mut entry = self.table_to_change(key).element_mut(place);
         let field = entry.view().access();
         entry.set_access(access.touched(field));
-        self.edit_found(key, place, len, change)
+        match edit_in_place(entry, len, change) {
+            Ok(before) => before,
+            Err(change) => self.edit_elsewhere(key, place, len, change),
+        }
     }
 
-    fn edit_found(
+    /// Changes a string that does not fit its entry, or is kept as a number.
+    fn edit_elsewhere(
         &mut self,
         key: Key<'_>,
         place: Place,
         len: usize,
         change: impl FnOnce(&mut [u8]),
     ) -> Before {
-        let mut entry = self.table_to_change(key).element_mut(place);
-        let before = match entry.view().value() {
-            ValueRef::Inline(text) => text.len(),
-            ValueRef::Int(number) => itoa::Buffer::new().format(number).len(),
-            ValueRef::Object(_) => return edit_long(entry, len, change),
-        };
-        if entry.lengthen(len) {
-            entry.set_raw();
-            if let ValueMut::Inline(text) = entry.value() {
-                change(text);
-            }
-            return Before::String(before);
-        }
-        let text = match entry.view().value() {
-            ValueRef::Int(number) => longer(itoa::Buffer::new().format(number).as_bytes(), len),
-            ValueRef::Inline(text) => longer(text, len),
+        let mut buffer = itoa::Buffer::new();
+        let known = match self.table_to_change(key).element(place).value() {
+            ValueRef::Int(number) => buffer.format(number).as_bytes(),
+            ValueRef::Inline(text) => text,
             ValueRef::Object(_) => return Before::OtherType,
         };
+        let before = known.len();
+        let text = longer(known, len);
         self.put_changed(key, place, text, change);
         Before::String(before)
     }
@@ -123,6 +121,31 @@ impl Db<'_, '_> {
     }
 }
 
+/// Changes a string where it is; gives the change back where that cannot be.
+#[inline]
+fn edit_in_place<F: FnOnce(&mut [u8])>(
+    mut entry: EntryMut<'_>,
+    len: usize,
+    change: F,
+) -> Result<Before, F> {
+    if entry.view().is_object() {
+        return Ok(edit_long(entry, len, change));
+    }
+    let ValueRef::Inline(text) = entry.view().value() else {
+        return Err(change);
+    };
+    let before = text.len();
+    if !entry.lengthen(len) {
+        return Err(change);
+    }
+    entry.set_raw();
+    if let ValueMut::Inline(text) = entry.value() {
+        change(text);
+    }
+    Ok(Before::String(before))
+}
+
+#[inline]
 fn edit_long(entry: EntryMut<'_>, len: usize, change: impl FnOnce(&mut [u8])) -> Before {
     if let ValueMut::Object(object) = entry.value()
         && let Some(bytes) = object.as_string_mut()

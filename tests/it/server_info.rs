@@ -171,6 +171,53 @@ fn figures_are_true() {
 }
 
 #[test]
+fn every_element_that_changes_is_a_change() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    let mut known = 0.0;
+    for (command, changes) in [
+        ("RPUSH list a b c d e f", 6),
+        ("LPOP list 2", 2),
+        ("LMOVE list list LEFT RIGHT", 1),
+        ("BLMOVE list other LEFT RIGHT 0", 1),
+        ("RPOP other", 1),
+        ("LTRIM list 0 0", 2),
+        ("LREM list 0 nothing", 0),
+        ("SADD set a b c d e", 5),
+        ("SADD set a", 0),
+        ("SREM set a b nothing", 2),
+        ("SPOP set 3", 3),
+        ("HSET hash a 1 b 2", 2),
+        ("HSET hash a 1", 1),
+        ("HDEL hash a b nothing", 2),
+        ("ZADD zset 1 a 2 b 3 c", 3),
+        ("ZADD zset 1 a 5 b", 1),
+        ("ZPOPMIN zset 2", 2),
+        ("ZREMRANGEBYRANK zset 0 -1", 1),
+        ("GEOADD places 1 2 a 3 4 b", 2),
+        (
+            "GEOSEARCHSTORE near places FROMLONLAT 1 2 BYRADIUS 1000 km",
+            2,
+        ),
+        ("XADD stream 1-1 a 1", 1),
+        ("XADD stream 1-2 a 1", 1),
+        ("XTRIM stream MAXLEN 0", 2),
+        ("BITFIELD bits SET u8 0 255 SET u8 8 1", 2),
+        ("SORT places STORE sorted ALPHA", 2),
+        ("RENAME sorted again", 1),
+        ("MOVE again 1", 1),
+    ] {
+        raw.ask(command);
+        let now = number(
+            &info(&mut raw, "persistence"),
+            "rdb_changes_since_last_save",
+        );
+        assert_eq!(now - known, f64::from(changes), "{command}");
+        known = now;
+    }
+}
+
+#[test]
 fn calls_that_are_refused_or_queued_are_no_calls() {
     let server = Server::start(&[]);
     let mut raw = server.raw();

@@ -94,18 +94,18 @@ fn change(call: &mut Call, steps: &[Step], end: u64) -> CommandResult {
     let before = length_to_change(call, key)?;
     let len = end.div_ceil(8) as usize;
     let has_grown = before.is_none_or(|before| before < len);
-    let (reply, mut is_changed) = (&mut *call.reply, false);
+    let (reply, mut changes) = (&mut *call.reply, 0);
     reply.array(steps.len());
     call.db.edit_string(key, len, |bytes| {
         for step in steps {
-            is_changed |= step.run(bytes, has_grown, reply);
+            changes += usize::from(step.run(bytes, has_grown, reply));
         }
     });
     if before.is_none() {
         call.created(key);
     }
-    if is_changed {
-        call.changed(key, event::string("setbit"));
+    if changes > 0 {
+        call.elements_changed(key, event::string("setbit"), changes);
     }
     Ok(())
 }

@@ -428,6 +428,8 @@ fn run(call: &mut Call, form: Form) -> CommandResult {
         _ => "georadiusstore",
     };
     let stored = SortedSet::of_gathered(gathered, limits(call.config));
+    // Each place counts as a change.
+    call.effects.dirty += stored.len().saturating_sub(1) as u64;
     store_result(call, destination, stored, event::zset(name));
     Ok(())
 }

@@ -3,18 +3,12 @@
 use hashbrown::HashSet;
 
 use super::{reply_item, seen};
-use crate::base::numbers::parse_i64;
-use crate::base::random;
+use crate::commands::chance::{self, MOST_REPEATS, PICK_BELOW};
 use crate::engine::{Call, CommandError, CommandResult};
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 use crate::structures::hash::{Field, Hash, Seen, View};
 use crate::structures::listpack::Item;
-
-/// Choosing from all fields is cheaper than picking single ones when more than one in so many is wanted.
-const PICK_BELOW: usize = 3;
-/// A reply has no more fields than this, however often they may be repeated.
-const MOST_REPEATS: u64 = 1 << 26;
 
 pub(super) fn hrandfield(call: &mut Call) -> CommandResult {
     let key = call.key(0);
@@ -79,15 +73,7 @@ fn parse_count(args: Args<'_>) -> Result<Option<i64>, CommandError> {
     let Some(count) = args.get(2) else {
         return Ok(None);
     };
-    let count = parse_i64(count).ok_or(CommandError::NotInteger)?;
-    if count == i64::MIN {
-        let text = format!(
-            "ERR value is out of range, value must between {} and {}",
-            -i64::MAX,
-            i64::MAX
-        );
-        return Err(CommandError::message(text));
-    }
+    let count = chance::count(count)?;
     if args.len() > 4 || args.len() == 4 && !args.is(3, "WITHVALUES") {
         return Err(CommandError::Syntax);
     }
@@ -106,15 +92,7 @@ fn choose(hash: View<'_>, seen: Seen, count: usize) -> Vec<Field<'_>> {
     if count.saturating_mul(PICK_BELOW) < len && matches!(hash, View::Table(_)) {
         return pick(hash, seen, count);
     }
-    // Each field has the chance of what is still wanted among what is left.
-    let (mut wanted, mut left) = (count as u64, len as u64);
-    let choose = |_: &Field<'_>| {
-        let is_chosen = random::below(left) < wanted;
-        left -= 1;
-        wanted -= u64::from(is_chosen);
-        is_chosen
-    };
-    hash.iter(seen).filter(choose).collect()
+    chance::some_of(hash.iter(seen), len, count).collect()
 }
 
 fn pick(hash: View<'_>, seen: Seen, count: usize) -> Vec<Field<'_>> {

@@ -41,7 +41,7 @@ fn set_pairs(call: &mut Call) -> Result<usize, CommandError> {
         call.created(key);
         added
     };
-    call.changed(key, event::hash("hset"));
+    call.elements_changed(key, event::hash("hset"), args.len() / 2 - 1);
     Ok(added)
 }
 
@@ -72,7 +72,7 @@ pub(super) fn hdel(call: &mut Call) -> CommandResult {
         }
     }
     if removed > 0 {
-        call.changed(key, event::hash("hdel"));
+        call.elements_changed(key, event::hash("hdel"), removed);
     }
     if is_empty {
         delete_emptied(call, key);

@@ -9,19 +9,26 @@ pub use table::COMMANDS;
 
 use crate::engine::{Call, CommandError};
 use crate::keyspace::{Key, ValueRef};
-use crate::structures::hyperloglog::{self, Invalid};
+use crate::structures::hyperloglog::{self, Encoding, Invalid};
 
 /// The bytes of a HyperLogLog.
 fn bytes_of(value: ValueRef<'_>) -> Result<&[u8], CommandError> {
+    encoded(value).map(|(bytes, _)| bytes)
+}
+
+/// The bytes of a HyperLogLog, and how they are to be read.
+#[inline]
+fn encoded(value: ValueRef<'_>) -> Result<(&[u8], Encoding), CommandError> {
     let bytes = match value {
         ValueRef::Inline(bytes) => bytes,
         ValueRef::Int(_) => b"",
         ValueRef::Object(object) => object.as_string().ok_or(CommandError::WrongType)?,
     };
-    hyperloglog::encoding(bytes).map_err(refuse)?;
-    Ok(bytes)
+    let encoding = hyperloglog::encoding(bytes).map_err(refuse)?;
+    Ok((bytes, encoding))
 }
 
+#[cold]
 fn refuse(invalid: Invalid) -> CommandError {
     CommandError::text(match invalid {
         Invalid::Foreign => "WRONGTYPE Key is not a valid HyperLogLog string value.",

@@ -1,6 +1,6 @@
 //! PFADD, PFMERGE.
 
-use super::{bytes_of, refuse, to_change};
+use super::{bytes_of, encoded, refuse, to_change};
 use crate::engine::{Call, CommandResult, event};
 use crate::keyspace::{Key, ValueMut};
 use crate::structures::hyperloglog::{
@@ -16,8 +16,8 @@ pub(super) fn pfadd(call: &mut Call) -> CommandResult {
         call.reply.integer(1);
         return Ok(());
     };
-    let bytes = bytes_of(entry.view().value())?;
-    let changes = if hll::encoding(bytes) == Ok(Encoding::Dense) {
+    let (bytes, encoding) = encoded(entry.view().value())?;
+    let changes = if encoding == Encoding::Dense {
         entry.set_raw();
         match entry.value() {
             ValueMut::Inline(bytes) => add_in_place(bytes, &mut elements),

@@ -33,7 +33,7 @@ fn rename_over(call: &mut Call, existing: Existing) -> Result<bool, CommandError
     if let Some(entry) = call.db.remove(from) {
         let database = call.db.index();
         put(call, database, to, entry);
-        call.changed(from, event::generic("rename_from"));
+        call.elements_changed(from, event::generic("rename_from"), 0);
         call.changed(to, event::generic("rename_to"));
     }
     Ok(true)
@@ -58,7 +58,7 @@ pub(super) fn move_key(call: &mut Call) -> CommandResult {
     call.reply.count(usize::from(entry.is_some()));
     if let Some(entry) = entry {
         put(call, to, key, entry);
-        call.changed(key, event::generic("move_from"));
+        call.elements_changed(key, event::generic("move_from"), 0);
         call.changed_in(to, key, event::generic("move_to"));
     }
     Ok(())

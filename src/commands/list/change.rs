@@ -64,7 +64,7 @@ pub(super) fn lrem(call: &mut Call) -> CommandResult {
     let is_empty = list.is_empty();
     if removed > 0 {
         list.shrink(limit);
-        call.changed(key, event::list("lrem"));
+        call.elements_changed(key, event::list("lrem"), removed);
     }
     if is_empty {
         remove_empty(call, key);

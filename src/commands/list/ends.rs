@@ -54,7 +54,7 @@ fn push(call: &mut Call, end: End, missing: Missing) -> CommandResult {
             (len, true)
         }
     };
-    pushed(call, key, end, is_new);
+    pushed(call, key, end, args.len() - 2, is_new);
     call.reply.count(len);
     Ok(())
 }
@@ -114,7 +114,7 @@ pub(super) fn take(
     }
     list.shrink(limit);
     let is_empty = list.is_empty();
-    popped(call, key, end, is_empty);
+    popped(call, key, end, taken, is_empty);
     Ok(taken)
 }
 

@@ -54,22 +54,22 @@ fn end_at(call: &Call, at: usize) -> Result<End, CommandError> {
     }
 }
 
-/// Says that elements have gone from an end.
+/// Says that so many elements have gone from an end.
 #[inline]
-fn popped(call: &mut Call, key: Key<'_>, end: End, is_empty: bool) {
+fn popped(call: &mut Call, key: Key<'_>, end: End, count: usize, is_empty: bool) {
     let name = match end {
         End::Head => "lpop",
         End::Tail => "rpop",
     };
-    call.changed(key, event::list(name));
+    call.elements_changed(key, event::list(name), count);
     if is_empty {
         remove_empty(call, key);
     }
 }
 
-/// Says that elements have come to an end.
+/// Says that so many elements have come to an end; none where they are counted as popped from another.
 #[inline]
-fn pushed(call: &mut Call, key: Key<'_>, end: End, is_new: bool) {
+fn pushed(call: &mut Call, key: Key<'_>, end: End, count: usize, is_new: bool) {
     if is_new {
         call.created(key);
     }
@@ -77,13 +77,13 @@ fn pushed(call: &mut Call, key: Key<'_>, end: End, is_new: bool) {
         End::Head => "lpush",
         End::Tail => "rpush",
     };
-    call.changed(key, event::list(name));
+    call.elements_changed(key, event::list(name), count);
 }
 
-/// Removes a key whose list has become empty.
+/// Removes a key whose list has become empty. The change that emptied it has been told.
 fn remove_empty(call: &mut Call, key: Key<'_>) {
     if let Some(entry) = call.db.remove(key) {
         call.engine.reclaimer.free(entry);
     }
-    call.changed(key, event::generic("del"));
+    call.tell_listeners(key, event::generic("del"));
 }

@@ -44,8 +44,8 @@ pub(super) fn transfer(call: &mut Call, from: End, to: End) -> Result<bool, Comm
     if source.bytes == target.bytes {
         add(list);
         list.shrink(limit);
-        pushed(call, target, to, false);
-        popped(call, source, from, false);
+        pushed(call, target, to, 0, false);
+        popped(call, source, from, 1, false);
     } else {
         list.shrink(limit);
         let is_new = match call.db.change_as::<List>(target)? {
@@ -59,8 +59,8 @@ pub(super) fn transfer(call: &mut Call, from: End, to: End) -> Result<bool, Comm
                 call.db.store(target, list)
             }
         };
-        pushed(call, target, to, is_new);
-        popped(call, source, from, is_empty);
+        pushed(call, target, to, 0, is_new);
+        popped(call, source, from, 1, is_empty);
     }
     call.reply.bulk(&element);
     Ok(true)

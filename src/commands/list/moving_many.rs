@@ -154,8 +154,9 @@ fn transfer(call: &mut Call, request: &Request) -> Result<bool, CommandError> {
             call.db.store(target, list)
         }
     };
-    pushed(call, target, request.to, is_new);
-    popped(call, source, request.from, is_empty && !is_one_key);
+    pushed(call, target, request.to, 0, is_new);
+    let is_gone = is_empty && !is_one_key;
+    popped(call, source, request.from, moved.len(), is_gone);
     call.reply.array(moved.len());
     moved.iter().for_each(|element| call.reply.bulk(element));
     Ok(true)

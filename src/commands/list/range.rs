@@ -85,7 +85,7 @@ pub(super) fn ltrim(call: &mut Call) -> CommandResult {
     }
     list.shrink(limit);
     if count < len {
-        call.changed(key, event::list("ltrim"));
+        call.elements_changed(key, event::list("ltrim"), len - count);
     } else {
         // Told, though nothing was cut off, and not worth a line in the journal.
         call.touched(key);

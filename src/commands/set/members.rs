@@ -22,7 +22,7 @@ pub(super) fn sadd(call: &mut Call) -> CommandResult {
         added
     };
     if added > 0 {
-        call.changed(key, event::set("sadd"));
+        call.elements_changed(key, event::set("sadd"), added);
     }
     call.reply.count(added);
     Ok(())
@@ -41,7 +41,7 @@ pub(super) fn srem(call: &mut Call) -> CommandResult {
         }
     }
     if removed > 0 {
-        call.changed(key, event::set("srem"));
+        call.elements_changed(key, event::set("srem"), removed);
     }
     if is_empty {
         delete_emptied(call, key);

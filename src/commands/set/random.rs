@@ -4,7 +4,7 @@ use hashbrown::HashSet;
 
 use super::{delete_emptied, limits, reply_item};
 use crate::base::numbers::parse_i64;
-use crate::base::random;
+use crate::commands::chance::{self, MOST_REPEATS, PICK_BELOW};
 use crate::engine::{Call, CommandError, CommandResult, event};
 use crate::keyspace::Key;
 use crate::structures::listpack::Item;
@@ -14,10 +14,6 @@ use crate::structures::set::{Set, View};
 const BATCH: usize = 1024;
 /// When so many times more members go than stay, the set that stays is made anew.
 const REMAKE_BELOW: usize = 5;
-/// Choosing from all members is cheaper than picking single ones when more than one in so many is wanted.
-const PICK_BELOW: usize = 3;
-/// A reply has no more elements than this, however often members may be repeated.
-const MOST_REPEATS: u64 = 1 << 26;
 
 pub(super) fn spop(call: &mut Call) -> CommandResult {
     match call.args.len() {
@@ -77,7 +73,7 @@ fn pop_several(call: &mut Call) -> CommandResult {
         set.settle(&limits);
     }
     drop(set);
-    call.changed(key, event::set("spop"));
+    call.elements_changed(key, event::set("spop"), count);
     for batch in members.chunks(BATCH) {
         let mut args: Vec<&[u8]> = vec![b"SREM", key.bytes];
         args.extend(batch.iter().map(Vec::as_slice));
@@ -92,9 +88,10 @@ fn pop_all(call: &mut Call, key: Key<'_>) -> CommandResult {
     let Some(set) = call.db.peek_as::<Set>(key)? else {
         return Ok(());
     };
-    call.reply.set(set.len());
+    let len = set.len();
+    call.reply.set(len);
     set.iter().for_each(|item| reply_item(call.reply, item));
-    call.changed(key, event::set("spop"));
+    call.elements_changed(key, event::set("spop"), len);
     call.replay_as(&[b"DEL", key.bytes]);
     delete_emptied(call, key);
     Ok(())
@@ -104,7 +101,7 @@ pub(super) fn srandmember(call: &mut Call) -> CommandResult {
     let key = call.key(0);
     let count = match call.args.len() {
         2 => None,
-        3 => Some(repeats(call.args.at(2))?),
+        3 => Some(chance::count(call.args.at(2))?),
         _ => return Err(CommandError::Syntax),
     };
     call.note_miss(key);
@@ -137,20 +134,6 @@ pub(super) fn srandmember(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// How many members are wanted; negative when they may repeat.
-fn repeats(text: &[u8]) -> Result<i64, CommandError> {
-    let count = parse_i64(text).ok_or(CommandError::NotInteger)?;
-    if count == i64::MIN {
-        let text = format!(
-            "ERR value is out of range, value must between {} and {}",
-            -i64::MAX,
-            i64::MAX
-        );
-        return Err(CommandError::message(text));
-    }
-    Ok(count)
-}
-
 /// So many different members, or all.
 fn choose(set: View<'_>, count: usize) -> Vec<Item<'_>> {
     let len = set.len();
@@ -160,15 +143,7 @@ fn choose(set: View<'_>, count: usize) -> Vec<Item<'_>> {
     if count.saturating_mul(PICK_BELOW) < len && matches!(set, View::Table(_)) {
         return pick(set, count);
     }
-    // Each member has the chance of what is still wanted among what is left.
-    let (mut wanted, mut left) = (count as u64, len as u64);
-    let choose = |_: &Item<'_>| {
-        let is_chosen = random::below(left) < wanted;
-        left -= 1;
-        wanted -= u64::from(is_chosen);
-        is_chosen
-    };
-    set.iter().filter(choose).collect()
+    chance::some_of(set.iter(), len, count).collect()
 }
 
 fn pick(set: View<'_>, count: usize) -> Vec<Item<'_>> {

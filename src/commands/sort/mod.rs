@@ -172,18 +172,19 @@ fn store(
     if !fits {
         return Err(CommandError::TooLong);
     }
-    call.reply.count(list.len());
+    let len = list.len();
+    call.reply.count(len);
     let old = call.db.remove(target);
     let was_there = old.is_some();
     if let Some(old) = old {
         call.engine.reclaimer.free(old);
     }
-    if !list.is_empty() {
+    if len > 0 {
         call.db.store(target, list);
         if !was_there {
             call.created(target);
         }
-        call.changed(target, event::list("sortstore"));
+        call.elements_changed(target, event::list("sortstore"), len);
     } else if was_there {
         call.changed(target, event::generic("del"));
     }

@@ -124,14 +124,15 @@ pub(in crate::commands) fn add_pairs(
     pairs: &[(f64, &[u8])],
 ) -> CommandResult {
     let tally = Tally::of(call, rule, pairs)?;
-    if tally.added + tally.updated > 0 {
+    let changes = tally.added + tally.updated;
+    if changes > 0 {
         let name = if rule.adds { "zincr" } else { "zadd" };
-        call.changed(call.key(0), event::zset(name));
+        call.elements_changed(call.key(0), event::zset(name), changes);
     }
     match (rule.adds, tally.score) {
         (true, Some(score)) => call.reply.double(score),
         (true, None) => call.reply.null(),
-        (false, _) if rule.counts_updates => call.reply.count(tally.added + tally.updated),
+        (false, _) if rule.counts_updates => call.reply.count(changes),
         (false, _) => call.reply.count(tally.added),
     }
     Ok(())

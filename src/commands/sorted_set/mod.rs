@@ -132,9 +132,9 @@ fn reply_members(reply: &mut Reply, entries: Entries<'_>, scores: Scores) {
     }
 }
 
-/// Says that members have been taken out, and removes a set that has none left.
-fn told_removed(call: &mut Call, key: Key<'_>, is_empty: bool, event: Event) {
-    call.changed(key, event);
+/// Says that so many members have been taken out, and removes a set that has none left.
+fn told_removed(call: &mut Call, key: Key<'_>, (count, is_empty): (usize, bool), event: Event) {
+    call.elements_changed(key, event, count);
     if is_empty && let Some(entry) = call.db.remove(key) {
         call.engine.reclaimer.free(entry);
         call.tell_listeners(key, event::generic("del"));
@@ -142,7 +142,7 @@ fn told_removed(call: &mut Call, key: Key<'_>, is_empty: bool, event: Event) {
 }
 
 /// Stores the result of a command under a key, in place of whatever is there; an empty one removes the key. Replies with
-/// the number of members.
+/// the number of members. It is one change.
 pub(super) fn store_result(call: &mut Call, key: Key<'_>, set: SortedSet, event: Event) {
     let len = set.len();
     let old = call.db.remove(key);

@@ -95,7 +95,7 @@ pub(super) fn pop(
     if count < len {
         set.remove_ranks(ranks);
     }
-    told_removed(call, key, count == len, event::zset(name));
+    told_removed(call, key, (count, count == len), event::zset(name));
     Ok(count)
 }
 

@@ -4,27 +4,17 @@ use std::collections::HashSet;
 
 use super::{Scores, reply_member, reply_members, reply_members_head, reply_pair};
 use crate::base::random;
+use crate::commands::chance::{self, MOST_REPEATS, PICK_BELOW};
 use crate::engine::{Call, CommandError, CommandResult};
 use crate::resp::reply::Reply;
 use crate::structures::sorted_set::{Direction, SortedSet};
-
-/// Most members in one reply: beyond this a client asks for more than it could ever be sent.
-const MOST: u64 = 1 << 26;
-/// Choosing this share of all members and more, it is quicker to look at each.
-const DENSE: usize = 3;
 
 pub(super) fn zrandmember(call: &mut Call) -> CommandResult {
     let key = call.key(0);
     let count = match call.args.len() {
         2 => None,
-        _ => Some(call.integer(2)?),
+        _ => Some(chance::count(call.args.at(2))?),
     };
-    if count == Some(i64::MIN) {
-        let (least, most) = (-i64::MAX, i64::MAX);
-        return Err(CommandError::message(format!(
-            "ERR value is out of range, value must between {least} and {most}"
-        )));
-    }
     let Some(count) = count else {
         call.note_miss(key);
         match call.db.read_as::<SortedSet>(key)? {
@@ -50,7 +40,7 @@ pub(super) fn zrandmember(call: &mut Call) -> CommandResult {
     };
     match usize::try_from(count) {
         Ok(count) => reply_different(call.reply, set, count, scores),
-        Err(_) if count.unsigned_abs() > MOST => return Err(CommandError::OutOfRange),
+        Err(_) if count.unsigned_abs() > MOST_REPEATS => return Err(CommandError::OutOfRange),
         Err(_) => reply_any(call.reply, set, count.unsigned_abs() as usize, scores),
     }
     Ok(())
@@ -77,17 +67,9 @@ fn reply_different(reply: &mut Reply, set: &SortedSet, count: usize, scores: Sco
         return reply_members(reply, set.iter(), scores);
     }
     reply_members_head(reply, count, scores);
-    if count * DENSE > set.len() || set.encoding() == "listpack" {
-        let (mut wanted, mut left) = (count, set.len());
-        for entry in set.iter() {
-            // Each of those left is as likely to be among the wanted as any other.
-            if random::below(left as u64) < wanted as u64 {
-                wanted -= 1;
-                reply_pair(reply, entry, scores);
-            }
-            left -= 1;
-        }
-        return;
+    if count * PICK_BELOW > set.len() || set.encoding() == "listpack" {
+        return chance::some_of(set.iter(), set.len(), count)
+            .for_each(|entry| reply_pair(reply, entry, scores));
     }
     let mut seen = HashSet::new();
     while seen.len() < count {

@@ -16,7 +16,7 @@ pub(super) fn zrem(call: &mut Call) -> CommandResult {
         .count();
     let is_empty = set.is_empty();
     if removed > 0 {
-        told_removed(call, key, is_empty, event::zset("zrem"));
+        told_removed(call, key, (removed, is_empty), event::zset("zrem"));
     }
     call.reply.count(removed);
     Ok(())
@@ -50,7 +50,7 @@ fn remove_range(call: &mut Call, wanted: Wanted<'_>, name: &'static str) -> Comm
         set.remove_ranks(ranks);
     }
     if removed > 0 {
-        told_removed(call, key, is_empty, event::zset(name));
+        told_removed(call, key, (removed, is_empty), event::zset(name));
     }
     call.reply.count(removed);
     Ok(())

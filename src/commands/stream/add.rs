@@ -172,7 +172,7 @@ pub(super) fn xtrim(call: &mut Call) -> CommandResult {
     let trimmed = stream.trim(trim, options.references);
     let left = left_by_trim(stream, &options);
     if trimmed > 0 {
-        call.changed(key, event::stream("xtrim"));
+        call.elements_changed(key, event::stream("xtrim"), trimmed as usize);
         replay(call, &options, None, Some(left));
     }
     call.reply.integer(trimmed.cast_signed());

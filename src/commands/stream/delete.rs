@@ -25,7 +25,7 @@ pub(super) fn xdel(call: &mut Call) -> CommandResult {
     let log = stream.log_mut();
     let deleted = ids.iter().filter(|id| log.delete(**id)).count();
     if deleted > 0 {
-        call.changed(key, event::stream("xdel"));
+        call.elements_changed(key, event::stream("xdel"), deleted);
     }
     call.reply.count(deleted);
     Ok(())

@@ -21,12 +21,32 @@ pub(super) fn get(registers: &[u8], index: usize) -> u8 {
     (pair >> shift & MASK) as u8
 }
 
+/// Sets a register that is lower; true when it was.
+#[inline]
+pub(super) fn raise(registers: &mut [u8], index: usize, value: u8) -> bool {
+    let (at, shift) = place(index);
+    let Some(bytes) = registers.get_mut(at..).and_then(<[u8]>::first_chunk_mut) else {
+        return false;
+    };
+    let pair = u16::from_le_bytes(*bytes);
+    let is_lower = ((pair >> shift & MASK) as u8) < value;
+    if is_lower {
+        *bytes = with(pair, shift, value).to_le_bytes();
+    }
+    is_lower
+}
+
+/// Two bytes with a register set.
+#[inline]
+fn with(pair: u16, shift: usize, value: u8) -> u16 {
+    pair & !(MASK << shift) | (u16::from(value) & MASK) << shift
+}
+
 #[inline]
 pub(super) fn set(registers: &mut [u8], index: usize, value: u8) {
     let (at, shift) = place(index);
     let pair = u16::from_le_bytes([registers[at], registers[at + 1]]);
-    let pair = pair & !(MASK << shift) | (u16::from(value) & MASK) << shift;
-    registers[at..at + 2].copy_from_slice(&pair.to_le_bytes());
+    registers[at..at + 2].copy_from_slice(&with(pair, shift, value).to_le_bytes());
 }
 
 /// Shows every register, four of them from three bytes at a time.

@@ -29,6 +29,16 @@ impl Sighting {
     }
 }
 
+/// The bytes behind the last whole word, with zeros behind them.
+#[inline]
+fn tail(bytes: &[u8], rest: &[u8]) -> u64 {
+    match bytes.last_chunk() {
+        // They end the last eight.
+        Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
+        None => (rest.iter().rev()).fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    }
+}
+
 /// MurmurHash64A with Redis's seed: counts of different servers can only be merged if they hash alike.
 #[inline]
 fn murmur(bytes: &[u8]) -> u64 {
@@ -44,10 +54,25 @@ fn murmur(bytes: &[u8]) -> u64 {
         hash = (hash ^ mix(u64::from_le_bytes(*word))).wrapping_mul(FACTOR);
     }
     if !rest.is_empty() {
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        hash = (hash ^ u64::from_le_bytes(last)).wrapping_mul(FACTOR);
+        hash = (hash ^ tail(bytes, rest)).wrapping_mul(FACTOR);
     }
     hash = (hash ^ (hash >> SHIFT)).wrapping_mul(FACTOR);
     hash ^ (hash >> SHIFT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_text_counts_as_a_word_with_zeros_behind_it() {
+        let text: Vec<u8> = (1..=40).collect();
+        for len in (0..text.len()).filter(|len| len % 8 > 0) {
+            let (bytes, mut padded) = (&text[..len], text[len / 8 * 8..len].to_vec());
+            padded.resize(8, 0);
+            let (_, rest) = bytes.as_chunks::<8>();
+            let expected = u64::from_le_bytes(padded.try_into().expect("eight bytes"));
+            assert_eq!(tail(bytes, rest), expected, "{len}");
+        }
+    }
 }

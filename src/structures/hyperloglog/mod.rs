@@ -25,7 +25,7 @@ pub use self::sparse::Run;
 pub const REGISTERS: usize = 1 << hash::INDEX_BITS;
 
 const HEADER: usize = 16;
-const MAGIC: &[u8] = b"HYLL";
+const MAGIC: [u8; 4] = *b"HYLL";
 const ENCODING: usize = 4;
 const CACHE: std::ops::Range<usize> = 8..16;
 const DENSE: u8 = 0;
@@ -60,7 +60,7 @@ pub type Registers = [u8; REGISTERS];
 
 /// A HyperLogLog without elements.
 pub fn empty() -> Vec<u8> {
-    let mut bytes = [MAGIC, &[SPARSE], &[0; 11]].concat();
+    let mut bytes = [&MAGIC[..], &[SPARSE], &[0; 11]].concat();
     bytes.extend_from_slice(&sparse::EMPTY);
     bytes
 }
@@ -69,7 +69,7 @@ pub fn empty() -> Vec<u8> {
 #[inline]
 pub fn encoding(bytes: &[u8]) -> Result<Encoding, Invalid> {
     match bytes.get(ENCODING) {
-        _ if bytes.len() < HEADER || !bytes.starts_with(MAGIC) => Err(Invalid::Foreign),
+        _ if bytes.len() < HEADER || bytes.first_chunk() != Some(&MAGIC) => Err(Invalid::Foreign),
         Some(&DENSE) if bytes.len() == DENSE_SIZE => Ok(Encoding::Dense),
         Some(&SPARSE) => Ok(Encoding::Sparse),
         _ => Err(Invalid::Foreign),
@@ -93,13 +93,10 @@ pub fn would_change(bytes: &[u8], sighting: Sighting) -> Result<bool, Invalid> {
 }
 
 /// Adds an element to a dense one; true when that changes anything.
+#[inline]
 pub fn add_dense(bytes: &mut [u8], sighting: Sighting) -> bool {
     let registers = bytes.get_mut(HEADER..).unwrap_or_default();
-    let changes = sighting.count > dense::get(registers, sighting.index);
-    if changes {
-        dense::set(registers, sighting.index, sighting.count);
-    }
-    changes
+    dense::raise(registers, sighting.index, sighting.count)
 }
 
 /// Whether a sparse one is longer than any that was made here: looking for a register takes steps in proportion.

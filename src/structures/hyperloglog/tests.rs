@@ -71,7 +71,7 @@ proptest! {
     fn hostile_bytes_do_no_harm(
         runs in prop::collection::vec(any::<u8>(), 0..200), code in 0u8..3, index in 0..REGISTERS, count in 1u8..=51,
     ) {
-        let bytes = [MAGIC, &[code], &[0x80; 11], &runs].concat();
+        let bytes = [&MAGIC[..], &[code], &[0x80; 11], &runs].concat();
         ask_everything(bytes, Sighting { index, count });
         ask_everything(runs, Sighting { index, count });
     }

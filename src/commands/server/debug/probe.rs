@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::config;
 use super::unknown;
 use crate::base::{glob, random};
-use crate::config::Extent;
+use crate::config::{Extent, parse_memory};
 use crate::engine::{Call, CommandError, CommandResult};
 
 /// A switch as C reads numbers: whatever does not begin with one is 0.
@@ -111,7 +111,8 @@ pub(super) fn reply_buffer(call: &mut Call) -> CommandResult {
 /// QUICKLIST-PACKED-THRESHOLD.
 pub(super) fn packed_threshold(call: &mut Call) -> CommandResult {
     const GREATEST: u64 = (1 << 32) - (1 << 20);
-    match memory_size(call.args.at(2)) {
+    let size = std::str::from_utf8(call.args.at(2)).ok();
+    match size.and_then(parse_memory) {
         Some(0..=GREATEST) => call.reply.ok(),
         _ => {
             return Err(CommandError::text(
@@ -120,24 +121,6 @@ pub(super) fn packed_threshold(call: &mut Call) -> CommandResult {
         }
     }
     Ok(())
-}
-
-/// Digits and a unit, as in `1gb`.
-fn memory_size(text: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(text).ok()?.to_ascii_lowercase();
-    let end = text.find(|c: char| !c.is_ascii_digit());
-    let (digits, unit) = text.split_at(end.unwrap_or(text.len()));
-    let factor = match unit {
-        "" | "b" => 1,
-        "k" => 1000,
-        "kb" => 1 << 10,
-        "m" => 1_000_000,
-        "mb" => 1 << 20,
-        "g" => 1_000_000_000,
-        "gb" => 1 << 30,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
 /// PROTOCOL.
@@ -214,19 +197,6 @@ mod tests {
         }
         for off in ["0", "", "x1", "-", "00"] {
             assert!(!is_on(off.as_bytes()), "{off}");
-        }
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        for (text, size) in [
-            ("0", Some(0)),
-            ("100b", Some(100)),
-            ("1GB", Some(1 << 30)),
-            ("k", None),
-            ("1t", None),
-        ] {
-            assert_eq!(memory_size(text.as_bytes()), size, "{text}");
         }
     }
 }
