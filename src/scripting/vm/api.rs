@@ -382,7 +382,7 @@ unsafe extern "C-unwind" fn log(state: *mut lua_State) -> c_int {
             }
             (*run).scratch.extend_from_slice(text);
         }
-        write_log(*level, &(*run).scratch);
+        write_log(*level, (*run).scratch);
         0
     }
 }
