@@ -235,6 +235,9 @@ impl Loader {
             return Ok(());
         };
         let Some(directive) = directive_of_variable(wanted) else {
+            if let Some(word) = repeated_of_variable(wanted) {
+                return self.repeated(word, value);
+            }
             self.warn(format!(
                 "the environment variable {name} stands for no directive"
             ));
@@ -264,6 +267,16 @@ impl Loader {
             reason,
             text,
         })
+    }
+
+    /// Takes an environment variable for something that is given as often as needed: once with each of its lines.
+    fn repeated(&mut self, word: &str, value: &[u8]) -> Result<(), ConfigError> {
+        let lines = value.split(|byte| *byte == b'\n');
+        let wanted = lines.filter(|line| !line.trim_ascii().is_empty());
+        let text: Vec<u8> = wanted
+            .flat_map(|line| [word.as_bytes(), b" ", line, b"\n"].concat())
+            .collect();
+        self.text(&text, "environment", 0)
     }
 
     fn finish(mut self) -> Result<Config, ConfigError> {
@@ -320,6 +333,13 @@ fn directive_of_variable(wanted: &str) -> Option<&'static Directive> {
         let spells = |name: &str| name.replace('-', "_").eq_ignore_ascii_case(wanted);
         names.into_iter().flatten().any(spells)
     })
+}
+
+/// What a variable spells of that which a file may have as often as needed.
+fn repeated_of_variable(wanted: &str) -> Option<&'static str> {
+    const WORDS: &[&str] = &["include", "rename-command", "user"];
+    let spelt = |word: &&&str| word.replace('-', "_").eq_ignore_ascii_case(wanted);
+    WORDS.iter().find(spelt).copied()
 }
 
 /// The line as an error shows it: of a directive that holds a secret the name only.
@@ -559,6 +579,30 @@ mod tests {
         assert_eq!(
             secret,
             "environment: 'OXIDIS_MAXCLIENTS=x': argument couldn't be parsed into an integer"
+        );
+    }
+
+    #[test]
+    fn variables_of_several_lines() {
+        let environment = [
+            ("OXIDIS_RENAME_COMMAND", "FLUSHALL \"\"\nKEYS list-keys\n"),
+            ("OXIDIS_USER", "shop on >secret ~cart:* +@all"),
+        ];
+        let config = load("rename-command DEBUG \"\"", &environment, "");
+        let config = config.expect("a good configuration");
+        let renamed = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        let expected = [
+            renamed("DEBUG", ""),
+            renamed("FLUSHALL", ""),
+            renamed("KEYS", "list-keys"),
+        ];
+        assert_eq!(config.renamed_commands, expected);
+        assert_eq!(config.users.len(), 1);
+        assert_eq!(config.warnings, Vec::<String>::new());
+        let wrong = load("", &[("OXIDIS_RENAME_COMMAND", "KEYS")], "");
+        assert_eq!(
+            wrong.expect_err("one word"),
+            "environment:1: 'rename-command KEYS': wrong number of arguments"
         );
     }
 

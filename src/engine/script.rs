@@ -328,9 +328,10 @@ impl Drop for Caller<'_, '_, '_> {
                 .database
                 .store(caller.database as u32, Relaxed);
         }
+        let stats = &engine.stats.lanes[self.call.lane];
+        stats.processed.add(self.calls);
         if self.has_failed {
-            let counts = &engine.stats.lanes[self.call.lane].commands[self.call.spec.id];
-            counts.failed.add(1);
+            stats.commands[self.call.spec.id].failed.add(1);
         }
     }
 }

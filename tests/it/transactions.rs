@@ -317,7 +317,7 @@ fn unwatch_discard_and_reset_forget_the_keys() {
 fn a_watched_key_that_expires_is_a_change() {
     let server = Server::start(&[]);
     let (mut raw, mut other) = (server.raw(), server.raw());
-    check(&mut raw, &[("SET key 1 PX 20", ok()), ("WATCH key", ok())]);
+    check(&mut raw, &[("SET key 1 PX 300", ok()), ("WATCH key", ok())]);
     eventually("the key has expired", || {
         other.ask("EXISTS key") == integer(0)
     });
