@@ -56,7 +56,7 @@ fn each_call_has_its_own() {
     for round in 0..120 {
         let keys = names(&format!("key:{round}:"), counts[round % 12]);
         let others = names(&format!("value:{round}:"), counts[round * 7 % 11]);
-        let all = array(keys.iter().chain(&others).map(|text| bulk(text)));
+        let all = array(keys.iter().chain(&others).map(bulk));
         let script = match round % 3 {
             0 => CHANGING[round / 3 % CHANGING.len()],
             _ => READING[round / 3 % READING.len()],
@@ -115,12 +115,12 @@ fn they_are_the_same_everywhere() {
         let key = format!("key:{number}");
         let both = array([bulk(&key), bulk("a")]);
         for script in READING.iter().chain(CHANGING) {
-            assert_eq!(eval(raw, script, &[key.clone()], &["a".into()]), both);
+            assert_eq!(eval(raw, script, std::slice::from_ref(&key), &["a".into()]), both);
             assert_eq!(raw.ask(&format!("FCALL both 1 {key} a")), both);
         }
         assert_eq!(raw.ask("MULTI"), ok());
         for script in [READING[0], CHANGING[0], READING[0]] {
-            eval(raw, script, &[key.clone()], &["a".into()]);
+            eval(raw, script, std::slice::from_ref(&key), &["a".into()]);
         }
         raw.ask(&format!("FCALL both 1 {key} a"));
         assert_eq!(raw.ask("EXEC"), array([(); 4].map(|()| both.clone())));
