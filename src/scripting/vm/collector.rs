@@ -12,17 +12,15 @@ use mlua::ffi::{self, lua_State};
 const PAUSE_IF_SMALL: c_int = 600;
 const PAUSE: c_int = 200;
 /// What is little: bytes.
-const SMALL: usize = 8 << 20;
+const SMALL: usize = 2 << 20;
 /// How far a step goes in an interpreter that holds much: kilobytes.
 const STEP: c_int = 50;
 
-/// Sets the measure of an interpreter that is new.
-///
-/// # Safety
-/// The state is there.
-pub(super) unsafe fn begin(state: *mut lua_State) {
-    // SAFETY: the caller's.
-    unsafe { ffi::lua_gc(state, ffi::LUA_GCSETPAUSE, PAUSE_IF_SMALL) };
+/// An interpreter's collector.
+#[derive(Debug)]
+pub(super) struct Collector {
+    /// What was left when a step of ours came to the end.
+    left: usize,
 }
 
 /// Now and then while a script runs: what holds much is not to wait any longer.
@@ -39,18 +37,31 @@ pub(super) unsafe fn watch(state: *mut lua_State) {
     }
 }
 
-/// Now and then between calls, given how much memory is held. Lua collects only as it makes values: what one script has
-/// left would stay while others make few.
-///
-/// # Safety
-/// The state is there, and no script runs.
-pub(super) unsafe fn step(state: *mut lua_State, used: usize) {
-    // SAFETY: the caller's. No script can give a value a finalizer, so nothing that fails runs.
-    unsafe {
-        if used > SMALL {
-            ffi::lua_gc(state, ffi::LUA_GCSTEP, STEP);
-        } else {
-            ffi::lua_gc(state, ffi::LUA_GCSETPAUSE, PAUSE_IF_SMALL);
+impl Collector {
+    /// That of an interpreter that is new.
+    ///
+    /// # Safety
+    /// The state is there.
+    pub unsafe fn new(state: *mut lua_State) -> Self {
+        // SAFETY: the caller's.
+        unsafe { ffi::lua_gc(state, ffi::LUA_GCSETPAUSE, PAUSE_IF_SMALL) };
+        Self { left: 0 }
+    }
+
+    /// Now and then between calls, given how much memory is held. Lua collects only as it makes values: what one script
+    /// has left would stay while others make few.
+    ///
+    /// # Safety
+    /// The state is there, and no script runs.
+    pub unsafe fn step(&mut self, state: *mut lua_State, used: usize) {
+        self.left = self.left.min(used);
+        // SAFETY: the caller's. No script can give a value a finalizer, so nothing that fails runs.
+        unsafe {
+            if used <= SMALL {
+                ffi::lua_gc(state, ffi::LUA_GCSETPAUSE, PAUSE_IF_SMALL);
+            } else if used / 2 > self.left && ffi::lua_gc(state, ffi::LUA_GCSTEP, STEP) != 0 {
+                self.left = ffi::lua_gc(state, ffi::LUA_GCCOUNT, 0) as usize * 1024;
+            }
         }
     }
 }

@@ -19,8 +19,9 @@ use mlua::ffi::{self, lua_State};
 use super::super::functions::Function;
 use super::super::host::Host;
 use super::super::memory::{Purpose, Share};
+use super::collector::{self, Collector};
 use super::convert::{self, Names};
-use super::{Failure, Inputs, collector, guards, proven, sandbox};
+use super::{Failure, Inputs, guards, proven, sandbox};
 use crate::base::machine::{memory_limit, total_memory};
 use crate::resp::args::OwnedArgs;
 use crate::resp::reply::Reply;
@@ -54,6 +55,7 @@ pub(super) struct Machine {
     names: Names,
     places: Places,
     proven: proven::Globals,
+    collector: Collector,
     buffers: Buffers,
     share: Share,
     calls: u32,
@@ -161,7 +163,7 @@ impl Machine {
         let available = memory_limit().into_iter().chain(total_memory()).min();
         let limit = (available.unwrap_or(MOST_MEMORY) / 2).clamp(LEAST_MEMORY, MOST_MEMORY);
         // SAFETY: it has just been built.
-        unsafe { collector::begin(built.state) };
+        let collector = unsafe { Collector::new(built.state) };
         // Only an interpreter with an allocator of somebody else's has no limit to set.
         let _ = built.lua.set_memory_limit(limit as usize);
         Self {
@@ -170,6 +172,7 @@ impl Machine {
             names: built.names,
             places: built.places,
             proven: built.proven,
+            collector,
             buffers: Buffers::default(),
             share: Share::new(purpose),
             calls: 0,
@@ -339,7 +342,7 @@ impl Machine {
             self.calls = 0;
             let used = self.lua.used_memory();
             // SAFETY: the state lives as long as `self.lua`.
-            unsafe { collector::step(self.state, used) };
+            unsafe { self.collector.step(self.state, used) };
             self.share.tell(used);
         }
     }
