@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use super::disk::{Disk, DiskFile, RealDisk, replace, sync_folder_of};
 use super::manifest::{Manifest, ManifestError, Part};
@@ -18,6 +19,8 @@ pub struct Folder {
     /// Where versions before 7 kept everything in one file.
     pub single_file: PathBuf,
     disk: Arc<dyn Disk>,
+    /// The highest number that an increment has had: the manifest forgets it when the log is rewritten while it is off.
+    last_increment: Arc<AtomicI64>,
 }
 
 impl Folder {
@@ -28,6 +31,17 @@ impl Folder {
             file_name: config.appendfilename.clone(),
             single_file: config.dir.file(&config.appendfilename),
             disk: Arc::new(RealDisk),
+            last_increment: Arc::default(),
+        }
+    }
+
+    /// The same, knowing what another one knows, where that is the same folder.
+    pub fn following(self, other: Option<&Self>) -> Self {
+        let known = other.filter(|other| other.path == self.path);
+        let last_increment = known.map(|other| other.last_increment.clone());
+        Self {
+            last_increment: last_increment.unwrap_or_default(),
+            ..self
         }
     }
 
@@ -79,7 +93,10 @@ impl Folder {
         let mut text = Vec::new();
         let read = self.disk.read(&self.file(&self.manifest_name()));
         match read.and_then(|mut file| file.read_to_end(&mut text)) {
-            Ok(_) => Manifest::parse(&text),
+            Ok(_) => Manifest::parse(&text).map(|mut manifest| {
+                manifest.go_on_from(&self.last_increment);
+                manifest
+            }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Manifest::default()),
             Err(error) => Err(ManifestError::Unreadable(error_text(&error))),
         }

@@ -3,6 +3,8 @@
 //! A line per file, `file NAME seq N type T`, where T is `b` for the base (a copy of the data at one moment, at most one), `i`
 //! for an increment (what was written since) and `h` for history (no longer needed, to be removed).
 
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
 use thiserror::Error;
 
 use crate::config::{quote, split_words};
@@ -230,6 +232,12 @@ impl Manifest {
             number: self.last_increment,
         });
         name
+    }
+
+    /// Has the numbers of increments go on from the highest that has been seen, and notes that.
+    pub fn go_on_from(&mut self, seen: &AtomicI64) {
+        let last = self.last_increment;
+        self.last_increment = seen.fetch_max(last, Relaxed).max(last);
     }
 
     /// Turns all increments into history: a new base holds what they hold, and nothing is logged any more.

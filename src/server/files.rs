@@ -247,12 +247,13 @@ pub(super) fn cut<'s>(
 /// CONFIG SET appendonly: takes effect in the background. The caller is alone behind the gate.
 pub(super) fn switch(server: &Arc<Server>, config: &Config) -> Result<(), String> {
     if config.appendonly {
-        let folder = Folder::of(config);
+        let mut known = server.files.folder.lock();
+        let folder = Folder::of(config).following(known.as_ref());
         folder.create().map_err(|error| {
             tracing::warn!("Can't open or create append-only dir: {error}");
             "Unable to turn on AOF. Check server logs.".to_owned()
         })?;
-        *server.files.folder.lock() = Some(folder);
+        *known = Some(folder);
     }
     let aof = &server.engine.aof;
     aof.is_on.store(config.appendonly, Relaxed);

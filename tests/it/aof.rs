@@ -517,3 +517,25 @@ fn old_parts_stay_for_as_long_as_they_are_wanted() {
     assert_eq!(manifest(), [&kept[0][..], &kept[5]].concat());
     eventually("old parts are gone", || names().len() == 3);
 }
+
+#[test]
+fn increments_are_numbered_on_after_a_rewrite_while_the_log_was_off() {
+    let server = Server::start(&["--appendonly", "yes"]);
+    let mut raw = server.raw();
+    let rewrites = |raw: &mut Raw, count: u32| {
+        eventually("it is rewritten", || {
+            let is_begun = info(raw, "aof_rewrites") == count.to_string();
+            is_begun && info(raw, "aof_rewrite_in_progress") == "0"
+        });
+    };
+    assert!(matches!(raw.ask("BGREWRITEAOF"), Reply::Simple(_)));
+    rewrites(&mut raw, 1);
+    assert_eq!(raw.ask("CONFIG SET appendonly no"), ok());
+    eventually("it is off", || server.log().contains("is switched off"));
+    assert!(matches!(raw.ask("BGREWRITEAOF"), Reply::Simple(_)));
+    rewrites(&mut raw, 2);
+    let last = || last_increment(&server).file_name().map(ToOwned::to_owned);
+    assert_eq!(raw.ask("CONFIG SET appendonly yes"), ok());
+    rewrites(&mut raw, 3);
+    assert_eq!(last(), Some("appendonly.aof.3.incr.aof".into()));
+}

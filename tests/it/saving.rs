@@ -1,6 +1,7 @@
 //! Snapshots and rewrites in the background: who may ask when, what is told, and that nothing is written unasked.
 
 use std::fs;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -232,6 +233,60 @@ fn a_snapshot_that_fails_stops_writes_and_the_end() {
     assert_eq!(raw.ask("SET c 1"), ok());
     assert_eq!(raw.ask("DEL b c"), integer(2));
     server.stop();
+}
+
+/// Has the system refuse to let the server's files grow beyond this.
+fn limit_files(server: &Server, limit: &str) -> bool {
+    let mut prlimit = Command::new("prlimit");
+    let pid = server.pid().to_string();
+    prlimit.args(["--pid", &pid, &format!("--fsize={limit}:")]);
+    prlimit.status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn a_disk_that_fails_in_the_middle_of_a_snapshot_leaves_the_one_before() {
+    let mut server = Server::start(&["--save", "3600 1000000", "--enable-debug-command", "yes"]);
+    let mut raw = server.raw();
+    assert_eq!(raw.ask("SET before 1"), ok());
+    assert_eq!(raw.ask("SAVE"), ok());
+    let place = server.dir().join("dump.rdb");
+    let saved = fs::read(&place).expect("the first snapshot");
+    // Far more than is gathered before it is written.
+    assert_eq!(raw.ask("DEBUG POPULATE 30000 key 300"), ok());
+    assert_eq!(raw.ask("CONFIG SET rdbcompression no"), ok());
+    if !limit_files(&server, "3000000") {
+        return;
+    }
+    let refusal = |raw: &mut Raw, line: &str| match raw.ask(line) {
+        Reply::Error(text) => assert!(text.starts_with("MISCONF Redis is configured"), "{text}"),
+        other => panic!("{line}: {other:?}"),
+    };
+    for failures in 1..=2 {
+        assert_eq!(raw.ask("BGSAVE"), simple("Background saving started"));
+        eventually("it has failed", || {
+            let log = server.log();
+            log.matches("Background saving error: Write error saving DB on disk")
+                .count()
+                == failures
+        });
+        becomes(&mut raw, "rdb_bgsave_in_progress", "0");
+        becomes(&mut raw, "rdb_last_bgsave_status", "err");
+        assert_eq!(names(&server), ["dump.rdb"], "no temporary file stays");
+        assert_eq!(fs::read(&place).expect("it is still there"), saved);
+        refusal(&mut raw, "SET b 1");
+        refusal(&mut raw, "FLUSHALL");
+        assert_eq!(raw.ask("GET before"), bulk("1"));
+        assert_eq!(raw.ask("DBSIZE"), integer(30_001));
+    }
+    assert!(server.log().contains("File too large"), "with the reason");
+    assert!(limit_files(&server, "unlimited"));
+    assert_eq!(raw.ask("BGSAVE"), simple("Background saving started"));
+    becomes(&mut raw, "rdb_last_bgsave_status", "ok");
+    assert_eq!(raw.ask("SET b 1"), ok());
+    assert_eq!(raw.ask("SAVE"), ok());
+    let digest = raw.ask("DEBUG DIGEST");
+    server.restart();
+    assert_eq!(server.raw().ask("DEBUG DIGEST"), digest);
 }
 
 #[test]
