@@ -115,7 +115,10 @@ fn they_are_the_same_everywhere() {
         let key = format!("key:{number}");
         let both = array([bulk(&key), bulk("a")]);
         for script in READING.iter().chain(CHANGING) {
-            assert_eq!(eval(raw, script, std::slice::from_ref(&key), &["a".into()]), both);
+            assert_eq!(
+                eval(raw, script, std::slice::from_ref(&key), &["a".into()]),
+                both
+            );
             assert_eq!(raw.ask(&format!("FCALL both 1 {key} a")), both);
         }
         assert_eq!(raw.ask("MULTI"), ok());
