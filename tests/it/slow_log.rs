@@ -265,7 +265,7 @@ fn expect_event(raw: &mut Raw, event: &str) {
 
 /// Sets very many keys with one pipeline.
 fn fill(raw: &mut Raw, options: &str) {
-    const COUNT: usize = 50_000;
+    const COUNT: usize = 200_000;
     let sets = (0..COUNT).map(|number| format!("SET fill:{number} value{options}\r\n"));
     raw.send(sets.collect::<String>());
     raw.read_many(COUNT);
@@ -288,15 +288,17 @@ fn the_latency_monitor_remembers_more_than_commands() {
     }
     expect_event(&mut raw, "eviction-cycle");
     assert_eq!(raw.ask("CONFIG SET maxmemory 0"), ok());
-    // Somebody who has waited for a list gets all of a long one.
+    // Somebody who has waited for a list gets all of a long one, which takes longer than a millisecond on any machine.
+    const ELEMENTS: usize = 500_000;
     let mut waiting = server.raw();
-    waiting.tell("BLMPOP 0 1 list LEFT COUNT 100000");
+    waiting.tell(&format!("BLMPOP 0 1 list LEFT COUNT {ELEMENTS}"));
     eventually("it waits", || {
         raw.ask("INFO clients").text().contains("blocked_clients:1")
     });
-    raw.send(format!("RPUSH list{}\r\n", " element".repeat(7_000)));
-    raw.read();
-    assert_eq!(waiting.read().items()[1].clone().items().len(), 7_000);
+    let mut push = vec![&b"RPUSH"[..], b"list"];
+    push.resize(2 + ELEMENTS, b"element");
+    raw.command(&push);
+    assert_eq!(waiting.read().items().remove(1).items().len(), ELEMENTS);
     expect_event(&mut raw, "command-unblocking");
     assert!(raw.ask("LATENCY DOCTOR").text().len() > 100);
 }
