@@ -529,14 +529,9 @@ impl Engine {
     /// Asks every worker to give back what it has freed, unless that has just been done.
     fn purge_soon(&self, now: i64, is_urgent: bool) {
         let memory = &self.memory;
-        let apart = match is_urgent {
-            true => PURGES_APART
-                .0
-                .max(memory.purge_cost.load(Relaxed) * PURGE_SHARE),
-            false => PURGES_APART
-                .1
-                .max(memory.purge_cost.load(Relaxed) * PURGE_SHARE),
-        };
+        let (urgent, otherwise) = PURGES_APART;
+        let apart = if is_urgent { urgent } else { otherwise };
+        let apart = apart.max(memory.purge_cost.load(Relaxed) * PURGE_SHARE);
         if (0..apart).contains(&(now - memory.purged.load(Relaxed))) {
             return;
         }
