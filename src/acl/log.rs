@@ -106,7 +106,7 @@ impl Log {
     }
 
     /// Forgets the oldest entries beyond `max`.
-    pub fn shorten(&mut self, max: usize) {
+    fn shorten(&mut self, max: usize) {
         self.entries.truncate(max);
     }
 

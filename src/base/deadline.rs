@@ -19,4 +19,12 @@ impl Deadlines {
         let steps = at_ms.saturating_sub(*START) / STEP_MS;
         steps.clamp(0, i64::from(u32::MAX) - 1) as u32
     }
+
+    /// A time (Unix milliseconds) that no time in a step is before; zero for the first, which has all that were before it.
+    pub fn beginning(step: u32) -> i64 {
+        match step {
+            0 => 0,
+            _ => *START + i64::from(step) * STEP_MS,
+        }
+    }
 }

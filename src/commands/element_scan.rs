@@ -22,27 +22,60 @@ pub(super) fn position(args: Args<'_>) -> Result<u64, CommandError> {
 pub(super) struct ElementScan<'r> {
     count: usize,
     pattern: Option<&'r [u8]>,
-    /// Whether the reply has fields without their values (NOVALUES).
-    pub no_values: bool,
+    /// Whether the reply has fields or members without what belongs to them.
+    pub is_bare: bool,
+}
+
+/// The option that leaves out of the reply what belongs to an element.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bare {
+    /// NOVALUES, for hashes.
+    Values,
+    /// NOSCORES, for sorted sets (Valkey).
+    Scores,
+}
+
+impl Bare {
+    fn parse(args: Args<'_>, at: usize) -> Option<Self> {
+        match () {
+            () if args.is(at, "NOVALUES") => Some(Self::Values),
+            () if args.is(at, "NOSCORES") => Some(Self::Scores),
+            () => None,
+        }
+    }
+
+    fn refused(self) -> CommandError {
+        CommandError::text(match self {
+            Self::Values => "ERR NOVALUES option can only be used in HSCAN",
+            Self::Scores => "ERR NOSCORES option can only be used in ZSCAN",
+        })
+    }
+}
+
+/// Fails where an option is one of those that are for elements of certain values only.
+pub(super) fn refuse_bare(args: Args<'_>, at: usize) -> Result<(), CommandError> {
+    Bare::parse(args, at).map_or(Ok(()), |bare| Err(bare.refused()))
 }
 
 impl<'r> ElementScan<'r> {
-    /// Reads the options behind the cursor; NOVALUES is one for hashes only.
-    pub fn parse(args: Args<'r>, takes_no_values: bool) -> Result<Self, CommandError> {
+    /// Reads the options behind the cursor, `permitted` among them.
+    pub fn parse(args: Args<'r>, permitted: Option<Bare>) -> Result<Self, CommandError> {
         let mut scan = Self {
             count: DEFAULT_COUNT,
             pattern: None,
-            no_values: false,
+            is_bare: false,
         };
         let mut at = 3;
         while at < args.len() {
-            let value = args.get(at + 1);
-            match value {
-                _ if takes_no_values && args.is(at, "NOVALUES") => {
-                    scan.no_values = true;
-                    at += 1;
-                    continue;
+            if let Some(bare) = Bare::parse(args, at) {
+                if Some(bare) != permitted {
+                    return Err(bare.refused());
                 }
+                scan.is_bare = true;
+                at += 1;
+                continue;
+            }
+            match args.get(at + 1) {
                 Some(value) if args.is(at, "COUNT") => {
                     let count = parse_i64(value).ok_or(CommandError::NotInteger)?;
                     let count = usize::try_from(count).ok().filter(|&count| count > 0);

@@ -4,253 +4,43 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
+use super::names;
+
+/// How long a command took: its name, its calls, and up to each bound in microseconds, how many.
+pub type Durations = (String, u64, Vec<(u64, u64)>);
+
 /// What metrics are told from.
 #[derive(Debug, Default)]
 pub struct Answers {
     /// INFO of all sections.
     pub info: String,
-    /// The length of SLOWLOG.
-    pub slow_commands: u64,
     /// The number and the microseconds of the last slow command.
     pub last_slow: Option<(u64, u64)>,
-    /// Clients that may be connected.
-    pub max_clients: u64,
+    /// How many databases there are.
+    pub databases: usize,
+    /// Figures that have no labels, with their names.
+    pub figures: Vec<(&'static str, f64)>,
+    /// What may wait for clients of each class: class, bytes beyond which they are closed, bytes that they may not have
+    /// waiting for longer than so many seconds.
+    pub output_limits: Vec<(&'static str, [u64; 3])>,
+    /// What took long, as LATENCY LATEST tells it: the event, Unix seconds, milliseconds.
+    pub spikes: Vec<(&'static str, i64, u64)>,
+    /// How long commands took, as LATENCY HISTOGRAM tells it.
+    pub durations: Vec<Durations>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Counter,
     Gauge,
+    Histogram,
     Summary,
 }
 
-use Kind::{Counter, Gauge, Summary};
+use Kind::{Counter, Gauge, Histogram, Summary};
 
-/// A field of INFO, its metric, and what it is multiplied with.
+/// A figure's name, its metric, and what it is multiplied with.
 type Row = (&'static str, &'static str, f64);
-
-const COUNTERS: &[Row] = &[
-    (
-        "total_connections_received",
-        "connections_received_total",
-        1.0,
-    ),
-    ("total_commands_processed", "commands_processed_total", 1.0),
-    ("rejected_connections", "rejected_connections_total", 1.0),
-    ("total_net_input_bytes", "net_input_bytes_total", 1.0),
-    ("total_net_output_bytes", "net_output_bytes_total", 1.0),
-    (
-        "total_net_repl_input_bytes",
-        "net_repl_input_bytes_total",
-        1.0,
-    ),
-    (
-        "total_net_repl_output_bytes",
-        "net_repl_output_bytes_total",
-        1.0,
-    ),
-    ("expired_subkeys", "expired_subkeys_total", 1.0),
-    ("expired_keys", "expired_keys_total", 1.0),
-    (
-        "expired_time_cap_reached_count",
-        "expired_time_cap_reached_total",
-        1.0,
-    ),
-    (
-        "expire_cycle_cpu_milliseconds",
-        "expire_cycle_cpu_time_ms_total",
-        1.0,
-    ),
-    ("evicted_keys", "evicted_keys_total", 1.0),
-    ("evicted_clients", "evicted_clients_total", 1.0),
-    ("evicted_scripts", "evicted_scripts_total", 1.0),
-    (
-        "total_eviction_exceeded_time",
-        "eviction_exceeded_time_ms_total",
-        1.0,
-    ),
-    ("keyspace_hits", "keyspace_hits_total", 1.0),
-    ("keyspace_misses", "keyspace_misses_total", 1.0),
-    ("total_error_replies", "total_error_replies", 1.0),
-    ("unexpected_error_replies", "unexpected_error_replies", 1.0),
-    ("total_reads_processed", "total_reads_processed", 1.0),
-    ("total_writes_processed", "total_writes_processed", 1.0),
-    (
-        "acl_access_denied_auth",
-        "acl_access_denied_auth_total",
-        1.0,
-    ),
-    ("acl_access_denied_cmd", "acl_access_denied_cmd_total", 1.0),
-    ("acl_access_denied_key", "acl_access_denied_key_total", 1.0),
-    (
-        "acl_access_denied_channel",
-        "acl_access_denied_channel_total",
-        1.0,
-    ),
-    ("used_cpu_sys", "cpu_sys_seconds_total", 1.0),
-    ("used_cpu_user", "cpu_user_seconds_total", 1.0),
-    (
-        "used_cpu_sys_children",
-        "cpu_sys_children_seconds_total",
-        1.0,
-    ),
-    (
-        "used_cpu_user_children",
-        "cpu_user_children_seconds_total",
-        1.0,
-    ),
-    (
-        "used_cpu_sys_main_thread",
-        "cpu_sys_main_thread_seconds_total",
-        1.0,
-    ),
-    (
-        "used_cpu_user_main_thread",
-        "cpu_user_main_thread_seconds_total",
-        1.0,
-    ),
-];
-
-const GAUGES: &[Row] = &[
-    ("uptime_in_seconds", "uptime_in_seconds", 1.0),
-    ("process_id", "process_id", 1.0),
-    ("connected_clients", "connected_clients", 1.0),
-    ("blocked_clients", "blocked_clients", 1.0),
-    ("maxclients", "max_clients", 1.0),
-    ("tracking_clients", "tracking_clients", 1.0),
-    ("pubsub_clients", "pubsub_clients", 1.0),
-    ("watching_clients", "watching_clients", 1.0),
-    ("clients_in_timeout_table", "clients_in_timeout_table", 1.0),
-    ("total_watched_keys", "total_watched_keys", 1.0),
-    ("total_blocking_keys", "total_blocking_keys", 1.0),
-    (
-        "client_recent_max_output_buffer",
-        "client_recent_max_output_buffer_bytes",
-        1.0,
-    ),
-    (
-        "client_recent_max_input_buffer",
-        "client_recent_max_input_buffer_bytes",
-        1.0,
-    ),
-    ("used_memory", "memory_used_bytes", 1.0),
-    ("used_memory_rss", "memory_used_rss_bytes", 1.0),
-    ("used_memory_peak", "memory_used_peak_bytes", 1.0),
-    ("used_memory_overhead", "memory_used_overhead_bytes", 1.0),
-    ("used_memory_startup", "memory_used_startup_bytes", 1.0),
-    ("used_memory_dataset", "memory_used_dataset_bytes", 1.0),
-    ("used_memory_lua", "memory_used_lua_bytes", 1.0),
-    ("used_memory_scripts", "memory_used_scripts_bytes", 1.0),
-    ("number_of_cached_scripts", "number_of_cached_scripts", 1.0),
-    ("number_of_functions", "number_of_functions", 1.0),
-    ("number_of_libraries", "number_of_libraries", 1.0),
-    ("maxmemory", "memory_max_bytes", 1.0),
-    ("total_system_memory", "total_system_memory_bytes", 1.0),
-    ("allocator_active", "allocator_active_bytes", 1.0),
-    ("allocator_allocated", "allocator_allocated_bytes", 1.0),
-    ("allocator_resident", "allocator_resident_bytes", 1.0),
-    ("allocator_frag_ratio", "allocator_frag_ratio", 1.0),
-    ("allocator_frag_bytes", "allocator_frag_bytes", 1.0),
-    ("allocator_rss_ratio", "allocator_rss_ratio", 1.0),
-    ("allocator_rss_bytes", "allocator_rss_bytes", 1.0),
-    ("mem_fragmentation_ratio", "mem_fragmentation_ratio", 1.0),
-    ("mem_fragmentation_bytes", "mem_fragmentation_bytes", 1.0),
-    ("mem_clients_normal", "mem_clients_normal", 1.0),
-    ("mem_clients_slaves", "mem_clients_slaves", 1.0),
-    (
-        "mem_not_counted_for_evict",
-        "mem_not_counted_for_eviction_bytes",
-        1.0,
-    ),
-    ("lazyfree_pending_objects", "lazyfree_pending_objects", 1.0),
-    ("active_defrag_running", "active_defrag_running", 1.0),
-    ("loading", "loading_dump_file", 1.0),
-    (
-        "rdb_changes_since_last_save",
-        "rdb_changes_since_last_save",
-        1.0,
-    ),
-    ("rdb_bgsave_in_progress", "rdb_bgsave_in_progress", 1.0),
-    ("rdb_last_save_time", "rdb_last_save_timestamp_seconds", 1.0),
-    ("rdb_last_bgsave_status", "rdb_last_bgsave_status", 1.0),
-    (
-        "rdb_last_bgsave_time_sec",
-        "rdb_last_bgsave_duration_sec",
-        1.0,
-    ),
-    (
-        "rdb_current_bgsave_time_sec",
-        "rdb_current_bgsave_duration_sec",
-        1.0,
-    ),
-    ("rdb_last_cow_size", "rdb_last_cow_size_bytes", 1.0),
-    ("aof_enabled", "aof_enabled", 1.0),
-    ("aof_rewrite_in_progress", "aof_rewrite_in_progress", 1.0),
-    ("aof_rewrite_scheduled", "aof_rewrite_scheduled", 1.0),
-    (
-        "aof_last_rewrite_time_sec",
-        "aof_last_rewrite_duration_sec",
-        1.0,
-    ),
-    (
-        "aof_current_rewrite_time_sec",
-        "aof_current_rewrite_duration_sec",
-        1.0,
-    ),
-    (
-        "aof_last_bgrewrite_status",
-        "aof_last_bgrewrite_status",
-        1.0,
-    ),
-    ("aof_last_write_status", "aof_last_write_status", 1.0),
-    ("aof_last_cow_size", "aof_last_cow_size_bytes", 1.0),
-    ("aof_current_size", "aof_current_size_bytes", 1.0),
-    ("aof_base_size", "aof_base_size_bytes", 1.0),
-    ("aof_pending_rewrite", "aof_pending_rewrite", 1.0),
-    ("aof_buffer_length", "aof_buffer_length", 1.0),
-    ("aof_pending_bio_fsync", "aof_pending_bio_fsync", 1.0),
-    ("aof_delayed_fsync", "aof_delayed_fsync", 1.0),
-    (
-        "instantaneous_ops_per_sec",
-        "instantaneous_ops_per_sec",
-        1.0,
-    ),
-    ("instantaneous_input_kbps", "instantaneous_input_kbps", 1.0),
-    (
-        "instantaneous_output_kbps",
-        "instantaneous_output_kbps",
-        1.0,
-    ),
-    ("expired_stale_perc", "expired_stale_percentage", 1.0),
-    ("pubsub_channels", "pubsub_channels", 1.0),
-    ("pubsub_patterns", "pubsub_patterns", 1.0),
-    ("pubsubshard_channels", "pubsubshard_channels", 1.0),
-    ("latest_fork_usec", "latest_fork_usec", 1.0),
-    ("latest_fork_usec", "latest_fork_seconds", 0.000_001),
-    ("tracking_total_keys", "tracking_total_keys", 1.0),
-    ("tracking_total_items", "tracking_total_items", 1.0),
-    ("tracking_total_prefixes", "tracking_total_prefixes", 1.0),
-    ("connected_slaves", "connected_slaves", 1.0),
-    ("repl_backlog_size", "replication_backlog_bytes", 1.0),
-    ("repl_backlog_active", "repl_backlog_is_active", 1.0),
-    (
-        "repl_backlog_first_byte_offset",
-        "repl_backlog_first_byte_offset",
-        1.0,
-    ),
-    ("repl_backlog_histlen", "repl_backlog_history_bytes", 1.0),
-    ("master_repl_offset", "master_repl_offset", 1.0),
-    ("second_repl_offset", "second_repl_offset", 1.0),
-    (
-        "slave_expires_tracked_keys",
-        "slave_expires_tracked_keys",
-        1.0,
-    ),
-    ("sync_full", "replica_resyncs_full", 1.0),
-    ("sync_partial_ok", "replica_partial_resync_accepted", 1.0),
-    ("sync_partial_err", "replica_partial_resync_denied", 1.0),
-    ("cluster_enabled", "cluster_enabled", 1.0),
-];
 
 /// What a metric's single figure is called in a command's line of INFO, and what it is multiplied with.
 const OF_COMMANDS: &[Row] = &[
@@ -301,6 +91,7 @@ impl Page {
         for (name, (kind, lines)) in self.0 {
             let kind = match kind {
                 Some(Counter) => "counter",
+                Some(Histogram) => "histogram",
                 Some(Summary) => "summary",
                 _ => "gauge",
             };
@@ -345,11 +136,11 @@ pub fn render(answers: &Answers) -> String {
     let fields: Vec<(&str, &str)> = fields.collect();
     let by_name: HashMap<&str, &str> = fields.iter().copied().collect();
     let mut page = Page::default();
-    for (kind, rows) in [(Counter, COUNTERS), (Gauge, GAUGES)] {
-        for (field, name, factor) in rows {
-            if let Some(value) = by_name.get(field).and_then(|text| figure(text)) {
-                page.add(kind, name, "", value * factor);
-            }
+    let counters = names::counters().map(|row| (Counter, row));
+    let gauges = names::gauges().map(|row| (Gauge, row));
+    for (kind, (field, name)) in counters.chain(gauges) {
+        if let Some(value) = by_name.get(field).and_then(|text| figure(text)) {
+            page.add(kind, name, "", value);
         }
     }
     for (field, value) in &fields {
@@ -362,25 +153,78 @@ pub fn render(answers: &Answers) -> String {
     let facts = facts.collect::<Vec<_>>().join(",");
     page.add(Gauge, "instance_info", &format!("{{{facts}}}"), 1.0);
     page.add(Gauge, "up", "", 1.0);
-    page.add(Gauge, "slowlog_length", "", answers.slow_commands as f64);
+    // Nothing stands between the server and this page.
+    let no_error = braced("err", "");
+    page.add(Gauge, "exporter_last_scrape_error", &no_error, 0.0);
+    for (name, value) in &answers.figures {
+        page.add(Gauge, name, "", *value);
+    }
     let (id, micros) = answers.last_slow.unwrap_or_default();
     page.add(Gauge, "slowlog_last_id", "", id as f64);
     let seconds = micros as f64 / 1e6;
     page.add(Gauge, "last_slow_execution_duration_seconds", "", seconds);
-    let limits = [
-        ("config_maxclients", answers.max_clients as f64),
-        (
-            "config_maxmemory",
-            by_name
-                .get("maxmemory")
-                .and_then(|text| figure(text))
-                .unwrap_or(0.0),
-        ),
-    ];
-    for (name, value) in limits {
-        page.add(Gauge, name, "", value);
-    }
+    beyond_info(&mut page, answers, &by_name);
     page.write()
+}
+
+/// What INFO does not tell.
+fn beyond_info(page: &mut Page, answers: &Answers, by_name: &HashMap<&str, &str>) {
+    for index in 0..answers.databases {
+        let name = format!("db{index}");
+        if !by_name.contains_key(name.as_str()) {
+            let labels = braced("db", &name);
+            page.add(Gauge, "db_keys", &labels, 0.0);
+            page.add(Gauge, "db_keys_expiring", &labels, 0.0);
+        }
+    }
+    for (class, [hard, soft, seconds]) in &answers.output_limits {
+        for (limit, metric, value) in [
+            ("hard", "bytes", hard),
+            ("soft", "bytes", soft),
+            ("soft", "overcome_seconds", seconds),
+        ] {
+            let labels = format!("{{{},{}}}", label("class", class), label("limit", limit));
+            let metric = format!("config_client_output_buffer_limit_{metric}");
+            page.add(Gauge, &metric, &labels, *value as f64);
+        }
+    }
+    for (event, time, millis) in &answers.spikes {
+        let labels = braced("event_name", event);
+        page.add(Gauge, "latency_spike_last", &labels, *time as f64);
+        let seconds = *millis as f64 / 1e3;
+        page.add(Gauge, "latency_spike_duration_seconds", &labels, seconds);
+    }
+    for (command, calls, steps) in &answers.durations {
+        histogram(page, command, *calls, steps, by_name);
+    }
+}
+
+/// The histogram of a command's latencies, and what they sum up to.
+fn histogram(
+    page: &mut Page,
+    command: &str,
+    calls: u64,
+    steps: &[(u64, u64)],
+    by_name: &HashMap<&str, &str>,
+) {
+    const NAME: &str = "commands_latencies_usec";
+    let own = label("cmd", command);
+    let steps = steps
+        .iter()
+        .map(|(bound, count)| (bound.to_string(), count));
+    for (bound, count) in steps.chain([("+Inf".into(), &calls)]) {
+        let rest = format!("_bucket{{{own},{}}} {count}", label("le", &bound));
+        page.line(Histogram, NAME, &rest);
+    }
+    let stats = by_name.get(format!("cmdstat_{command}").as_str());
+    let sum = stats.into_iter().flat_map(|stats| pairs(stats));
+    let sum = sum.filter(|(name, _)| *name == "usec").map(|(_, sum)| sum);
+    page.line(
+        Histogram,
+        NAME,
+        &format!("_sum{{{own}}} {}", sum.sum::<f64>()),
+    );
+    page.line(Histogram, NAME, &format!("_count{{{own}}} {calls}"));
 }
 
 /// Fields that are named after a command, an error or a database, and the time of the start.
@@ -459,9 +303,12 @@ mod tests {
             db0:keys=5,expires=2,avg_ttl=1500,subexpiry=0\r\n";
         let answers = Answers {
             info: info.into(),
-            slow_commands: 4,
             last_slow: Some((9, 12_000)),
-            max_clients: 10_000,
+            databases: 2,
+            figures: vec![("slowlog_length", 4.0), ("config_maxclients", 10_000.0)],
+            output_limits: vec![("pubsub", [3, 2, 1])],
+            spikes: vec![("command", 1_700_000_000, 250)],
+            durations: vec![("config|get".into(), 2, vec![(16, 1), (33, 2)])],
         };
         let page = render(&answers);
         for line in [
@@ -483,6 +330,18 @@ mod tests {
             "redis_slowlog_length 4",
             "redis_last_slow_execution_duration_seconds 0.012",
             "redis_config_maxclients 10000",
+            "redis_db_keys{db=\"db1\"} 0",
+            "redis_config_client_output_buffer_limit_bytes{class=\"pubsub\",limit=\"hard\"} 3",
+            "redis_config_client_output_buffer_limit_bytes{class=\"pubsub\",limit=\"soft\"} 2",
+            "redis_config_client_output_buffer_limit_overcome_seconds{class=\"pubsub\",limit=\"soft\"} 1",
+            "redis_latency_spike_last{event_name=\"command\"} 1700000000",
+            "redis_latency_spike_duration_seconds{event_name=\"command\"} 0.25",
+            "# TYPE redis_commands_latencies_usec histogram",
+            "redis_commands_latencies_usec_bucket{cmd=\"config|get\",le=\"33\"} 2",
+            "redis_commands_latencies_usec_bucket{cmd=\"config|get\",le=\"+Inf\"} 2",
+            "redis_commands_latencies_usec_sum{cmd=\"config|get\"} 3000000",
+            "redis_commands_latencies_usec_count{cmd=\"config|get\"} 2",
+            "redis_exporter_last_scrape_error{err=\"\"} 0",
             "redis_up 1",
         ] {
             assert!(page.lines().any(|told| told == line), "{line} in\n{page}");

@@ -2,3 +2,4 @@
 //! answer.
 
 pub mod metrics;
+mod names;

@@ -373,6 +373,15 @@ impl Engine {
         }
     }
 
+    /// The error of a command that has to wait until the data has been loaded. Who loads it is not asked.
+    pub(super) fn check_loading(&self, session: &Session, spec: &Spec) -> Result<(), CommandError> {
+        let is_asked = self.is_loading() && session.login.generation != UNBOUND;
+        match is_asked && !spec.has(flags::LOADING) {
+            true => Err(CommandError::Loading),
+            false => Ok(()),
+        }
+    }
+
     /// The error of a queued command that a session may not call, or not any longer.
     pub(super) fn check_queued(
         &self,

@@ -161,6 +161,16 @@ pub struct Waiter {
 }
 
 impl Waiter {
+    /// Tells everybody what its client keeps for it: nothing when it waits no longer.
+    fn note_size(&self, waits: bool) {
+        let bytes = self.args.view().bytes() as u64;
+        let keys = self.keys.capacity() * size_of::<KeyRef>();
+        let all = size_of::<Self>() + self.args.allocated() + keys;
+        let share = u64::from(waits);
+        self.client.argv_bytes.store(bytes * share, Relaxed);
+        self.client.waiting_bytes.store(all as u64 * share, Relaxed);
+    }
+
     fn minds_loss(&self) -> u64 {
         u64::from(self.wants == Wants::StreamOrLoss)
     }
@@ -304,6 +314,7 @@ impl Blocked {
     fn add(&self, waiter: Arc<Waiter>) {
         self.minding_loss.fetch_add(waiter.minds_loss(), Relaxed);
         waiter.client.waits_as.store(waiter.number, Relaxed);
+        waiter.note_size(true);
         self.by_number.insert(waiter.number, waiter);
     }
 
@@ -313,6 +324,7 @@ impl Blocked {
         if was_there {
             self.minding_loss.fetch_sub(waiter.minds_loss(), Relaxed);
             self.set_alarm(waiter, None);
+            waiter.note_size(false);
             waiter.client.waits_as.store(SERVED, Relaxed);
         }
         was_there

@@ -88,6 +88,9 @@ pub struct Client {
     /// Commands queued by MULTI; -1 outside.
     pub queued: AtomicI64,
     pub queued_bytes: AtomicU64,
+    /// Bytes of the arguments of the command that waits for keys, and what is kept of that command in all.
+    pub argv_bytes: AtomicU64,
+    pub waiting_bytes: AtomicU64,
     pub watched: AtomicU32,
     /// Raised when a watched key changes.
     pub watch: Mutex<Option<WatchFlag>>,
@@ -100,6 +103,8 @@ pub struct Client {
     pub pending_bytes: AtomicU64,
     pub output_bytes: AtomicU64,
     pub output_pieces: AtomicU64,
+    /// What its connection takes while it does nothing.
+    pub connection_bytes: AtomicU64,
     /// What is counted of it where memory for clients is limited.
     pub accounted: AtomicU64,
     /// What it holds until it is closed, where it has been chosen for that.
@@ -144,6 +149,8 @@ impl Client {
             shard_channels: AtomicU32::new(0),
             queued: AtomicI64::new(-1),
             queued_bytes: AtomicU64::new(0),
+            argv_bytes: AtomicU64::new(0),
+            waiting_bytes: AtomicU64::new(0),
             watched: AtomicU32::new(0),
             watch: Mutex::default(),
             last_command: AtomicU32::new(u32::MAX),
@@ -153,6 +160,7 @@ impl Client {
             pending_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             output_pieces: AtomicU64::new(0),
+            connection_bytes: AtomicU64::new(size_of::<Session>() as u64),
             accounted: AtomicU64::new(0),
             condemned: AtomicU64::new(0),
             prefix_bytes: AtomicU64::new(0),
@@ -189,14 +197,16 @@ impl Client {
             + self.patterns.load(Relaxed)
             + self.shard_channels.load(Relaxed);
         let buffers = [
+            &self.connection_bytes,
             &self.pending_bytes,
             &self.output_bytes,
             &self.queued_bytes,
+            &self.waiting_bytes,
             &self.prefix_bytes,
             &self.fieldset_bytes,
         ];
         let buffered: u64 = buffers.iter().map(|bytes| bytes.load(Relaxed)).sum();
-        (size_of::<Self>() + size_of::<Session>()) as u64 + u64::from(names) * PER_NAME + buffered
+        size_of::<Self>() as u64 + u64::from(names) * PER_NAME + buffered
     }
 
     /// Whether a flag is set.

@@ -399,7 +399,7 @@ impl Engine {
     ) -> Result<(), CommandError> {
         let spec = self
             .commands
-            .resolve(args)
+            .resolve_replayed(args)
             .ok_or_else(|| checks::unknown_command(self, args))?;
         let config = self.config.load();
         let mut keys = Vec::new();

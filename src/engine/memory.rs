@@ -454,13 +454,10 @@ impl Engine {
         let database = db.index();
         let started = (config.latency_monitor_threshold > 0).then(Instant::now);
         let before = alloc::own();
-        let leaving = self.reclaimer.free_evicted(db.remove(key)?);
+        let leaving = db.evict(key)?;
         db.scope().release(database, key.shard());
         // What is told of it below takes memory, too, but not for long.
         let freed = before - alloc::own() + leaving as isize;
-        if let Some(started) = started {
-            self.note_event(latency::event::EVICTION_DEL, started.elapsed());
-        }
         self.stats.lanes[lane].evicted.add(1);
         let touched = db.touch(key);
         if touched != Touched::NOBODY {
@@ -479,6 +476,9 @@ impl Engine {
                 write_command(out, [name, key.bytes].into_iter())
             });
             self.append(lane, effects);
+        }
+        if let Some(started) = started {
+            self.note_event(latency::event::EVICTION_DEL, started.elapsed());
         }
         Some(freed as i64)
     }

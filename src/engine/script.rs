@@ -9,6 +9,7 @@ use super::dispatch::collect_keys;
 use super::error::CommandError;
 use super::session::{Session, state};
 use super::table::Spec;
+use super::timing::Wishes;
 use crate::acl;
 use crate::base::aside;
 use crate::base::clock::Stopwatch;
@@ -384,6 +385,10 @@ impl Host for Caller<'_, '_, '_> {
         if weight > 0 {
             let nanos = self.stopwatch.nanos(start, self.stopwatch.ticks());
             counts.spend(weight, nanos * weight, self.call.config.latency_tracking);
+            if Wishes::of(self.call.config).is_notable(nanos) {
+                let client = &self.call.session.client;
+                engine.note_slow(client, spec, nanos, args);
+            }
         }
         let Err(error) = result else {
             return Ok(());

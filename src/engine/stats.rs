@@ -10,8 +10,8 @@ use super::Client;
 use crate::base::alloc::used;
 use crate::base::clock::unix_ms;
 use crate::observe::counter::Counter;
-use crate::observe::histogram::Histogram;
-use crate::observe::rates::Rates;
+use crate::observe::histogram::{Distribution, Histogram};
+use crate::observe::rates::{Rates, Recent};
 
 /// What one command did on one worker.
 #[derive(Debug, Default)]
@@ -73,6 +73,11 @@ pub struct LaneStats {
     /// Turns of the event loop, and microseconds for which it was not idle.
     pub loops: Counter,
     pub busy_micros: Counter,
+    /// Microseconds of the worker's timer, and of a turn while turns took longest.
+    pub timer_micros: Counter,
+    pub longest_turn: AtomicU64,
+    /// Most commands of one batch.
+    pub longest_batch: AtomicU64,
     /// Changes to data, never reset.
     pub dirty: Counter,
 }
@@ -98,6 +103,11 @@ pub struct Stats {
     pub denied_commands: AtomicU64,
     pub denied_keys: AtomicU64,
     pub denied_channels: AtomicU64,
+    /// Microseconds that went into writing and forcing the append-only file.
+    pub file_micros: AtomicU64,
+    /// What single clients had unread and unsent at most in the last seconds.
+    pub recent_input: Recent,
+    pub recent_output: Recent,
     /// Changes in the last moments, for the instantaneous fields of INFO.
     pub rates: Rates,
 }
@@ -136,6 +146,9 @@ impl Stats {
             denied_commands: AtomicU64::new(0),
             denied_keys: AtomicU64::new(0),
             denied_channels: AtomicU64::new(0),
+            file_micros: AtomicU64::new(0),
+            recent_input: Recent::default(),
+            recent_output: Recent::default(),
             rates: Rates::default(),
         }
     }
@@ -143,6 +156,13 @@ impl Stats {
     /// The sum of one counter over all workers.
     pub fn sum(&self, of: impl Fn(&LaneStats) -> &Counter) -> u64 {
         self.lanes.iter().map(|lane| of(lane).get()).sum()
+    }
+
+    /// The durations of a command's calls, if there were any.
+    pub fn durations(&self, command: usize) -> Option<Distribution> {
+        let lanes = self.lanes.iter();
+        let known = lanes.filter_map(|lane| lane.commands[command].latency.get());
+        Some(Distribution::of(known)).filter(|durations| durations.total() > 0)
     }
 
     /// Notes how much memory the server takes without data.
@@ -207,10 +227,13 @@ impl Stats {
                 &lane.expiry_micros,
             ];
             let traffic = [&lane.bytes_in, &lane.bytes_out, &lane.reads, &lane.writes];
-            let turns = [&lane.loops, &lane.busy_micros];
+            let turns = [&lane.loops, &lane.busy_micros, &lane.timer_micros];
             let counters = keys.into_iter().chain(traffic).chain(turns);
             counters.for_each(Counter::reset);
+            lane.longest_turn.store(0, Relaxed);
+            lane.longest_batch.store(0, Relaxed);
         }
+        self.file_micros.store(0, Relaxed);
         self.errors.clear();
         self.has_too_many_errors.store(false, Relaxed);
         self.rates.reset();

@@ -276,6 +276,21 @@ impl CommandTable {
         }
     }
 
+    /// [`CommandTable::resolve`] for what a file calls: a command's effects are there under names of their own, whatever
+    /// `rename-command` has made of these.
+    pub fn resolve_replayed(&self, args: Args<'_>) -> Option<&Spec> {
+        self.resolve(args).or_else(|| {
+            let name = args.at(0);
+            let spec = self.specs.iter().find(|spec| {
+                spec.parent.is_none() && spec.command.name.as_bytes().eq_ignore_ascii_case(name)
+            })?;
+            match args.get(1) {
+                Some(word) if !spec.subcommands.is_empty() => self.subcommand(spec, word),
+                _ => Some(spec),
+            }
+        })
+    }
+
     /// A container's subcommand by its own name.
     pub fn subcommand(&self, container: &Spec, name: &[u8]) -> Option<&Spec> {
         let mut children = container.subcommands.iter().map(|&id| &self.specs[id]);

@@ -4,6 +4,7 @@
 //! timed together, some at a time. When such a run takes so long that the slow log wants it, the command that came with most
 //! stands for it. A slow log that wants to know of short commands, too, has each of them timed.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::Engine;
@@ -72,7 +73,7 @@ impl Wishes {
     }
 
     /// Whether a command that took so long is worth a second look.
-    fn is_notable(&self, nanos: u64) -> bool {
+    pub fn is_notable(&self, nanos: u64) -> bool {
         nanos >= self.notable
     }
 
@@ -192,6 +193,9 @@ impl<'e, 't> Timer<'e, 't> {
     pub fn finish(mut self, end: usize) -> Option<Notable<'e>> {
         let notable = self.record(end);
         self.stats.processed.add(self.total);
+        if self.total > self.stats.longest_batch.load(Relaxed) {
+            self.stats.longest_batch.store(self.total, Relaxed);
+        }
         notable
     }
 }
@@ -303,7 +307,6 @@ impl Engine {
             self.command_logs
                 .shorten(reason, log_length(config, reason));
         }
-        self.acl.log.lock().shorten(config.acllog_max_len);
     }
 }
 

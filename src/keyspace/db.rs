@@ -7,7 +7,7 @@ use super::audience::{Readers, Touched, WatchFlag};
 use super::entry::{Entry, EntryMut, EntryRef, Value};
 use super::lock::{Key, Scope};
 use super::shard::ShardDatabase;
-use super::snapshot::Intent;
+use super::snapshot::{Fate, Intent, Owing};
 use super::table::{Place, Table};
 use crate::base::deadline::Deadlines;
 
@@ -58,6 +58,19 @@ pub struct Moment {
     /// Whether reads leave expired keys where they are, though they do not see them: during a pause, or while data is
     /// imported.
     pub keeps_expired: bool,
+}
+
+/// An entry on its way to another key or database.
+pub struct Taken {
+    entry: Entry,
+    /// What a copy in progress still wants of it.
+    owing: Option<Owing>,
+}
+
+impl From<Entry> for Taken {
+    fn from(entry: Entry) -> Self {
+        Self { entry, owing: None }
+    }
 }
 
 /// A database within a scope.
@@ -154,15 +167,16 @@ impl<'s, 'k> Db<'s, 'k> {
     #[inline(always)]
     pub(super) fn table_to_change(&mut self, key: Key<'_>) -> &mut Table {
         let part = self.part(key);
-        part.preserve(key, Intent::Replace);
+        part.preserve(key, Intent::Amend);
         &mut part.table
     }
 
-    /// The same where the key's value stays, and is only changed by its own methods.
+    /// The same where nobody will look any more at the value that the key has now: a big one may leave its place at once, with
+    /// nothing but a number left there.
     #[inline(always)]
-    fn table_to_amend(&mut self, key: Key<'_>) -> &mut Table {
+    fn table_to_discard(&mut self, key: Key<'_>) -> &mut Table {
         let part = self.part(key);
-        part.preserve(key, Intent::Amend);
+        part.preserve(key, Intent::Discard(0));
         &mut part.table
     }
 
@@ -207,7 +221,8 @@ impl<'s, 'k> Db<'s, 'k> {
 
     #[cold]
     fn expire(&mut self, key: Key<'_>, place: Place) {
-        let entry = self.take(key, place);
+        let hint = self.scope.keyspace().hint(self.index, key.shard());
+        let entry = self.table_to_discard(key).remove(place, hint);
         self.discard(entry);
         let readers = self.take_readers(key);
         self.notes.expired.push(Lost {
@@ -223,11 +238,6 @@ impl<'s, 'k> Db<'s, 'k> {
         if entry.view().is_object() {
             self.scope.keyspace().reclaimer().free(entry);
         }
-    }
-
-    fn take(&mut self, key: Key<'_>, place: Place) -> Entry {
-        let hint = self.scope.keyspace().hint(self.index, key.shard());
-        self.table_to_change(key).remove(place, hint)
     }
 
     /// The entry of a key, counted as a hit or a miss, and marked as used.
@@ -305,7 +315,7 @@ impl<'s, 'k> Db<'s, 'k> {
     #[inline]
     pub(super) fn slot(&mut self, key: Key<'_>) -> Option<(&mut Table, Place)> {
         let place = self.find(key)?;
-        Some((self.table_to_amend(key), place))
+        Some((self.table_to_change(key), place))
     }
 
     /// Stores a value under a key, whatever was there. True when the key is new.
@@ -316,7 +326,7 @@ impl<'s, 'k> Db<'s, 'k> {
             return true;
         };
         let access = self.moment.access;
-        let mut entry = self.table_to_change(key).element_mut(place);
+        let mut entry = self.table_to_discard(key).element_mut(place);
         let known = entry.view().expires_at();
         let expires_at = match expiry {
             Expiry::Keep => known,
@@ -400,7 +410,7 @@ impl<'s, 'k> Db<'s, 'k> {
     /// Gives a key an expiry, or takes it away. The key must be there.
     pub fn set_expiry(&mut self, key: Key<'_>, expires_at: Option<i64>) {
         let Some(place) = self.find(key) else { return };
-        let table = self.table_to_amend(key);
+        let table = self.table_to_change(key);
         if let Some(at) = expires_at {
             if table.element_mut(place).move_expiry(at) {
                 return self.arm(key, place, at);
@@ -414,14 +424,58 @@ impl<'s, 'k> Db<'s, 'k> {
         }
     }
 
-    /// Removes a key and gives what it held.
-    pub fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
+    /// Marks a key as used that is about to be changed or moved.
+    pub fn meet(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
         let place = self.find(key)?;
-        Some(self.take(key, place))
+        let access = self.moment.access;
+        let table = &mut self.part(key).table;
+        let mut entry = table.element_mut(place);
+        let field = entry.view().access();
+        entry.set_access(access.touched(field));
+        Some(table.element(place))
     }
 
-    /// Puts an entry taken elsewhere under a key; gives back what was there.
-    pub fn put(&mut self, key: Key<'_>, mut entry: Entry) -> Option<Entry> {
+    /// Removes a key and gives what is left to be freed: a big value may have gone to a copy in progress.
+    pub fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
+        let place = self.find(key)?;
+        let hint = self.scope.keyspace().hint(self.index, key.shard());
+        Some(self.table_to_discard(key).remove(place, hint))
+    }
+
+    /// Removes a key to make room. Says how many bytes will be free only later.
+    pub fn evict(&mut self, key: Key<'_>) -> Option<u64> {
+        let place = self.find(key)?;
+        let keyspace = self.scope.keyspace();
+        let hint = keyspace.hint(self.index, key.shard());
+        let part = self.part(key);
+        let promised = keyspace.reclaimer().promise(part.table.element(place));
+        part.preserve(key, Intent::Discard(promised));
+        let entry = part.table.remove(place, hint);
+        keyspace.reclaimer().free_promised(entry, promised);
+        Some(promised)
+    }
+
+    /// Takes a key's entry out, to be [put](Db::put) elsewhere.
+    pub fn take(&mut self, key: Key<'_>) -> Option<Taken> {
+        let place = self.find(key)?;
+        let hint = self.scope.keyspace().hint(self.index, key.shard());
+        let ShardDatabase { table, debt, .. } = self.part(key);
+        let entry = table.element(place);
+        let owing = (debt.as_mut()).and_then(|debt| debt.release(entry, Fate::Moved));
+        let entry = table.remove(place, hint);
+        Some(Taken { entry, owing })
+    }
+
+    /// Puts an entry taken elsewhere under a key; gives what is left to be freed of what was there.
+    pub fn put(&mut self, key: Key<'_>, taken: Taken) -> Option<Entry> {
+        let old = self.put_entry(key, taken.entry);
+        if let Some(owing) = taken.owing {
+            owing.follow(&mut self.part(key).debt, key);
+        }
+        old
+    }
+
+    fn put_entry(&mut self, key: Key<'_>, mut entry: Entry) -> Option<Entry> {
         let expires_at = entry.view().expires_at();
         let has_due_parts = entry.view().parts_deadline().is_some();
         if entry.view().key() != key.bytes {
@@ -431,7 +485,7 @@ impl<'s, 'k> Db<'s, 'k> {
             self.insert(key, entry);
             return None;
         };
-        let old = self.table_to_change(key).exchange(place, entry);
+        let old = self.table_to_discard(key).exchange(place, entry);
         if let Some(at) = expires_at {
             self.arm(key, place, at);
         }

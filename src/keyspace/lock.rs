@@ -81,7 +81,7 @@ pub struct Keyspace {
     gate: Gate,
     /// Copies that clients keep.
     pub copies: Copies,
-    reclaimer: Arc<Reclaimer>,
+    pub(super) reclaimer: Arc<Reclaimer>,
     /// Whether a copy is in progress.
     pub(super) is_copying: AtomicBool,
     /// What was flushed while a copy was in progress and has not been copied yet.

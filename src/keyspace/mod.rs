@@ -24,7 +24,7 @@ mod waiting;
 pub use access::AccessClock;
 pub use ahead::AHEAD;
 pub use audience::{Readers, Touched, WatchFlag};
-pub use db::{Db, Expiry, Lost, Moment, Notes};
+pub use db::{Db, Expiry, Lost, Moment, Notes, Taken};
 pub use entry::{Entry, EntryMut, EntryRef, MAX_INLINE, Value, ValueMut, ValueRef};
 pub use evict::{Candidate, Choice, Order, Pool};
 pub use gate::{Alone, Gate, Passage};

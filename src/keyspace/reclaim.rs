@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 
-use super::entry::Entry;
+use super::entry::{Entry, EntryRef};
 use super::sweep::Dropped;
+use super::table::Table;
 
 /// Values that are no more work than this are freed on the spot: handing them over would cost as much.
 const SMALL_EFFORT: usize = 64;
@@ -40,22 +41,31 @@ pub struct Reclaimer {
 }
 
 impl Reclaimer {
-    /// Frees a removed entry: here when it is small, else in the background.
-    pub fn free(&self, entry: Entry) {
-        if entry.view().free_effort() > SMALL_EFFORT {
-            self.send(Box::new(entry), 1, 0);
-        }
+    /// Whether to free an entry is so little work that it is done on the spot.
+    pub(super) fn is_small(entry: EntryRef<'_>) -> bool {
+        entry.free_effort() <= SMALL_EFFORT
     }
 
-    /// The same for an entry that had to make room. Says how many bytes will be free only later.
-    pub fn free_evicted(&self, entry: Entry) -> u64 {
-        let view = entry.view();
-        if view.free_effort() <= SMALL_EFFORT {
+    /// Frees a removed entry: here when it is small, else in the background.
+    pub fn free(&self, entry: Entry) {
+        self.free_promised(entry, 0);
+    }
+
+    /// Before an entry is removed to make room: counts the bytes that this will free only later, and gives them.
+    pub(super) fn promise(&self, entry: EntryRef<'_>) -> u64 {
+        if Self::is_small(entry) {
             return 0;
         }
-        let bytes = (view.allocated() + view.value_allocated()) as u64;
-        self.send(Box::new(entry), 1, bytes);
+        let bytes = (entry.allocated() + entry.value_allocated()) as u64;
+        self.counts.pending_bytes.fetch_add(bytes, Relaxed);
         bytes
+    }
+
+    /// Frees a removed entry of which so many bytes were promised.
+    pub(super) fn free_promised(&self, entry: Entry, bytes: u64) {
+        if !Self::is_small(entry.view()) {
+            self.send(Box::new(entry), 1, bytes);
+        }
     }
 
     /// Frees in the background what flushing took out, so many keys.
@@ -63,6 +73,11 @@ impl Reclaimer {
         if keys > 0 {
             self.send(Box::new(dropped), keys, 0);
         }
+    }
+
+    /// Frees in the background a table that was flushed earlier, when its keys were counted: whoever has it may hold up others.
+    pub(super) fn free_table(&self, table: Table) {
+        self.send(Box::new(table), 0, 0);
     }
 
     /// Does something when all has been freed that waits for it now: in the background, or here when there is nothing.
@@ -99,13 +114,14 @@ impl Reclaimer {
     fn send(&self, what: Box<dyn Send>, objects: u64, bytes: u64) {
         if let Some(sender) = self.sender.get_or_init(|| start(&self.counts)) {
             self.counts.pending.fetch_add(objects, Relaxed);
-            self.counts.pending_bytes.fetch_add(bytes, Relaxed);
             // The thread lives as long as this sender, so nothing comes back.
             let _ = sender.send(Task::Free(Garbage {
                 what,
                 objects,
                 bytes,
             }));
+        } else {
+            self.counts.pending_bytes.fetch_sub(bytes, Relaxed);
         }
     }
 }

@@ -7,12 +7,15 @@ use super::entry::{Entry, EntryRef};
 use super::hint::Hint;
 use super::lock::{Key, Keyspace, SHARDS, Scope};
 use super::shard::{Shard, ShardDatabase};
+use super::snapshot::{Fate, stub};
 use super::table::Table;
 use crate::base::deadline::Deadlines;
 use crate::base::random;
 
 /// Expiries after which no more are looked at for their average.
 const ENOUGH_FOR_AN_AVERAGE: i128 = 1000;
+/// Keys after which no more are asked whether something within them expires.
+const ENOUGH_FOR_A_COUNT: usize = 20_000;
 
 /// Where a walk over a database stands; as a number it is SCAN's cursor. Walks go in hash order, so a cursor stays valid
 /// while tables grow and shrink. It fits 53 bits, since some clients keep it in a double.
@@ -159,12 +162,14 @@ impl<'k> Scope<'k> {
         limit: usize,
     ) -> Expired {
         let mut partly = Vec::new();
+        // What a copy in progress still wants of those taken out, in their order.
+        let mut owed = Vec::new();
         let hint = self.keyspace().hint(database, shard);
         let ShardDatabase { table, debt, .. } = self.shard(shard).database(database);
         let deadline_of = |entry: EntryRef<'_>| match entry.expires_at() {
             Some(at) if at < now => {
                 if let Some(debt) = debt {
-                    debt.settle_entry(entry);
+                    owed.push(debt.release(entry, Fate::Gone));
                 }
                 None
             }
@@ -178,7 +183,13 @@ impl<'k> Scope<'k> {
                 Some(own.min(parts.unwrap_or(u32::MAX)).max(Deadlines::of(now)))
             }
         };
-        let (entries, done) = table.take_due(Deadlines::of(now), limit, deadline_of, hint);
+        let (mut entries, done) = table.take_due(Deadlines::of(now), limit, deadline_of, hint);
+        for (entry, owing) in entries.iter_mut().zip(owed) {
+            if let Some(owing) = owing {
+                let stub = stub(entry.view());
+                owing.take(std::mem::replace(entry, stub), 0);
+            }
+        }
         Expired {
             entries,
             partly,
@@ -371,5 +382,21 @@ impl<'k> Scope<'k> {
             }
         });
         (keys, (sum / looked_at.max(1)) as i64)
+    }
+
+    /// Keys of a database within whose values something expires; in large databases an estimate from a part of them.
+    pub fn expiring_within(&mut self, database: usize) -> usize {
+        let (mut keys, mut looked_at, mut found) = (0, 0, 0);
+        self.walk_tables(database, |table| {
+            if table.next_deadline() == u32::MAX {
+                return;
+            }
+            keys += table.len();
+            if looked_at < ENOUGH_FOR_A_COUNT {
+                looked_at += table.len();
+                table.for_each(|entry| found += usize::from(entry.has_expiring_parts()));
+            }
+        });
+        (found as u128 * keys as u128 / looked_at.max(1) as u128) as usize
     }
 }

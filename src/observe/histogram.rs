@@ -90,6 +90,15 @@ impl Distribution {
         found
     }
 
+    /// [`Self::doublings`] with bounds in microseconds, as Redis tells them: where those of its finer counts end that hold the
+    /// bound.
+    pub fn steps(&self) -> Vec<(u64, u64)> {
+        let steps = self.doublings().into_iter();
+        steps
+            .map(|(bound, count)| ((bound + bound / 128 - 1) / 1000, count))
+            .collect()
+    }
+
     /// The duration in nanoseconds that so many percent of the occurrences do not exceed.
     pub fn percentile(&self, percent: f64) -> u64 {
         let wanted = (self.total as f64 * percent / 100.0).ceil().max(1.0) as u64;

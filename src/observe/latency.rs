@@ -15,13 +15,13 @@ pub mod event {
     pub const FAST_COMMAND: &str = "fast-command";
     /// Removing keys whose time has passed.
     pub const EXPIRE_CYCLE: &str = "expire-cycle";
-    /// Removing the due keys of one table.
+    /// Removing the due keys of one table, the log and listeners included.
     pub const EXPIRE_DEL: &str = "expire-del";
     /// Running the command of a client that has waited.
     pub const COMMAND_UNBLOCKING: &str = "command-unblocking";
     /// Removing keys to make room.
     pub const EVICTION_CYCLE: &str = "eviction-cycle";
-    /// Removing one key to make room.
+    /// Removing one key to make room, the log and listeners included.
     pub const EVICTION_DEL: &str = "eviction-del";
     /// Writing to the append-only file.
     pub const AOF_WRITE: &str = "aof-write";

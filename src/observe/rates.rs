@@ -1,5 +1,7 @@
 //! Rates per second over the last moments, from totals that are sampled at a steady pace.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
 use parking_lot::Mutex;
 
 /// How many intervals a rate averages over.
@@ -25,6 +27,41 @@ const METRICS: usize = Metric::Busy as usize + 1;
 
 /// Totals of all metrics, in the order of [`Metric`].
 pub type Totals = [u64; METRICS];
+
+/// The largest value of the last seconds.
+#[derive(Debug, Default)]
+pub struct Recent {
+    /// One for each second.
+    most: [AtomicU64; SECONDS],
+    second: AtomicUsize,
+}
+
+/// For so many seconds a value is recent.
+const SECONDS: usize = 8;
+
+impl Recent {
+    /// A value was seen.
+    #[inline]
+    pub fn note(&self, value: u64) {
+        let most = &self.most[self.second.load(Relaxed) % SECONDS];
+        if value > most.load(Relaxed) {
+            most.fetch_max(value, Relaxed);
+        }
+    }
+
+    /// Another second begins.
+    pub fn turn(&self) {
+        let next = self.second.load(Relaxed) + 1;
+        self.most[next % SECONDS].store(0, Relaxed);
+        self.second.store(next, Relaxed);
+    }
+
+    /// The largest value.
+    pub fn most(&self) -> u64 {
+        let all = self.most.iter().map(|most| most.load(Relaxed));
+        all.max().unwrap_or(0)
+    }
+}
 
 #[derive(Debug, Default)]
 struct Window {
@@ -85,6 +122,20 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_peak_is_remembered_for_some_seconds() {
+        let recent = Recent::default();
+        recent.note(5);
+        recent.note(3);
+        for _ in 1..SECONDS {
+            recent.turn();
+            recent.note(2);
+            assert_eq!(recent.most(), 5);
+        }
+        recent.turn();
+        assert_eq!(recent.most(), 2);
+    }
 
     #[test]
     fn a_rate_follows_the_last_intervals() {

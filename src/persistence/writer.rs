@@ -3,9 +3,11 @@
 //!
 //! No reply is sent before what it speaks of has been handed to the kernel, under `always` to the disk. A worker that has
 //! replies to release writes itself ([`Writer::commit`]), for all that wait, and under `always` syncs, as long as the disk is
-//! quick: handing over to a thread and back takes longer. Otherwise the thread does it, so that a slow disk delays no worker.
+//! quick: handing over to a thread and back takes longer. Otherwise the thread does it, so that a slow disk delays no worker,
+//! and waits a little for company before a sync that takes long ([`gathering`]).
 //! Under `everysec` a second thread syncs. What cannot be written is kept and tried again, by the thread.
 
+mod gathering;
 mod state;
 mod syncer;
 #[cfg(test)]
@@ -19,6 +21,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
+use self::gathering::Gathering;
 use self::state::State;
 use self::syncer::Syncer;
 use super::file::LogFile;
@@ -41,6 +44,10 @@ pub trait Audience: Sync {
     fn wake(&self) {}
     /// Something with the file has taken so long; see [`crate::observe::latency::event`].
     fn took(&self, _event: &'static str, _time: Duration) {}
+    /// Whether as many wait for the log as did when it came further last.
+    fn is_complete(&self) -> bool {
+        true
+    }
 }
 
 /// Going over to another file.
@@ -100,10 +107,13 @@ impl Writer {
             let syncer = Syncer::start(scope, wiring.journal);
             self.state.lock().syncer = Some(syncer);
             let mut patience = PATIENCE;
+            let mut gathering = Gathering::default();
             loop {
                 wiring.journal.wait(patience);
+                gathering.pause(wiring.journal, wiring.audience);
                 let mut state = self.state.lock();
                 let ends = state.round(wiring);
+                gathering.set_price(state.slow_sync(wiring));
                 patience = if state.is_idle() { LONG } else { PATIENCE };
                 if ends {
                     // The sync thread ends when its jobs' sender does.

@@ -66,6 +66,17 @@ impl<'r> Args<'r> {
             .map(move |range| range.of(buffer))
     }
 
+    /// The arguments of a range.
+    pub fn range(
+        &self,
+        range: std::ops::Range<usize>,
+    ) -> impl ExactSizeIterator<Item = &'r [u8]> + Clone + use<'r> {
+        let past_end = range.end.min(self.len());
+        let mut args = *self;
+        args.ranges = &self.ranges[..past_end];
+        args.from(range.start)
+    }
+
     /// All arguments.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &'r [u8]> + Clone + use<'r> {
         self.from(0)

@@ -327,6 +327,9 @@ impl Parser {
         };
         self.done = 0;
         let end = searched + length;
+        if end - start > longest {
+            return Err(ProtocolError::BigInline);
+        }
         let line_end = if end > start && buffer[end - 1] == b'\r' {
             end - 1
         } else {
@@ -499,6 +502,8 @@ mod tests {
             Ok(vec![vec![b"PING".to_vec()]])
         );
         assert_eq!(feed(&[b'1'; 70_000], 1000), Err(ProtocolError::BigInline));
+        let whole = [&[b'1'; 70_000][..], b"\r\n"].concat();
+        assert_eq!(feed(&whole, 100_000), Err(ProtocolError::BigInline));
         let endless = [&b"*"[..], &[b'1'; 70_000]].concat();
         assert_eq!(feed(&endless, 1000), Err(ProtocolError::BigMultibulkLine));
     }

@@ -1,7 +1,7 @@
 //! The libraries of functions: their codes, what they have registered, and the interpreter that has run their codes. All of
 //! it is shared by all workers: what a library keeps in its variables is the same for every caller.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -100,11 +100,6 @@ impl Libraries {
     /// A library by its name.
     pub fn get(&self, name: &[u8]) -> Option<&Arc<Library>> {
         self.by_name.get(name)
-    }
-
-    /// Whether a library is still there, by its number.
-    pub fn contains_id(&self, id: u64) -> bool {
-        self.iter().any(|library| library.id == id)
     }
 
     /// A function by its name in any case.
@@ -216,8 +211,8 @@ impl Functions {
 
     /// The interpreter keeps nothing of libraries that are not there, or did not get there.
     fn forget_others(&self) {
-        let now = self.now();
-        self.vm.forget(|id| now.contains_id(id));
+        let ids: HashSet<u64> = self.now().iter().map(|library| library.id).collect();
+        self.vm.forget(|id| ids.contains(&id));
     }
 
     fn load_into(

@@ -256,15 +256,17 @@ pub(super) fn switch(server: &Arc<Server>, config: &Config) -> Result<(), String
         *known = Some(folder);
     }
     let aof = &server.engine.aof;
-    aof.is_on.store(config.appendonly, Relaxed);
+    aof.is_on.store(config.appendonly, SeqCst);
     if !config.appendonly && server.engine.jobs.present() == Some(Job::Rewrite) {
         tracing::info!("Killing running AOF rewrite child: what it makes is no longer wanted");
         server.engine.jobs.is_rewrite_void.store(true, Relaxed);
     }
-    if config.appendonly && server.files.log.try_lock().is_some_and(|log| log.is_none()) {
-        // Whoever asks from now on is told that a base is being written, though the thread may not have begun.
-        aof.is_starting.store(true, Relaxed);
-        if server.engine.jobs.present().is_some() {
+    if config.appendonly {
+        // Whoever asks from now on is told that a base is being written, though the thread may not have begun, or may yet stop a
+        // log that was switched off before.
+        aof.is_starting.store(true, SeqCst);
+        let is_off = server.files.log.try_lock().is_some_and(|log| log.is_none());
+        if is_off && server.engine.jobs.present().is_some() {
             tracing::warn!(
                 "AOF was enabled but there is already another background operation. An AOF background was scheduled to start \
                  when possible."
@@ -279,7 +281,8 @@ pub(super) fn switch(server: &Arc<Server>, config: &Config) -> Result<(), String
 /// Starts or stops the log until that is how it is wanted.
 fn settle(server: &Arc<Server>) {
     let _turn = server.files.turn.lock();
-    let is_wanted = || server.engine.aof.is_on.load(Relaxed);
+    let aof = &server.engine.aof;
+    let is_wanted = || aof.is_on.load(SeqCst);
     loop {
         let is_running = server.files.log.lock().is_some();
         match (is_wanted(), is_running) {
@@ -298,8 +301,12 @@ fn settle(server: &Arc<Server>) {
             }
             (false, true) => stop(server),
             _ => {
-                server.engine.aof.is_starting.store(false, SeqCst);
-                return server.wake_holders();
+                aof.is_starting.store(false, SeqCst);
+                if is_wanted() == is_running {
+                    return server.wake_holders();
+                }
+                // Switched meanwhile: what was said of it before has just been taken back.
+                aof.is_starting.store(is_wanted(), SeqCst);
             }
         }
     }
@@ -333,8 +340,9 @@ pub(super) fn stop(server: &Server) {
 pub(super) fn reload(server: &Arc<Server>) -> Result<()> {
     let _turn = server.files.turn.lock();
     let engine = &server.engine;
-    engine.set_condition(condition::LOADING, true);
     let alone = engine.keyspace.gate().alone();
+    // Not before everybody has left: see DEBUG RELOAD.
+    engine.set_condition(condition::LOADING, true);
     let was_open = engine.journal.is_open();
     engine.journal.set_open(false);
     drop(alone);

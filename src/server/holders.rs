@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU8, AtomicUsize};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::Server;
 use super::signals::Signals;
 use crate::engine::Mail;
+use crate::observe::latency;
 use crate::persistence::Audience;
 
 /// How often a worker looks for more requests before it syncs: what goes to the disk together costs one sync.
@@ -128,6 +129,12 @@ impl Server {
         }
     }
 
+    /// How many clients wait.
+    fn held(&self) -> usize {
+        let counts = self.holders.iter().map(|holders| &holders.count);
+        counts.map(|count| count.load(SeqCst)).sum()
+    }
+
     /// Tells the workers that have waiting clients.
     pub(super) fn wake_holders(&self) {
         let own = WORKER.get();
@@ -148,10 +155,15 @@ impl Audience for Server {
     fn reached(&self, durable: u64, synced: u64) {
         self.engine.durable.store(durable, SeqCst);
         self.engine.synced.store(synced, SeqCst);
+        self.held_before.store(self.held(), Relaxed);
     }
 
     fn trouble(&self, reason: Option<String>) {
         self.engine.set_disk_error(reason);
+    }
+
+    fn is_complete(&self) -> bool {
+        self.held() >= self.held_before.load(Relaxed)
     }
 
     fn wake(&self) {
@@ -159,6 +171,11 @@ impl Audience for Server {
     }
 
     fn took(&self, event: &'static str, time: Duration) {
+        // Of kinds of writes it hears besides.
+        if [latency::event::AOF_WRITE, latency::event::AOF_FSYNC_ALWAYS].contains(&event) {
+            let micros = time.as_micros() as u64;
+            self.engine.stats.file_micros.fetch_add(micros, Relaxed);
+        }
         self.engine.note_event(event, time);
     }
 }

@@ -123,13 +123,82 @@ async fn answer(server: &Server, mut socket: TcpStream) -> std::io::Result<()> {
 
 fn collect(server: &Server) -> Answers {
     let engine = &server.engine;
+    let config = engine.config.load();
     let newest = engine.command_logs.newest(Reason::Slow, 1);
+    let limits = &config.client_output_buffer_limit;
+    let classes = [
+        ("normal", &limits.normal),
+        ("slave", &limits.replica),
+        ("pubsub", &limits.pubsub),
+    ];
+    let limits = classes.map(|(class, limit)| {
+        let limit = [limit.hard_bytes, limit.soft_bytes, limit.soft_seconds];
+        (class, limit)
+    });
+    let events = engine.latency.all().into_iter();
+    let spikes = events.filter_map(|(event, series)| {
+        let last = series.samples.last()?;
+        Some((event, last.time, last.latency))
+    });
+    let commands = engine.commands.all().iter();
+    let durations = commands.filter_map(|spec| {
+        let durations = engine.stats.durations(spec.id)?;
+        Some((spec.name.clone(), durations.total(), durations.steps()))
+    });
     Answers {
         info: ask(server, b"INFO all\r\n"),
-        slow_commands: engine.command_logs.len(Reason::Slow) as u64,
         last_slow: newest.first().map(|entry| (entry.id, entry.amount)),
-        max_clients: engine.config.load().maxclients.into(),
+        databases: config.databases,
+        figures: figures(server, &config),
+        output_limits: limits.into(),
+        spikes: spikes.collect(),
+        durations: durations.collect(),
     }
+}
+
+/// Figures that INFO does not tell.
+fn figures(server: &Server, config: &Config) -> Vec<(&'static str, f64)> {
+    let logs = &server.engine.command_logs;
+    let len = |reason| logs.len(reason) as f64;
+    let backlog = config.get(&["repl-backlog-size"]).pop();
+    let backlog = backlog.and_then(|(_, bytes)| bytes.parse().ok());
+    vec![
+        ("slowlog_length", len(Reason::Slow)),
+        ("config_maxclients", config.maxclients.into()),
+        (
+            "config_maxmemory",
+            config.maxmemory.bytes_of_machine() as f64,
+        ),
+        ("config_io_threads", config.io_threads as f64),
+        ("config_repl_backlog_size", backlog.unwrap_or(0.0)),
+        ("commandlog_slow_length", len(Reason::Slow)),
+        ("commandlog_large_request_length", len(Reason::LargeRequest)),
+        ("commandlog_large_reply_length", len(Reason::LargeReply)),
+        (
+            "commandlog_execution_slower_than",
+            config.slowlog_log_slower_than as f64,
+        ),
+        (
+            "commandlog_slow_execution_max_len",
+            config.slowlog_max_len as f64,
+        ),
+        (
+            "commandlog_request_larger_than",
+            config.commandlog_request_larger_than as f64,
+        ),
+        (
+            "commandlog_large_request_max_len",
+            config.commandlog_large_request_max_len as f64,
+        ),
+        (
+            "commandlog_reply_larger_than",
+            config.commandlog_reply_larger_than as f64,
+        ),
+        (
+            "commandlog_large_reply_max_len",
+            config.commandlog_large_reply_max_len as f64,
+        ),
+    ]
 }
 
 /// The answer to a command that answers with a text.

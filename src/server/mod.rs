@@ -52,6 +52,8 @@ pub struct Server {
     metrics: metrics::Endpoint,
     /// Per worker how many clients wait for the disk.
     holders: Box<[Holders]>,
+    /// How many did when the log came further last.
+    held_before: AtomicUsize,
     files: Files,
     /// To the servers that keys were moved to.
     links: migrate::Links,
@@ -96,6 +98,7 @@ pub fn run(mut config: Config) -> Result<i32> {
         tls,
         metrics,
         holders: (0..workers).map(|_| Holders::default()).collect(),
+        held_before: AtomicUsize::new(0),
         files: Files::default(),
         links: migrate::Links::default(),
         backoff: Backoff::default(),
@@ -108,16 +111,20 @@ pub fn run(mut config: Config) -> Result<i32> {
     files::prepare(&server);
     announce(&server);
     title::show(&server.engine.config.load());
+    let (ready, started) = std::sync::mpsc::channel();
     let threads: Vec<_> = (0..workers)
         .map(|index| {
-            let server = server.clone();
+            let (server, ready) = (server.clone(), ready.clone());
             let name = format!("worker-{index}");
             std::thread::Builder::new()
                 .name(name)
-                .spawn(move || worker::run(server, index))
+                .spawn(move || worker::run(server, index, ready))
         })
         .collect::<std::io::Result<_>>()
         .context("starting the workers")?;
+    drop(ready);
+    // What a server without data takes is known when all workers have what they need, or have failed.
+    started.iter().for_each(drop);
     server.engine.stats.note_startup();
     server.engine.note_memory_base();
     if let Err(error) = files::load_at_start(&server) {

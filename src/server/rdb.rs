@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 
 use super::{Server, jobs};
 use crate::base::alloc::used;
@@ -239,8 +239,9 @@ pub(super) fn reload(server: &Arc<Server>, how: Reload) -> Result<()> {
     if engine.is_loading() {
         return Err(anyhow!("the data is being loaded already"));
     }
-    engine.set_condition(condition::LOADING, true);
     let alone = engine.keyspace.gate().alone();
+    // Not before everybody has left: nobody could end a script that is in the way if he were told that data is loading.
+    engine.set_condition(condition::LOADING, true);
     let was_open = engine.journal.is_open();
     engine.journal.set_open(false);
     drop(alone);
@@ -280,7 +281,7 @@ fn reload_alone(server: &Arc<Server>, how: Reload) -> Result<()> {
         true => Purpose::Merge,
         false => Purpose::Start,
     };
-    load_file(server, &config, &path, purpose).context("DEBUG RELOAD")
+    load_file(server, &config, &path, purpose)
 }
 
 /// Saves the data as of now, for somebody who waits for it.

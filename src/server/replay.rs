@@ -1,18 +1,14 @@
 //! Running what is loaded from a file, and telling how far it has come.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
 
 use super::{Server, rdb};
 use crate::engine::{Client, Lane, Login, Session};
-use crate::persistence::rdb::load as load_snapshot;
+use crate::persistence::rdb::{Listener, load as load_snapshot};
 use crate::persistence::{BadSnapshot, Input, Player, Refusal};
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 
-/// Time between two lines in the log.
-const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// Errors that are logged one by one.
 const ERRORS_SHOWN: u64 = 10;
 
@@ -23,7 +19,7 @@ pub(super) struct Replay<'s> {
     session: Session,
     reply: Reply,
     errors: u64,
-    reported: Instant,
+    progress: rdb::Progress<'s>,
 }
 
 impl<'s> Replay<'s> {
@@ -37,7 +33,7 @@ impl<'s> Replay<'s> {
             session: Session::new(Arc::new(client), Login::of_server()),
             reply: Reply::new(),
             errors: 0,
-            reported: Instant::now(),
+            progress: rdb::Progress::new(server, rdb::Purpose::AofBase),
         }
     }
 
@@ -64,7 +60,7 @@ impl Player for Replay<'_> {
         else {
             return Ok(());
         };
-        let Some(spec) = engine.commands.resolve(args) else {
+        let Some(spec) = engine.commands.resolve_replayed(args) else {
             return Err(Refusal::UnknownCommand);
         };
         if !spec.accepts(args.len()) {
@@ -81,8 +77,7 @@ impl Player for Replay<'_> {
     fn snapshot(&mut self, input: &mut dyn Input) -> Result<u64, BadSnapshot> {
         let engine = &self.server.engine;
         let options = rdb::options(engine, &engine.config.load(), rdb::Purpose::AofBase);
-        let mut progress = rdb::Progress::new(self.server, rdb::Purpose::AofBase);
-        match load_snapshot(input, &engine.keyspace, options, &mut progress) {
+        match load_snapshot(input, &engine.keyspace, options, &mut self.progress) {
             Ok(loaded) => {
                 rdb::note_loaded(engine, &loaded);
                 Ok(loaded.bytes)
@@ -95,14 +90,6 @@ impl Player for Replay<'_> {
     }
 
     fn progress(&mut self, bytes: u64) -> bool {
-        let loading = &self.server.engine.loading;
-        let loaded = loading.loaded_bytes.fetch_add(bytes, Relaxed) + bytes;
-        if self.reported.elapsed() >= REPORT_EVERY {
-            self.reported = Instant::now();
-            let total = loading.total_bytes.load(Relaxed);
-            let percent = loaded as f64 * 100.0 / total.max(1) as f64;
-            tracing::info!("Loading: {loaded} of {total} bytes ({percent:.0} %)");
-        }
-        !self.server.exit.is_ending()
+        self.progress.progress(bytes)
     }
 }

@@ -37,6 +37,7 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         brake::release();
         expire(engine, index).await;
         evict(engine, index).await;
+        let begun = Instant::now();
         if index == 0 {
             engine.end_pause_when_due();
             look_at_waiters(engine);
@@ -52,10 +53,14 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         if round.is_multiple_of(1000 / PERIOD.as_millis() as u64) {
             look_after_clients(engine);
             if index == 0 {
+                engine.stats.recent_input.turn();
+                engine.stats.recent_output.turn();
                 let links = server.links.close_idle();
                 engine.transfers.links.store(links, Relaxed);
             }
         }
+        let spent = begun.elapsed().as_micros() as u64;
+        engine.stats.lanes[index].timer_micros.add(spent);
     }
 }
 
@@ -113,9 +118,14 @@ async fn evict(engine: &Engine, index: usize) {
 fn note_turns(engine: &Engine, index: usize) {
     let metrics = tokio::runtime::Handle::current().metrics();
     let stats = &engine.stats.lanes[index];
+    let (loops, micros) = (stats.loops.get(), stats.busy_micros.get());
     stats.loops.follow(metrics.worker_park_count(0));
     let busy = metrics.worker_total_busy_duration(0);
     stats.busy_micros.follow(busy.as_micros() as u64);
+    // Single turns are not timed: the average of those since the last look is.
+    let turns = stats.loops.get().saturating_sub(loops).max(1);
+    let turn = stats.busy_micros.get().saturating_sub(micros) / turns;
+    stats.longest_turn.fetch_max(turn, Relaxed);
 }
 
 /// Runs a client's waiting command again, as soon as it may change anything.
@@ -227,7 +237,6 @@ fn sweep(
     let mut scope = engine.keyspace.lock_one(shard);
     let begun = Instant::now();
     let expired = scope.take_expired(database, shard, unix_ms(), DUE_AT_ONCE);
-    engine.note_event(latency::event::EXPIRE_DEL, begun.elapsed());
     let mut effects = Effects::default();
     effects.listens = engine.listens(&engine.config.load());
     let has_readers = engine.keyspace.copies.keys.load(Relaxed) > 0;
@@ -266,6 +275,7 @@ fn sweep(
     for entry in entries {
         engine.reclaimer.free(entry);
     }
+    engine.note_event(latency::event::EXPIRE_DEL, begun.elapsed());
     done
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -16,8 +17,8 @@ use crate::resp::reply::Reply;
 /// Time at the end for clients to read their replies.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// Runs worker `index` until it is told to stop.
-pub(super) fn run(server: Arc<Server>, index: usize) {
+/// Runs worker `index` until it is told to stop; says when it has all that it works with.
+pub(super) fn run(server: Arc<Server>, index: usize, ready: Sender<()>) {
     connection::prepare_thread(&server, index);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -38,6 +39,9 @@ pub(super) fn run(server: Arc<Server>, index: usize) {
         }
         tokio::spawn(tick::run(server.clone(), index));
         tokio::spawn(holders::commit_for(server.clone(), index));
+        // Nobody listens when the server has ended meanwhile.
+        let _ = ready.send(());
+        drop(ready);
         read_mail(&server, index).await;
         say_goodbye().await;
     });
@@ -127,6 +131,10 @@ pub(super) fn collect_mail(server: &Arc<Server>, index: usize) -> bool {
     true
 }
 
+/// What a client takes besides its connection and what others see of it: the runtime's task and registration, its place in
+/// lists of clients, its inbox, names and addresses.
+const BESIDE_CONNECTION: usize = 600;
+
 /// Starts serving an accepted socket on this worker.
 pub(super) fn adopt(server: &Arc<Server>, index: usize, socket: Accepted) {
     let stream = match socket {
@@ -149,7 +157,12 @@ pub(super) fn adopt(server: &Arc<Server>, index: usize, socket: Accepted) {
 pub(super) fn serve(server: &Arc<Server>, index: usize, stream: Stream, users: &[String]) {
     let mut session = new_session(server, index, &stream);
     server.engine.log_in_known(&mut session, users);
-    tokio::spawn(Connection::new(server.clone(), stream, session).serve());
+    let client = session.client.clone();
+    let besides = stream.allocated() + BESIDE_CONNECTION;
+    let connection = Connection::new(server.clone(), stream, session).serve();
+    let bytes = size_of_val(&connection) + besides;
+    client.connection_bytes.store(bytes as u64, Relaxed);
+    tokio::spawn(connection);
 }
 
 fn new_session(server: &Arc<Server>, index: usize, stream: &Stream) -> Session {

@@ -161,6 +161,11 @@ impl<'a> ObjectRef<'a> {
             _ => None,
         }
     }
+
+    /// Whether something within the value goes at some time.
+    pub fn has_expiring_parts(self) -> bool {
+        matches!(self, Self::Hash(hash) if hash.has_expiring())
+    }
 }
 
 impl Object {

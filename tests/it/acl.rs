@@ -361,6 +361,9 @@ fn what_was_refused() {
     }
     assert_eq!(admin.ask("ACL LOG").items().len(), 1);
     assert_eq!(admin.ask("CONFIG SET acllog-max-len 0"), ok());
+    // What there is stays until there is more.
+    assert_eq!(admin.ask("ACL LOG").items().len(), 1);
+    ann.ask("GET e");
     assert_eq!(admin.ask("ACL LOG"), array([]));
 }
 

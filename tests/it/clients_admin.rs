@@ -97,6 +97,90 @@ fn the_list() {
 }
 
 #[test]
+fn what_a_waiting_client_keeps_is_told() {
+    let server = Server::start(&[]);
+    let (mut raw, mut waiting) = (server.raw(), server.raw());
+    let id = id(&mut waiting);
+    let mut figures = move || {
+        let line = list(&mut raw, &format!("ID {id}")).remove(0);
+        ["argv-mem", "tot-mem"].map(|name| line[name].parse::<usize>().expect("a number"))
+    };
+    let [argv, idle] = figures();
+    assert_eq!(argv, 0);
+    let key = vec![b'k'; 1_000_000];
+    waiting.send(frame(&[b"BLPOP", &key, b"0"]));
+    let [mut argv, mut total] = [0; 2];
+    eventually("it waits", || {
+        [argv, total] = figures();
+        argv > 0
+    });
+    assert_eq!(argv, "BLPOP".len() + key.len() + "0".len());
+    // What it came in may be kept for the next command.
+    let [least, most] = [1, 2].map(|times| idle + times * argv);
+    assert!((least..most + 200_000).contains(&total), "{total}");
+    let mut raw = server.raw();
+    assert_eq!(raw.command(&[b"RPUSH", &key, b"x"]), integer(1));
+    waiting.read();
+    let [argv, after] = figures();
+    assert!(argv == 0 && after <= total - key.len(), "{argv} {after}");
+}
+
+#[test]
+fn the_largest_buffers_of_the_last_seconds_are_told() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    let mut told = |name: &str| {
+        let info = raw.ask("INFO clients").text();
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}:")));
+        line.expect(name).parse::<u64>().expect("a number")
+    };
+    let name = "client_recent_max_input_buffer";
+    assert!(told(name) < 1_000_000);
+    let mut sender = server.raw();
+    let set = frame(&[b"SET", b"key", &[b'x'; 2_000_000]]);
+    sender.send(&set[..1_500_000]);
+    eventually("a large command is underway", || told(name) >= 1_500_000);
+    sender.send(&set[1_500_000..]);
+    assert_eq!(sender.read(), ok());
+    drop(sender);
+    assert!(told(name) >= 1_500_000);
+    let mut reader = server.raw();
+    reader.send(frame(&[b"GET", b"key"]).repeat(20));
+    let name = "client_recent_max_output_buffer";
+    eventually("much is unsent", || told(name) >= 4_000_000);
+    drop(reader);
+    assert!(told(name) >= 4_000_000);
+}
+
+#[test]
+fn what_idle_clients_take_is_counted() {
+    const COUNT: u64 = 2000;
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    let mut figures = || {
+        let info = raw.ask("INFO memory").text();
+        ["used_memory", "mem_clients_normal"].map(|name| {
+            let line = info
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("{name}:")));
+            line.expect(name).parse::<u64>().expect("a number")
+        })
+    };
+    let before = figures();
+    let mut idle: Vec<Raw> = (0..COUNT).map(|_| server.raw()).collect();
+    idle.iter_mut()
+        .for_each(|client| assert_eq!(client.ask("PING"), simple("PONG")));
+    let after = figures();
+    let [used, told] = [0, 1].map(|at| (after[at] - before[at]) / COUNT);
+    assert!(
+        (used * 3 / 4..used * 5 / 4).contains(&told),
+        "{told} of {used}"
+    );
+}
+
+#[test]
 fn filters_of_the_list() {
     let server = Server::start(&[]);
     let (mut raw, mut named, _listener) = three_clients(&server);

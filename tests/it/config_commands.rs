@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::common::{Raw, Reply, Server, array, bulk, check, error, eventually, ok, simple};
+use crate::common::{
+    Raw, Reply, Server, array, bulk, check, error, eventually, integer, ok, simple,
+};
 
 fn value(raw: &mut Raw, name: &str) -> String {
     raw.ask(&format!("CONFIG GET {name}")).items()[1].text()
@@ -329,4 +331,43 @@ fn commands_are_renamed_by_the_file() {
     check(&mut raw, &[("CONFIGURE REWRITE", ok())]);
     let text = fs::read_to_string(&file).expect("the file");
     assert!(text.starts_with(lines), "{text}");
+}
+
+#[test]
+fn renamed_commands_are_loaded_from_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("server.conf");
+    let lines = "rename-command SET put\nrename-command DEL \"\"\nrename-command PEXPIREAT \"\"\n\
+                 rename-command XGROUP \"\"\nrename-command XCLAIM \"\"\n";
+    fs::write(&file, lines).expect("a file");
+    let mut server = Server::start_with_file(
+        &file,
+        &["--appendonly", "yes", "--aof-use-rdb-preamble", "no"],
+    );
+    let mut raw = server.raw();
+    for rewrites in [true, false] {
+        check(
+            &mut raw,
+            &[
+                ("PUT key value EX 1000", ok()),
+                ("EXPIRE key 500", integer(1)),
+                ("PUT gone value", ok()),
+                ("GETDEL gone", bulk("value")),
+            ],
+        );
+        if rewrites {
+            raw.ask("BGREWRITEAOF");
+            eventually("the rewrite is over", || {
+                let text = raw.ask("INFO persistence").text();
+                text.contains("aof_rewrites:1\r\n") && text.contains("aof_rewrite_in_progress:0")
+            });
+        }
+        server.restart();
+        raw = server.raw();
+        check(
+            &mut raw,
+            &[("GET key", bulk("value")), ("DBSIZE", integer(1))],
+        );
+        assert!((400..=500).contains(&raw.ask("TTL key").number()));
+    }
 }

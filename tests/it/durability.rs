@@ -190,6 +190,26 @@ fn the_policy_and_the_log_may_be_switched_while_clients_write() {
     }
 }
 
+#[test]
+fn what_is_written_when_the_log_is_back_stays() {
+    let mut server = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    for round in 0..40 {
+        let mut raw = server.raw();
+        // In one go, so that the thread that stops the log meets the order to go on with it at any moment.
+        let off_and_on = ["no", "yes"].map(|to| line(&format!("CONFIG SET appendonly {to}")));
+        raw.send(off_and_on.concat());
+        assert_eq!(raw.read_many(2), [ok(), ok()]);
+        eventually("the base is complete", || {
+            info(&mut raw, "aof_rewrite_in_progress") == "0"
+                && info(&mut raw, "aof_rewrite_scheduled") == "0"
+        });
+        assert_eq!(raw.ask(&format!("SET round {round}")), ok());
+        server.kill();
+        server.restart();
+        assert_eq!(number(&server.raw().ask("GET round")), round);
+    }
+}
+
 const ACCOUNTS: i64 = 2000;
 const BALANCE: i64 = 100;
 

@@ -176,12 +176,8 @@ fn fields_may_have_a_time_to_live() {
             ("EXISTS h", integer(0)),
             ("HTTL h FIELDS 1 a", codes([-2])),
             ("HEXPIRE h 1 FIELDS 1 a", codes([-2])),
-            ("HEXPIRE h 1 FELDS 1 a", error(NO_FIELDS)),
-            ("HEXPIRE h 1 FIELDS 2 a", error(COUNT_DIFFERS)),
-            (
-                "HEXPIRE h 1 FIELDS 0 a",
-                error("ERR Parameter `numFields` should be greater than 0"),
-            ),
+            ("HTTL h FELDS 1 a", error(NO_FIELDS)),
+            ("HTTL h FIELDS 2 a", error(COUNT_DIFFERS)),
             (
                 "HTTL h FIELDS 0 a",
                 error("ERR Number of fields must be a positive integer"),
@@ -196,6 +192,151 @@ fn fields_may_have_a_time_to_live() {
             ),
         ],
     );
+}
+
+#[test]
+fn options_of_hexpire_stand_in_any_order() {
+    let server = Server::start(&["--appendonly", "yes"]);
+    let unknown = |word: &str| error(&format!("ERR unknown argument: {word}"));
+    const NOT_A_COUNT: &str = "ERR Parameter `numFields` should be greater than 0";
+    let mut raw = server.raw();
+    check(
+        &mut raw,
+        &[
+            ("HSET h a 1 b 2 fields 3", integer(3)),
+            ("HEXPIRE h 100 FIELDS 2 a b nx", codes([1, 1])),
+            ("HEXPIRE h 200 fields 2 a fields LT", codes([0, 1])),
+            ("HEXPIREAT h 9999 GT FIELDS 1 a gt", codes([0])),
+            ("HEXPIREAT h 9999999999 GT FIELDS 1 a gt", codes([1])),
+            ("HTTL h FIELDS 2 b fields", codes([100, 200])),
+            ("HEXPIRE h 1 FELDS 1 a", unknown("FELDS")),
+            ("HEXPIRE h 1 FIELDS 1 a b", unknown("b")),
+            (
+                "HEXPIRE h 1 FIELDS 2 a",
+                error("ERR wrong number of arguments"),
+            ),
+            ("HEXPIRE h 1 FIELDS 0 a", error(NOT_A_COUNT)),
+            ("HEXPIRE h 1 FIELDS 2147483648 a", error(NOT_A_COUNT)),
+            ("HEXPIRE h 1 NX NX NX", error("ERR missing FIELDS argument")),
+            (
+                "HEXPIRE h 1 NX NX FIELDS",
+                error("ERR FIELDS requires at least numfields and one field argument"),
+            ),
+            (
+                "HEXPIRE h 1 FIELDS 1 a FIELDS 1 b",
+                error("ERR FIELDS keyword specified multiple times"),
+            ),
+            (
+                "HEXPIRE h 1 NX FIELDS 1 a LT",
+                error("ERR Multiple condition flags specified"),
+            ),
+            (
+                "HEXPIRE h x FIELDS 1 a FIELDS",
+                error("ERR value is not an integer or out of range"),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn options_of_hgetex_and_hsetex_stand_in_any_order() {
+    let mut server = Server::start(&["--appendonly", "yes"]);
+    let unknown = |word: &str| error(&format!("ERR unknown argument: {word}"));
+    const TWICE: &str = "ERR FIELDS keyword specified multiple times";
+    const TWO_TIMES: &str =
+        "ERR Only one of EX, PX, EXAT, PXAT or PERSIST arguments can be specified";
+    const NO_TIME: &str = "ERR missing expire time";
+    check(
+        &mut server.raw(),
+        &[
+            ("HSETEX h FIELDS 2 EX 60 FIELDS v KEEPTTL fnx", integer(1)),
+            ("HSETEX h FIELDS 1 x y FXX", integer(0)),
+            ("HSETEX h FIELDS 2 a 1 b 2 ex 100", integer(1)),
+            ("HTTL h FIELDS 3 a b EX", codes([100, 100, -1])),
+            ("HSETEX h FIELDS 1 a 5 FXX KEEPTTL", integer(1)),
+            ("HSETEX h FIELDS 1 a 6 XX KeepTTL", integer(1)),
+            ("HTTL h FIELDS 1 a", codes([100])),
+            (
+                "HGETEX h FIELDS 2 EX FIELDS PERSIST",
+                array([bulk("60"), bulk("v")]),
+            ),
+            ("HGETEX h fields 1 a persist", array([bulk("6")])),
+            ("HGETEX h FIELDS 1 b EX 50", array([bulk("2")])),
+            ("HTTL h FIELDS 2 a b", codes([-1, 50])),
+            ("HGETEX h FIELDS 1 a FIELDS 1 b", error(TWICE)),
+            ("HSETEX h FIELDS 1 a 1 FIELDS 1 b 1", error(TWICE)),
+            ("HGETEX h FIELDS 1 a b", unknown("b")),
+            ("HSETEX h FIELDS 1 a 1 b", unknown("b")),
+            ("HGETEX h KEEPTTL FIELDS 1 a", unknown("KEEPTTL")),
+            ("HGETEX h FXX FIELDS 1 a", unknown("FXX")),
+            ("HSETEX h PERSIST FIELDS 1 a 1", unknown("PERSIST")),
+            ("HGETEX h FIELDS 1 a EX", error(NO_TIME)),
+            ("HSETEX h FIELDS 1 a 1 PXAT", error(NO_TIME)),
+            ("HGETEX h EX 1 FIELDS 1 a PERSIST", error(TWO_TIMES)),
+            ("HGETEX h PERSIST FIELDS 1 a PX", error(TWO_TIMES)),
+            (
+                "HGETEX h PX 1 FIELDS 1",
+                error("ERR wrong number of arguments for 'hgetex' command"),
+            ),
+            (
+                "HGETEX h PX 1 FIELDS",
+                error("ERR wrong number of arguments for 'hgetex' command"),
+            ),
+            (
+                "HGETEX h PERSIST FIELDS 1",
+                error("ERR wrong number of arguments for 'hgetex' command"),
+            ),
+            (
+                "HGETEX h FIELDS 2 a",
+                error("ERR wrong number of arguments for 'hgetex' command"),
+            ),
+            ("HGETEX h FIELDS 0 a", error("ERR invalid number of fields")),
+            ("HSETEX h KEEPTTL FNX XX XX", error("ERR syntax error")),
+            (
+                "HSETEX h KEEPTTL FNX XX EX 1",
+                error("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"),
+            ),
+            ("HSETEX h FNX XX EX 1", error("ERR missing FIELDS argument")),
+        ],
+    );
+    let before = contents(&mut server.raw(), "h");
+    server.restart();
+    assert_eq!(contents(&mut server.raw(), "h"), before);
+}
+
+#[test]
+fn hashes_with_fields_that_go_are_counted() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    let counted = |raw: &mut Raw, keys: usize, count: usize| {
+        let info = raw.ask("INFO keyspace").text();
+        let expected = format!("db0:keys={keys},expires=1,avg_ttl=");
+        let rest = info.split_once(&expected).map(|(_, rest)| rest);
+        let told = rest.and_then(|rest| rest.split_once(",subexpiry="));
+        let told = told.map(|(_, count)| count.trim_end().to_owned());
+        assert_eq!(told, Some(count.to_string()), "{info}");
+    };
+    for small in [512, 0] {
+        raw.ask(&format!("CONFIG SET hash-max-listpack-entries {small}"));
+        for line in [
+            "SET text value EX 1000",
+            "HSET one a 1 b 2",
+            "HSET two a 1 b 2",
+            "HEXPIRE one 1000 FIELDS 2 a b",
+        ] {
+            raw.ask(line);
+        }
+        counted(&mut raw, 3, 1);
+        raw.ask("HEXPIRE two 1000 FIELDS 1 a");
+        counted(&mut raw, 3, 2);
+        raw.ask("HPERSIST one FIELDS 1 a");
+        counted(&mut raw, 3, 2);
+        raw.ask("HSET one b 3");
+        counted(&mut raw, 3, 1);
+        raw.ask("HDEL two a");
+        counted(&mut raw, 3, 0);
+        raw.ask("FLUSHALL");
+    }
 }
 
 #[test]

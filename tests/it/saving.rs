@@ -328,3 +328,39 @@ fn a_server_whose_snapshot_has_no_name_starts_empty() {
     let server = Server::start(&["--dbfilename", ""]);
     check(&mut server.raw(), &[("DBSIZE", integer(0))]);
 }
+
+#[test]
+fn changes_are_counted_as_redis_counts_them() {
+    let calls: &[(&str, u64)] = &[
+        ("PFADD p a b c", 4),
+        ("PFADD p a b c d e", 2),
+        ("PFADD p a", 0),
+        ("XADD s 1-1 f v", 1),
+        ("XADD s 2-1 f v", 1),
+        ("XADD s 3-1 f v", 1),
+        ("XGROUP CREATE s g 0", 1),
+        ("XREADGROUP GROUP g alice COUNT 2 STREAMS s >", 2),
+        ("XREADGROUP GROUP g alice STREAMS s >", 1),
+        ("XREADGROUP GROUP g alice STREAMS s >", 0),
+        ("XREADGROUP GROUP g alice STREAMS s 0", 1),
+        ("XREADGROUP GROUP g bob NOACK STREAMS s >", 1),
+        ("XACK s g 1-1 9-9", 1),
+        ("XCLAIM s g carol 0 2-1 3-1", 3),
+        ("XCLAIM s g dave 0 9-9", 1),
+        ("XCLAIM s g dave 0 9-9 LASTID 8-0", 1),
+        ("XDEL s 3-1", 1),
+        ("XAUTOCLAIM s g erin 0 0", 3),
+    ];
+    for appends in ["no", "yes"] {
+        let server = Server::start(&["--appendonly", appends]);
+        let mut raw = server.raw();
+        let mut before = 0;
+        for (call, expected) in calls {
+            raw.ask(call);
+            let after = info(&mut raw, "rdb_changes_since_last_save");
+            let after: u64 = after.parse().expect("a number");
+            assert_eq!(after - before, *expected, "{call}, appendonly {appends}");
+            before = after;
+        }
+    }
+}

@@ -95,6 +95,15 @@ fn arguments() {
             ("SCAN 0 type STRING", found()),
             ("SCAN 0 MATCH other", empty()),
             ("SCAN 0 TYPE list", empty()),
+            ("SCAN 0 TYPE ReJSON-RL", empty()),
+            (
+                "SCAN 0 NOVALUES",
+                error("ERR NOVALUES option can only be used in HSCAN"),
+            ),
+            (
+                "SCAN 0 noscores",
+                error("ERR NOSCORES option can only be used in ZSCAN"),
+            ),
             ("SCAN x", error("ERR invalid cursor")),
             ("SCAN 1x", error("ERR invalid cursor")),
             ("SCAN 99999999999999999999999", error("ERR invalid cursor")),

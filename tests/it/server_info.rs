@@ -325,6 +325,58 @@ fn memory_of_a_key_follows_its_value() {
     assert!(figure("total.allocated").number() > 100_000);
     assert!(matches!(figure("fragmentation"), Reply::Double(ratio) if ratio > 0.0));
     assert_eq!(figure("db.0").pairs().len(), 3);
+    assert!(figure("overhead.db.hashtable.lut").number() > 0);
+    assert_eq!(figure("db.dict.rehashing.count"), integer(0));
+}
+
+#[test]
+fn what_event_loops_do_is_told_to_developers() {
+    let server = Server::start(&["--appendonly", "yes"]);
+    let mut raw = server.raw();
+    raw.send("SET key value\r\n".repeat(50));
+    raw.read_many(50);
+    eventually("all has happened", || {
+        let info = raw.ask("INFO debug").text();
+        let figures = info.lines().filter_map(|line| line.split_once(':'));
+        let figures: BTreeMap<_, _> = figures.collect();
+        let figure = |name: &str| figures[name].parse::<u64>().expect("a number");
+        let times = ["aof_sum", "cron_sum", "max"];
+        let is_told = |name: &&str| figure(&format!("eventloop_duration_{name}")) > 0;
+        times.iter().all(is_told) && figure("eventloop_cmd_per_cycle_max") > 1
+    });
+}
+
+#[test]
+fn keys_with_fields_that_expire_are_counted() {
+    let server = Server::start(&[]);
+    let mut raw = server.raw();
+    let mut told = |commands: &[&str]| {
+        commands.iter().for_each(|command| drop(raw.ask(command)));
+        let info = raw.ask("INFO keyspace").text();
+        let line = info.lines().find_map(|line| line.strip_prefix("db0:keys="));
+        let counts = line.unwrap_or("").split(['=', ',']).map(str::to_owned);
+        counts.step_by(2).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        told(&["HSET a f 1 g 2", "HSET b f 1", "SET c 1"]),
+        "3 0 0 0"
+    );
+    assert_eq!(told(&["HEXPIRE a 1000 FIELDS 1 f"]), "3 0 0 1");
+    let both = ["HEXPIRE b 1000 FIELDS 1 f", "PERSIST b", "HSET d f 1"];
+    assert_eq!(told(&both), "4 0 0 2");
+    // An expiry of the key itself changes nothing about its fields.
+    assert!(told(&["EXPIRE b 1000"]).starts_with("4 1 "));
+    assert!(told(&[]).ends_with(" 2"));
+    assert!(told(&["RENAME b e"]).ends_with(" 2"));
+    assert!(told(&["COPY e f"]).ends_with(" 3"));
+    assert!(told(&["DEL e", "HPERSIST a FIELDS 1 f"]).ends_with(" 1"));
+    assert_eq!(told(&["DEL f"]), "3 0 0 0");
+    let many: Vec<String> = (0..50)
+        .map(|field| format!("HSETEX f:{field} EX 1000 FIELDS 1 {} v", "n".repeat(100)))
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(told(&many), "53 0 0 50");
+    assert_eq!(told(&["FLUSHALL", "SET c 1"]), "1 0 0 0");
 }
 
 #[test]
@@ -571,7 +623,7 @@ fn http(port: u16, request: &str) -> String {
 
 #[test]
 fn metrics_are_told_over_http() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--enable-debug-command", "yes"]);
     let mut raw = server.raw();
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
@@ -582,6 +634,8 @@ fn metrics_are_told_over_http() {
     }
     raw.ask("SET key value");
     raw.ask("NOSUCH");
+    raw.ask("CONFIG SET latency-monitor-threshold 1");
+    raw.ask("DEBUG SLEEP 0.02");
     // The connection that found the server ready may not have left yet.
     eventually("there is one client", || {
         http(port, "GET /metrics").contains("redis_connected_clients 1\n")
@@ -597,6 +651,15 @@ fn metrics_are_told_over_http() {
         "redis_config_maxclients ",
         "redis_start_time_seconds ",
         "redis_latency_percentiles_usec_count{cmd=\"set\"} 1",
+        "redis_commands_latencies_usec_bucket{cmd=\"set\",le=\"+Inf\"} 1",
+        "redis_commands_latencies_usec_count{cmd=\"set\"} 1",
+        "redis_db_keys{db=\"db15\"} 0",
+        "redis_io_threads_active ",
+        "redis_memory_used_vm_eval_bytes ",
+        "redis_config_client_output_buffer_limit_bytes{class=\"pubsub\",limit=\"hard\"} 33554432",
+        "redis_latency_spike_duration_seconds{event_name=\"command\"} 0.",
+        "redis_commandlog_slow_length ",
+        "redis_exporter_last_scrape_error{err=\"\"} 0",
     ] {
         assert!(answer.contains(line), "{line} in {answer}");
     }

@@ -49,6 +49,25 @@ fn entries_tell_who_called_what() {
 }
 
 #[test]
+fn what_a_script_calls_is_logged_by_itself() {
+    let server = Server::start(ALL);
+    let mut raw = server.raw();
+    for script in [
+        "return redis.call('GET', KEYS[1])",
+        "return redis.call('GET', 'key')",
+    ] {
+        raw.ask("SLOWLOG RESET");
+        raw.ask(&format!("EVAL \"{script}\" 1 key"));
+        let expected = [
+            format!("EVAL {script} 1 key"),
+            "GET key".to_owned(),
+            "SLOWLOG RESET".to_owned(),
+        ];
+        assert_eq!(commands(&mut raw, "SLOWLOG GET -1"), expected);
+    }
+}
+
+#[test]
 fn a_log_of_all_commands_has_each_of_a_pipeline() {
     let server = Server::start(ALL);
     let mut raw = server.raw();
@@ -59,6 +78,13 @@ fn a_log_of_all_commands_has_each_of_a_pipeline() {
     assert_eq!(commands(&mut raw, "SLOWLOG GET -1"), expected);
     raw.ask("CONFIG SET slowlog-max-len 2");
     assert_eq!(raw.ask("SLOWLOG LEN"), integer(2));
+    // What a log without room misses has no numbers.
+    let newest = |raw: &mut Raw| raw.ask("SLOWLOG GET 1").items().remove(0).items()[0].number();
+    let before = newest(&mut raw);
+    raw.ask("CONFIG SET slowlog-max-len 0");
+    (0..9).for_each(|_| drop(raw.ask("PING")));
+    raw.ask("CONFIG SET slowlog-max-len 2");
+    assert!(newest(&mut raw) <= before + 3);
     raw.ask("CONFIG SET slowlog-log-slower-than -1");
     raw.ask("SLOWLOG RESET");
     raw.ask("PING");
@@ -321,6 +347,21 @@ fn the_latency_monitor_remembers_the_log() {
         .collect();
     let is_kind = |name: &String| name.starts_with("aof-write-");
     assert!(names.iter().any(is_kind), "{names:?}");
+}
+
+#[test]
+fn the_latency_monitor_remembers_single_removals() {
+    let server = Server::start(&["--appendonly", "yes", "--latency-monitor-threshold", "1"]);
+    let mut raw = server.raw();
+    // Values of any size are freed elsewhere, but to tell the log such a key takes longer than a millisecond.
+    let large = vec![b'k'; 64 << 20];
+    assert_eq!(raw.command(&[b"SET", &large, b"value", b"PX", b"1"]), ok());
+    expect_event(&mut raw, "expire-del");
+    assert_eq!(raw.command(&[b"SET", &large, b"value"]), ok());
+    assert_eq!(raw.ask("CONFIG SET maxmemory-policy allkeys-lru"), ok());
+    assert_eq!(raw.ask("CONFIG SET maxmemory 1"), ok());
+    expect_event(&mut raw, "eviction-del");
+    assert_eq!(raw.ask("DBSIZE"), integer(0));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Scripts that take long: whoever else is there is told BUSY and can end them.
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
 use std::time::Duration;
 
 use crate::common::{Raw, Server, bulk, check, error, eventually, integer, ok, simple};
@@ -168,6 +170,46 @@ fn a_copy_of_the_data_that_waits_for_the_script_is_no_obstacle_to_the_end() {
     let _slow = start(&server, "redis.call('SET', 'a', 1) while true do end");
     other.tell("SHUTDOWN NOSAVE");
     assert!(server.wait().success());
+}
+
+#[test]
+fn a_reload_that_waits_for_the_script_keeps_nobody_from_ending_it() {
+    let server = Server::start(&[
+        "--busy-reply-threshold",
+        "20",
+        "--appendonly",
+        "yes",
+        "--enable-debug-command",
+        "yes",
+    ]);
+    for reload in ["DEBUG RELOAD", "DEBUG LOADAOF"].repeat(20) {
+        let (mut first, mut slow, mut other) = (server.raw(), server.raw(), server.raw());
+        for raw in [&mut first, &mut slow, &mut other] {
+            assert_eq!(raw.ask("PING"), simple("PONG"));
+        }
+        first.tell(reload);
+        slow.tell("EVAL \"while true do end\" 0");
+        let is_over = AtomicBool::new(false);
+        let ended = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(SeqCst) {
+                    other.ask("SCRIPT KILL");
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+            let ended = slow.try_read();
+            is_over.store(true, SeqCst);
+            ended
+        });
+        // The reload may have been first, or told that a script is in the way.
+        let text = ended.expect("the script is ended").text();
+        assert!(
+            text.contains(KILLED) || text.starts_with("LOADING"),
+            "{text}"
+        );
+        let text = first.read().text();
+        assert!(text == "OK" || text == BUSY, "{text}");
+    }
 }
 
 #[test]

@@ -281,6 +281,29 @@ fn a_walk_shows_every_member() {
         }
     }
     assert_eq!(seen.len(), 1_000);
+    check(
+        &mut raw,
+        &[
+            ("ZADD small 1 a 2 b", integer(2)),
+            (
+                "ZSCAN small 0 noscores match * COUNT 5",
+                array([bulk("0"), array([bulk("a"), bulk("b")])]),
+            ),
+            (
+                "ZSCAN small 0 MATCH a",
+                array([bulk("0"), array([bulk("a"), bulk("1")])]),
+            ),
+            (
+                "ZSCAN small 0 NOVALUES",
+                error("ERR NOVALUES option can only be used in HSCAN"),
+            ),
+            ("HSET h f v", integer(1)),
+            (
+                "HSCAN h 0 NOSCORES",
+                error("ERR NOSCORES option can only be used in ZSCAN"),
+            ),
+        ],
+    );
     let some = raw.ask("ZRANDMEMBER z 100").items();
     let different: std::collections::BTreeSet<_> = some.iter().map(Reply::text).collect();
     assert_eq!((some.len(), different.len()), (100, 100));

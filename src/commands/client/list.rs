@@ -84,14 +84,15 @@ fn describe_own(call: &Call, client: &Client) -> String {
     describe(call.engine, client, call.db.now(), call.args.bytes() as u64)
 }
 
-/// A client's line; its command's arguments take `argv` bytes.
-pub(super) fn describe(engine: &Engine, client: &Client, now: i64, argv: u64) -> String {
+/// A client's line; the arguments of the command that it runs right now take `running` bytes.
+pub(super) fn describe(engine: &Engine, client: &Client, now: i64, running: u64) -> String {
     let seconds_since = |at: i64| (now - at).max(0) / 1000;
     let number = |count: &std::sync::atomic::AtomicU64| count.load(Relaxed);
     let names = client.names.lock();
     let commands = engine.commands.all();
     let command = commands.get(client.last_command.load(Relaxed) as usize);
     let output = number(&client.output_bytes);
+    let argv = running + number(&client.argv_bytes);
     let mut line = String::with_capacity(400);
     let written = writeln!(
         line,
@@ -116,7 +117,7 @@ pub(super) fn describe(engine: &Engine, client: &Client, now: i64, argv: u64) ->
         number(&client.query_buffer_free),
         number(&client.queued_bytes),
         number(&client.output_pieces),
-        client.allocated() + argv,
+        client.allocated() + running,
         if output > 0 { "rw" } else { "r" },
         command.map_or("NULL", |spec| &spec.name),
         String::from_utf8_lossy(&names.user),

@@ -1,5 +1,7 @@
 //! When fields go: HEXPIRE and its kin, HTTL and its kin, HPERSIST.
 
+use std::ops::Range;
+
 use super::{delete_emptied, prepare, seen};
 use crate::base::numbers::parse_i64;
 use crate::engine::{Call, CommandError, CommandResult, event};
@@ -80,7 +82,7 @@ pub(super) fn fields_from(
 }
 
 /// NX, XX, GT, LT.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
     Always,
     NoneBefore,
@@ -90,7 +92,7 @@ enum Condition {
 }
 
 impl Condition {
-    fn parse(args: Args<'_>, at: usize) -> Self {
+    fn parse(args: Args<'_>, at: usize) -> Option<Self> {
         let words = [
             ("NX", Self::NoneBefore),
             ("XX", Self::SomeBefore),
@@ -98,7 +100,7 @@ impl Condition {
             ("LT", Self::Earlier),
         ];
         let found = words.iter().find(|(word, _)| args.is(at, word));
-        found.map_or(Self::Always, |(_, condition)| *condition)
+        found.map(|(_, condition)| *condition)
     }
 
     /// Whether a field may go at `at`; one that never went counts as living for ever.
@@ -113,22 +115,72 @@ impl Condition {
     }
 }
 
+/// Where the fields are that FIELDS at `at` announces, `width` arguments each. `refusal` is of numbers that make no sense.
+pub(super) fn block(
+    args: Args<'_>,
+    at: usize,
+    width: usize,
+    refusal: &'static str,
+) -> Result<Option<Range<usize>>, CommandError> {
+    let count = args.get(at + 1).and_then(parse_i64);
+    let count = count.filter(|count| (1..=i64::from(i32::MAX)).contains(count));
+    let count = count.ok_or_else(|| CommandError::text(refusal))? as usize;
+    let past_end = at + 2 + count * width;
+    Ok((past_end <= args.len()).then_some(at + 2..past_end))
+}
+
+/// FIELDS a second time.
+pub(super) const FIELDS_AGAIN: &str = "ERR FIELDS keyword specified multiple times";
+/// FIELDS not once.
+pub(super) const NO_FIELDS: &str = "ERR missing FIELDS argument";
+
+/// Of what stands behind the moment, in any order: the condition, and where the fields are.
+fn parse_options(args: Args<'_>) -> Result<(Condition, Range<usize>), CommandError> {
+    let (mut fields, mut conditions, mut at) = (None, Vec::new(), 3);
+    while at < args.len() {
+        if let Some(condition) = Condition::parse(args, at) {
+            if !conditions.contains(&condition) {
+                conditions.push(condition);
+            }
+            at += 1;
+        } else if !args.is(at, "FIELDS") {
+            return Err(CommandError::quoting(
+                "ERR unknown argument: ",
+                args.at(at),
+                "",
+            ));
+        } else if fields.is_some() {
+            return Err(CommandError::text(FIELDS_AGAIN));
+        } else if at + 2 >= args.len() {
+            return Err(CommandError::text(
+                "ERR FIELDS requires at least numfields and one field argument",
+            ));
+        } else {
+            let refusal = "ERR Parameter `numFields` should be greater than 0";
+            let found = block(args, at, 1, refusal)?;
+            let found = found.ok_or(CommandError::text("ERR wrong number of arguments"))?;
+            at = found.end;
+            fields = Some(found);
+        }
+    }
+    let fields = fields.ok_or(CommandError::text(NO_FIELDS))?;
+    match conditions[..] {
+        [] => Ok((Condition::Always, fields)),
+        [condition] => Ok((condition, fields)),
+        _ => Err(CommandError::text("ERR Multiple condition flags specified")),
+    }
+}
+
 fn expire(call: &mut Call, base_ms: i64, unit_ms: i64) -> CommandResult {
     let (key, args) = (call.key(0), call.args);
     call.db.peek_as::<Hash>(key)?;
     let at = moment(call, args.at(2), base_ms, unit_ms)?;
-    let condition = Condition::parse(args, 3);
-    let has_condition = !matches!(condition, Condition::Always);
-    let first = fields_from(
-        args,
-        3 + usize::from(has_condition),
-        "ERR Parameter `numFields` should be greater than 0",
-    )?;
+    let (condition, fields) = parse_options(args)?;
     prepare(call, key);
     let has_passed = call.db.has_passed(at);
     let (mut outcomes, mut updated, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
     let mut hash = call.db.change_as::<Hash>(key)?;
-    for name in args.from(first) {
+    for name in args.range(fields) {
         let known = hash.as_ref().and_then(|hash| hash.expiry(name, Seen::ALL));
         outcomes.push(match (known, hash.as_mut()) {
             (Some(known), Some(_)) if !condition.permits(known, at) => NOT_PERMITTED,

@@ -1,7 +1,7 @@
 //! HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HSTRLEN, HEXISTS, HSCAN.
 
 use super::{reply_found, reply_item, seen};
-use crate::commands::element_scan::{self, ElementScan};
+use crate::commands::element_scan::{self, Bare, ElementScan};
 use crate::engine::{Call, CommandResult};
 use crate::structures::hash::Hash;
 
@@ -113,7 +113,7 @@ pub(super) fn hscan(call: &mut Call) -> CommandResult {
         element_scan::reply_head(call.reply, 0, 0);
         return Ok(());
     };
-    let scan = ElementScan::parse(call.args, true)?;
+    let scan = ElementScan::parse(call.args, Some(Bare::Values))?;
     let mut found = Vec::new();
     let cursor = scan.walk(position, |at| {
         let mut looked_at = 0;
@@ -125,11 +125,11 @@ pub(super) fn hscan(call: &mut Call) -> CommandResult {
         });
         (next, looked_at)
     });
-    let width = if scan.no_values { 1 } else { 2 };
+    let width = if scan.is_bare { 1 } else { 2 };
     element_scan::reply_head(call.reply, cursor, found.len() * width);
     for field in found {
         reply_item(call.reply, field.name);
-        if !scan.no_values {
+        if !scan.is_bare {
             reply_item(call.reply, field.value);
         }
     }

@@ -1,8 +1,11 @@
 //! Fields given or set together with when they go: HGETEX, HSETEX, HGETDEL.
 
-use super::expiry::{fields_from, moment, tell_deleted, tell_expiring};
+use std::ops::Range;
+
+use super::expiry::{
+    FIELDS_AGAIN, NO_FIELDS, block, fields_from, moment, tell_deleted, tell_expiring,
+};
 use super::{limits, prepare, reply_found};
-use crate::base::numbers::parse_i64;
 use crate::engine::{Call, CommandError, CommandResult, event};
 use crate::keyspace::Key;
 use crate::structures::hash::{Hash, Lifetime, Seen};
@@ -18,26 +21,30 @@ enum Timing {
     At(i64),
 }
 
-/// The option at `at`, where `plain` is the one without a number; gives how many arguments it takes.
+/// The timing at `at`, when none was `known` before; gives how many arguments it takes.
 fn parse_timing(
     call: &Call,
     at: usize,
-    plain: &str,
+    form: &Form,
+    known: Timing,
 ) -> Result<Option<(Timing, usize)>, CommandError> {
     let (args, now) = (call.args, call.db.now());
-    if args.is(at, plain) {
-        return Ok(Some((Timing::Plain, 1)));
-    }
     let units = [
         ("EX", now, 1000),
         ("PX", now, 1),
         ("EXAT", 0, 1000),
         ("PXAT", 0, 1),
     ];
-    let Some((_, base_ms, unit_ms)) = units.iter().find(|(word, _, _)| args.is(at, word)) else {
-        return Ok(None);
+    let unit = units.iter().find(|(word, _, _)| args.is(at, word));
+    let is_plain = args.is(at, form.plain);
+    if (is_plain || unit.is_some()) && known != Timing::Unsaid {
+        return Err(CommandError::text(form.two_timings));
+    }
+    let Some((_, base_ms, unit_ms)) = unit else {
+        return Ok(is_plain.then_some((Timing::Plain, 1)));
     };
-    let number = args.get(at + 1).ok_or(CommandError::NotInteger)?;
+    let number = args.get(at + 1);
+    let number = number.ok_or(CommandError::text("ERR missing expire time"))?;
     let time = moment(call, number, *base_ms, *unit_ms)?;
     Ok(Some((Timing::At(time), 2)))
 }
@@ -79,14 +86,13 @@ pub(super) fn hgetdel(call: &mut Call) -> CommandResult {
 
 pub(super) fn hgetex(call: &mut Call) -> CommandResult {
     let (key, args) = (call.key(0), call.args);
-    let (timing, taken) = parse_timing(call, 2, "PERSIST")?.unwrap_or((Timing::Unsaid, 0));
-    let first = fields_from(args, 2 + taken, NOT_POSITIVE)?;
+    let Setting { timing, fields, .. } = Setting::parse(call, &GETTING)?;
     prepare(call, key);
-    reply_values(call, key, args.from(first))?;
+    reply_values(call, key, args.range(fields.clone()))?;
     let Some(mut hash) = call.db.change_as::<Hash>(key)? else {
         return Ok(());
     };
-    let names = args.from(first);
+    let names = args.range(fields);
     match timing {
         Timing::Unsaid => {}
         Timing::Plain => {
@@ -136,86 +142,116 @@ fn expire_all(call: &mut Call, key: Key<'_>, at: i64, names: &[&[u8]]) -> Comman
     Ok(())
 }
 
-/// HSETEX's options.
+/// What tells HGETEX's options from HSETEX's.
+struct Form {
+    /// The timing without a number.
+    plain: &'static str,
+    two_timings: &'static str,
+    /// Arguments of one field.
+    width: usize,
+    has_conditions: bool,
+}
+
+const GETTING: Form = Form {
+    plain: "PERSIST",
+    two_timings: "ERR Only one of EX, PX, EXAT, PXAT or PERSIST arguments can be specified",
+    width: 1,
+    has_conditions: false,
+};
+
+const SETTING: Form = Form {
+    plain: "KEEPTTL",
+    two_timings: "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified",
+    width: 2,
+    has_conditions: true,
+};
+
+/// HGETEX's and HSETEX's options.
 struct Setting {
     /// NX: false, XX: true: whether the hash must be there or must not (Valkey).
     hash_must_exist: Option<bool>,
     /// FNX: false, FXX: true: whether all fields must be there or all must not.
     must_exist: Option<bool>,
     timing: Timing,
-    /// Where the first field is.
-    first: usize,
+    /// Where the fields are.
+    fields: Range<usize>,
 }
 
 impl Setting {
-    fn parse(call: &Call) -> Result<Self, CommandError> {
+    fn parse(call: &Call, form: &Form) -> Result<Self, CommandError> {
         let args = call.args;
-        let (mut must_exist, mut timing, mut at) = (None, Timing::Unsaid, 2);
-        let mut hash_must_exist = None;
-        while at < args.len() && !args.is(at, "FIELDS") {
-            let is_condition = [("NX", false), ("XX", true)];
-            if let Some((_, exists)) = is_condition.iter().find(|(word, _)| args.is(at, word)) {
-                if hash_must_exist.replace(*exists).is_some() {
-                    return Err(CommandError::Syntax);
+        let (mut timing, mut fields, mut at) = (Timing::Unsaid, None, 2);
+        let (mut hash_must_exist, mut must_exist) = (None, None);
+        while at < args.len() {
+            if args.is(at, "FIELDS") {
+                if fields.is_some() {
+                    return Err(CommandError::text(FIELDS_AGAIN));
                 }
+                let found = fields_of(call, at, form.width)?;
+                at = found.end;
+                fields = Some(found);
+            } else if form.has_conditions
+                && parse_condition(call, at, &mut hash_must_exist, &mut must_exist)?
+            {
                 at += 1;
-                continue;
-            }
-            let is_condition = [("FNX", false), ("FXX", true)];
-            if let Some((_, exists)) = is_condition.iter().find(|(word, _)| args.is(at, word)) {
-                if must_exist.replace(*exists).is_some() {
-                    return Err(CommandError::text(
-                        "ERR Only one of FXX or FNX arguments can be specified",
-                    ));
-                }
-                at += 1;
-            } else if let Some((said, taken)) = parse_timing(call, at, "KEEPTTL")? {
-                if timing != Timing::Unsaid {
-                    return Err(CommandError::text(
-                        "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified",
-                    ));
-                }
+            } else if let Some((said, taken)) = parse_timing(call, at, form, timing)? {
                 timing = said;
                 at += taken;
             } else {
-                return Err(CommandError::quoting(
-                    "ERR unknown argument: ",
-                    args.at(at),
-                    "",
-                ));
+                let word = args.at(at);
+                return Err(CommandError::quoting("ERR unknown argument: ", word, ""));
             }
         }
         Ok(Self {
             hash_must_exist,
             must_exist,
             timing,
-            first: pairs_from(call, at)?,
+            fields: fields.ok_or(CommandError::text(NO_FIELDS))?,
         })
     }
 }
 
-/// Where the first of the fields and values behind FIELDS at `at` is.
-fn pairs_from(call: &Call, at: usize) -> Result<usize, CommandError> {
-    let args = call.args;
-    if at >= args.len() {
-        return Err(CommandError::text("ERR missing FIELDS argument"));
+/// Takes the condition at `at`, if there is one.
+fn parse_condition(
+    call: &Call,
+    at: usize,
+    hash_must_exist: &mut Option<bool>,
+    must_exist: &mut Option<bool>,
+) -> Result<bool, CommandError> {
+    let has = |word| call.args.is(at, word);
+    if has("NX") || has("XX") {
+        match hash_must_exist.replace(has("XX")) {
+            Some(_) => Err(CommandError::Syntax),
+            None => Ok(true),
+        }
+    } else if has("FNX") || has("FXX") {
+        match must_exist.replace(has("FXX")) {
+            Some(_) => Err(CommandError::text(
+                "ERR Only one of FXX or FNX arguments can be specified",
+            )),
+            None => Ok(true),
+        }
+    } else {
+        Ok(false)
     }
-    let count = args.get(at + 1).and_then(parse_i64);
-    let count = count.filter(|count| (1..=i64::from(i32::MAX)).contains(count));
-    let count = count.ok_or_else(|| CommandError::text("ERR invalid number of fields"))? as usize;
-    let given = args.len() - at - 2;
-    match given.is_multiple_of(2) && given / 2 == count {
-        true => Ok(at + 2),
-        false => Err(CommandError::arity(&call.spec.name)),
+}
+
+/// Where the fields behind FIELDS at `at` are.
+fn fields_of(call: &Call, at: usize, width: usize) -> Result<Range<usize>, CommandError> {
+    let wrong = || CommandError::arity(&call.spec.name);
+    if at + 1 + width >= call.args.len() {
+        return Err(wrong());
     }
+    let found = block(call.args, at, width, "ERR invalid number of fields")?;
+    found.ok_or_else(wrong)
 }
 
 pub(super) fn hsetex(call: &mut Call) -> CommandResult {
     let key = call.key(0);
-    let setting = Setting::parse(call)?;
+    let setting = Setting::parse(call, &SETTING)?;
     prepare(call, key);
     let hash = call.db.peek_as::<Hash>(key)?;
-    let mut names = call.args.from(setting.first).step_by(2);
+    let mut names = call.args.range(setting.fields.clone()).step_by(2);
     let exists = |name: &[u8]| hash.is_some_and(|hash| hash.get(name, Seen::ALL).is_some());
     let is_met = (setting.hash_must_exist).is_none_or(|wanted| hash.is_some() == wanted)
         && (setting.must_exist).is_none_or(|wanted| names.all(|name| exists(name) == wanted));
@@ -227,8 +263,8 @@ pub(super) fn hsetex(call: &mut Call) -> CommandResult {
 }
 
 fn set_pairs(call: &mut Call, key: Key<'_>, setting: &Setting) -> CommandResult {
-    let (args, first, limits) = (call.args, setting.first, limits(call.config));
-    let names: Vec<&[u8]> = args.from(first).step_by(2).collect();
+    let (args, fields, limits) = (call.args, &setting.fields, limits(call.config));
+    let names: Vec<&[u8]> = args.range(fields.clone()).step_by(2).collect();
     let lifetime = match setting.timing {
         Timing::Unsaid => Lifetime::Endless,
         Timing::Plain => Lifetime::Keep,
@@ -236,8 +272,8 @@ fn set_pairs(call: &mut Call, key: Key<'_>, setting: &Setting) -> CommandResult 
         Timing::At(at) => Lifetime::Until(at),
     };
     let set_all = |hash: &mut Hash| {
-        hash.expect(args.from(first), &limits);
-        for at in (first..args.len()).step_by(2) {
+        hash.expect(args.range(fields.clone()), &limits);
+        for at in fields.clone().step_by(2) {
             hash.set(args.at(at), args.at(at + 1), lifetime, &limits);
         }
     };
@@ -253,15 +289,15 @@ fn set_pairs(call: &mut Call, key: Key<'_>, setting: &Setting) -> CommandResult 
     if let Lifetime::Until(at) = lifetime {
         call.db.arm_parts(key);
         call.tell_listeners(key, event::hash("hexpire"));
-        replay_at(call, key, at, first);
+        replay_at(call, key, at, fields);
     } else if setting.hash_must_exist.is_some() {
-        replay_met(call, key, lifetime, first);
+        replay_met(call, key, lifetime, fields);
     }
     Ok(())
 }
 
 /// In the journal there is no condition that was met: whoever reads it may still see fields that were gone.
-fn replay_met(call: &mut Call, key: Key<'_>, lifetime: Lifetime, first: usize) {
+fn replay_met(call: &mut Call, key: Key<'_>, lifetime: Lifetime, fields: &Range<usize>) {
     let args = call.args;
     let mut count = itoa::Buffer::new();
     let mut command: Vec<&[u8]> = vec![b"HSETEX", key.bytes];
@@ -269,13 +305,13 @@ fn replay_met(call: &mut Call, key: Key<'_>, lifetime: Lifetime, first: usize) {
         command.push(b"KEEPTTL");
     }
     command.push(b"FIELDS");
-    command.push(count.format((args.len() - first) / 2).as_bytes());
-    command.extend(args.from(first));
+    command.push(count.format(fields.len() / 2).as_bytes());
+    command.extend(args.range(fields.clone()));
     call.replay_as(&command);
 }
 
 /// In the journal the fields go at a moment; the conditions were met.
-fn replay_at(call: &mut Call, key: Key<'_>, at: i64, first: usize) {
+fn replay_at(call: &mut Call, key: Key<'_>, at: i64, fields: &Range<usize>) {
     let args = call.args;
     let (mut moment, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
     let mut command: Vec<&[u8]> = vec![
@@ -284,8 +320,8 @@ fn replay_at(call: &mut Call, key: Key<'_>, at: i64, first: usize) {
         b"PXAT",
         moment.format(at).as_bytes(),
         b"FIELDS",
-        count.format((args.len() - first) / 2).as_bytes(),
+        count.format(fields.len() / 2).as_bytes(),
     ];
-    command.extend(args.from(first));
+    command.extend(args.range(fields.clone()));
     call.replay_as(&command);
 }

@@ -1,7 +1,7 @@
 //! PFADD, PFMERGE.
 
 use super::{bytes_of, encoded, refuse, to_change};
-use crate::engine::{Call, CommandResult, event};
+use crate::engine::{Call, CommandError, CommandResult, event};
 use crate::keyspace::{Key, ValueMut};
 use crate::structures::hyperloglog::{
     self as hll, Encoding, Invalid, REGISTERS, Registers, Sighting,
@@ -11,8 +11,8 @@ pub(super) fn pfadd(call: &mut Call) -> CommandResult {
     let (key, most) = (call.key(0), call.config.hll_sparse_max_bytes);
     let mut elements = call.args.from(2).map(Sighting::of);
     let Some(mut entry) = call.db.change(key) else {
-        create(call, key, elements)?;
-        call.changed(key, event::string("pfadd"));
+        let changes = create(call, key, elements)?;
+        call.elements_changed(key, event::string("pfadd"), changes);
         call.reply.integer(1);
         return Ok(());
     };
@@ -21,74 +21,78 @@ pub(super) fn pfadd(call: &mut Call) -> CommandResult {
         entry.set_raw();
         match entry.value() {
             ValueMut::Inline(bytes) => add_in_place(bytes, &mut elements),
-            _ => false,
+            _ => 0,
         }
-    } else if let Some(mut changed) = with_elements(bytes, elements, most).map_err(refuse)? {
+    } else if let Some((mut changed, changes)) =
+        with_elements(bytes, elements, most).map_err(refuse)?
+    {
         hll::invalidate(&mut changed);
         call.db.replace_raw(key, changed);
-        true
+        changes
     } else {
         entry.set_raw();
-        false
+        0
     };
-    if changes {
-        call.changed(key, event::string("pfadd"));
+    if changes > 0 {
+        call.elements_changed(key, event::string("pfadd"), changes);
     }
-    call.reply.integer(i64::from(changes));
+    call.reply.integer(i64::from(changes > 0));
     Ok(())
 }
 
-/// Adds elements to a dense one; true when that changes anything.
+/// Adds elements to a dense one; says how many of them changed anything.
 #[inline]
-fn add_in_place(bytes: &mut [u8], elements: impl Iterator<Item = Sighting>) -> bool {
-    let mut changes = false;
+fn add_in_place(bytes: &mut [u8], elements: impl Iterator<Item = Sighting>) -> usize {
+    let mut changes = 0;
     for element in elements {
-        changes |= hll::add_dense(bytes, element);
+        changes += usize::from(hll::add_dense(bytes, element));
     }
-    if changes {
+    if changes > 0 {
         hll::invalidate(bytes);
     }
     changes
 }
 
-/// What elements make of a sparse HyperLogLog, if they change it.
+/// What elements make of a sparse HyperLogLog, if they change it, and how many of them do.
 fn with_elements(
     bytes: &[u8],
     elements: impl Iterator<Item = Sighting>,
     most: usize,
-) -> Result<Option<Vec<u8>>, Invalid> {
+) -> Result<Option<(Vec<u8>, usize)>, Invalid> {
     if hll::is_oversized(bytes, most) {
         let mut own = bytes.to_vec();
         hll::make_dense(&mut own)?;
-        let mut changes = false;
+        let mut changes = 0;
         for element in elements {
-            changes |= hll::add(&mut own, element, most)?;
+            changes += usize::from(hll::add(&mut own, element, most)?);
         }
-        return Ok(changes.then_some(own));
+        return Ok((changes > 0).then_some((own, changes)));
     }
-    let mut changed: Option<Vec<u8>> = None;
+    let (mut changed, mut changes): (Option<Vec<u8>>, _) = (None, 0);
     for element in elements {
         if hll::would_change(changed.as_deref().unwrap_or(bytes), element)? {
             let own = changed.get_or_insert_with(|| bytes.to_vec());
-            hll::add(own, element, most)?;
+            changes += usize::from(hll::add(own, element, most)?);
         }
     }
-    Ok(changed)
+    Ok(changed.map(|own| (own, changes)))
 }
 
+/// Makes one of elements. It counts as a change, and so does each element that changes it.
 fn create(
     call: &mut Call,
     key: Key<'_>,
     elements: impl Iterator<Item = Sighting>,
-) -> CommandResult {
-    let mut bytes = hll::empty();
+) -> Result<usize, CommandError> {
+    let (mut bytes, mut changes) = (hll::empty(), 1);
     for element in elements {
-        hll::add(&mut bytes, element, call.config.hll_sparse_max_bytes).map_err(refuse)?;
+        let most = call.config.hll_sparse_max_bytes;
+        changes += usize::from(hll::add(&mut bytes, element, most).map_err(refuse)?);
     }
     hll::invalidate(&mut bytes);
     call.db.set_raw(key, bytes);
     call.created(key);
-    Ok(())
+    Ok(changes)
 }
 
 pub(super) fn pfmerge(call: &mut Call) -> CommandResult {

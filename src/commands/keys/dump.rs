@@ -64,7 +64,7 @@ fn frequency(frequency: i64) -> Result<u8, CommandError> {
 pub(super) fn restore(call: &mut Call) -> CommandResult {
     let options = Options::parse(call)?;
     let key = call.key(0);
-    if !options.replaces && call.db.change(key).is_some() {
+    if !options.replaces && call.db.meet(key).is_some() {
         return Err(CommandError::text(
             "BUSYKEY Target key name already exists.",
         ));

@@ -33,7 +33,7 @@ fn expire_at(call: &mut Call, base_ms: i64, unit_ms: i64) -> CommandResult {
         .checked_mul(unit_ms)
         .and_then(|at| at.checked_add(base_ms));
     let at = at.ok_or_else(|| call.invalid_expire())?;
-    let known = call.db.change(key).map(|entry| entry.view().expires_at());
+    let known = call.db.meet(key).map(|entry| entry.expires_at());
     if !known.is_some_and(|known| conditions.permit(known, at)) {
         call.reply.integer(0);
         return Ok(());
@@ -156,8 +156,8 @@ fn report(call: &mut Call, base_ms: i64, unit_ms: i64) -> CommandResult {
 
 pub(super) fn persist(call: &mut Call) -> CommandResult {
     let key = call.key(0);
-    let entry = call.db.change(key);
-    let expires = entry.is_some_and(|entry| entry.view().expires_at().is_some());
+    let entry = call.db.meet(key);
+    let expires = entry.is_some_and(|entry| entry.expires_at().is_some());
     if expires {
         call.db.set_expiry(key, None);
         call.changed(key, event::generic("persist"));

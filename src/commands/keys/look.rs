@@ -21,7 +21,7 @@ pub(super) fn touch(call: &mut Call) -> CommandResult {
     let mut found = 0;
     for key in call.all_keys() {
         if call.look(key).is_some() {
-            call.db.change(key);
+            call.db.meet(key);
             found += 1;
         }
     }

@@ -1,7 +1,7 @@
 //! RENAME, RENAMENX, MOVE, COPY: a value under another name or in another database.
 
 use crate::engine::{Call, CommandError, CommandResult, event};
-use crate::keyspace::{Entry, Key};
+use crate::keyspace::{Key, Taken};
 
 pub(super) fn rename(call: &mut Call) -> CommandResult {
     rename_over(call, Existing::Replace)?;
@@ -24,13 +24,13 @@ enum Existing {
 
 fn rename_over(call: &mut Call, existing: Existing) -> Result<bool, CommandError> {
     let (from, to) = (call.key(0), call.key(1));
-    if call.db.change(from).is_none() {
+    if call.db.meet(from).is_none() {
         return Err(CommandError::NoSuchKey);
     }
     if from == to || (existing == Existing::Keep && call.db.peek(to).is_some()) {
         return Ok(false);
     }
-    if let Some(entry) = call.db.remove(from) {
+    if let Some(entry) = call.db.take(from) {
         let database = call.db.index();
         put(call, database, to, entry);
         call.elements_changed(from, event::generic("rename_from"), 0);
@@ -40,7 +40,7 @@ fn rename_over(call: &mut Call, existing: Existing) -> Result<bool, CommandError
 }
 
 /// Puts an entry under a key of a database, which is a new key even where one is replaced.
-fn put(call: &mut Call, database: usize, key: Key<'_>, entry: Entry) {
+fn put(call: &mut Call, database: usize, key: Key<'_>, entry: Taken) {
     if let Some(old) = call.db.at(database).put(key, entry) {
         call.engine.reclaimer.free(old);
     }
@@ -53,8 +53,8 @@ pub(super) fn move_key(call: &mut Call) -> CommandResult {
     if from == to {
         return Err(CommandError::SameObject);
     }
-    let may_move = call.db.change(key).is_some() && call.db.at(to).peek(key).is_none();
-    let entry = if may_move { call.db.remove(key) } else { None };
+    let may_move = call.db.meet(key).is_some() && call.db.at(to).peek(key).is_none();
+    let entry = if may_move { call.db.take(key) } else { None };
     call.reply.count(usize::from(entry.is_some()));
     if let Some(entry) = entry {
         put(call, to, key, entry);
@@ -82,7 +82,7 @@ pub(super) fn copy(call: &mut Call) -> CommandResult {
         .peek(source)
         .map(|entry| entry.copied(target.bytes, access));
     if let Some(copy) = copy {
-        put(call, database, target, copy);
+        put(call, database, target, copy.into());
         call.changed_in(database, target, event::generic("copy_to"));
     }
     call.reply.integer(1);

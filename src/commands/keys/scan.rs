@@ -2,6 +2,7 @@
 
 use crate::base::clock::unix_ms;
 use crate::base::{glob, numbers::parse_u64};
+use crate::commands::element_scan::refuse_bare;
 use crate::engine::{
     Call, CommandError, CommandResult, Engine, Parked, Progress, Session, Unblock,
 };
@@ -66,6 +67,7 @@ impl<'r> Options<'r> {
             kind: None,
         };
         for at in (2..call.args.len()).step_by(2) {
+            refuse_bare(call.args, at)?;
             let value = call.args.get(at + 1).ok_or(CommandError::Syntax)?;
             if call.args.is(at, "COUNT") {
                 let count = call.integer(at + 1)?;

@@ -54,6 +54,21 @@ fn end_at(call: &Call, at: usize) -> Result<End, CommandError> {
     }
 }
 
+/// Adds to a key's list, which is made if there is none. True when it was.
+fn add_to(
+    call: &mut Call,
+    key: Key<'_>,
+    add: impl FnOnce(&mut List),
+) -> Result<bool, CommandError> {
+    if let Some(list) = call.db.change_as::<List>(key)? {
+        add(list);
+        return Ok(false);
+    }
+    let mut list = List::default();
+    add(&mut list);
+    Ok(call.db.store(key, list))
+}
+
 /// Says that so many elements have gone from an end.
 #[inline]
 fn popped(call: &mut Call, key: Key<'_>, end: End, count: usize, is_empty: bool) {

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{end_at, limit, popped, pushed};
+use super::{add_to, end_at, limit, popped, pushed};
 use crate::engine::{Call, CommandError, CommandResult};
 use crate::structures::list::{End, List};
 
@@ -48,17 +48,7 @@ pub(super) fn transfer(call: &mut Call, from: End, to: End) -> Result<bool, Comm
         popped(call, source, from, 1, false);
     } else {
         list.shrink(limit);
-        let is_new = match call.db.change_as::<List>(target)? {
-            Some(list) => {
-                add(list);
-                false
-            }
-            None => {
-                let mut list = List::default();
-                add(&mut list);
-                call.db.store(target, list)
-            }
-        };
+        let is_new = add_to(call, target, add)?;
         pushed(call, target, to, 0, is_new);
         popped(call, source, from, 1, is_empty);
     }

@@ -1,6 +1,6 @@
 //! LMOVEM and BLMOVEM: several elements from one list's end to another's.
 
-use super::{end_at, limit, popped, pushed};
+use super::{add_to, end_at, limit, popped, pushed};
 use crate::base::numbers::parse_i64;
 use crate::engine::{Call, CommandError, CommandResult, Nothing, Wait, Wants};
 use crate::structures::list::{End, List};
@@ -143,17 +143,7 @@ fn transfer(call: &mut Call, request: &Request) -> Result<bool, CommandError> {
         }
         list.shrink(limit);
     };
-    let is_new = match call.db.change_as::<List>(target)? {
-        Some(list) => {
-            add(list);
-            false
-        }
-        None => {
-            let mut list = List::default();
-            add(&mut list);
-            call.db.store(target, list)
-        }
-    };
+    let is_new = add_to(call, target, add)?;
     pushed(call, target, request.to, 0, is_new);
     let is_gone = is_empty && !is_one_key;
     popped(call, source, request.from, moved.len(), is_gone);

@@ -15,6 +15,8 @@ pub(super) struct Database {
     pub expiring: usize,
     /// Milliseconds that they have left on average.
     pub average_ttl: i64,
+    /// Keys within whose values something expires.
+    pub expiring_within: usize,
     /// Bytes of the table, without what it points to.
     pub table: u64,
 }
@@ -38,6 +40,7 @@ impl Database {
                 keys: scope.keyspace().len(index),
                 expiring,
                 average_ttl,
+                expiring_within: scope.expiring_within(index),
                 table: scope.table_bytes(index) as u64,
             }
         };

@@ -7,7 +7,6 @@ use crate::base::clock::unix_ms;
 use crate::config::Config;
 use crate::engine::{Call, Command, CommandError, CommandResult, Group, Spec, flags::*};
 use crate::observe::graph;
-use crate::observe::histogram::Distribution;
 use crate::observe::latency::{Series, event};
 
 fn history(call: &mut Call) -> CommandResult {
@@ -152,13 +151,6 @@ fn doctor(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// The durations of a command's calls, if there were any.
-fn durations(call: &Call, spec: &Spec) -> Option<Distribution> {
-    let lanes = call.engine.stats.lanes.iter();
-    let known = lanes.filter_map(|lane| lane.commands[spec.id].latency.get());
-    Some(Distribution::of(known)).filter(|durations| durations.total() > 0)
-}
-
 /// The commands that are asked for, subcommands included, or all.
 fn chosen<'e>(call: &Call<'_, 'e>) -> Vec<&'e Spec> {
     let commands = &call.engine.commands;
@@ -176,7 +168,7 @@ fn chosen<'e>(call: &Call<'_, 'e>) -> Vec<&'e Spec> {
 fn histogram(call: &mut Call) -> CommandResult {
     let chosen = chosen(call).into_iter();
     let told: Vec<_> = chosen
-        .filter_map(|spec| Some((spec, durations(call, spec)?)))
+        .filter_map(|spec| Some((spec, call.engine.stats.durations(spec.id)?)))
         .collect();
     call.reply.map(told.len());
     for (spec, durations) in told {
@@ -185,12 +177,10 @@ fn histogram(call: &mut Call) -> CommandResult {
         call.reply.bulk(b"calls");
         call.reply.integer(durations.total() as i64);
         call.reply.bulk(b"histogram_usec");
-        let steps = durations.doublings();
+        let steps = durations.steps();
         call.reply.map(steps.len());
         for (bound, count) in steps {
-            // Where Redis's finer counts end that hold the bound.
-            call.reply
-                .integer(((bound + bound / 128 - 1) / 1000) as i64);
+            call.reply.integer(bound as i64);
             call.reply.integer(count as i64);
         }
     }

@@ -135,7 +135,7 @@ pub(super) fn sscan(call: &mut Call) -> CommandResult {
         element_scan::reply_head(call.reply, 0, 0);
         return Ok(());
     };
-    let scan = ElementScan::parse(call.args, false)?;
+    let scan = ElementScan::parse(call.args, None)?;
     let mut found = Vec::new();
     let cursor = scan.walk(position, |at| {
         let mut seen = 0;

@@ -1,6 +1,6 @@
 //! ZSCAN: a walk over the members of a sorted set, a little at a time.
 
-use super::super::element_scan::{ElementScan, reply_head};
+use super::super::element_scan::{Bare, ElementScan, reply_head};
 use super::super::keys::scan::parse_cursor;
 use crate::base::numbers::format_f64;
 use crate::engine::{Call, CommandResult};
@@ -14,15 +14,18 @@ pub(super) fn zscan(call: &mut Call) -> CommandResult {
         reply_head(call.reply, 0, 0);
         return Ok(());
     };
-    let options = ElementScan::parse(call.args, false)?;
+    let options = ElementScan::parse(call.args, Some(Bare::Scores))?;
     let (mut shown, mut found) = (Reply::new(), 0);
     let next = set.scan(cursor, options.count(), |member, score| {
         let mut buffer = itoa::Buffer::new();
         let member = member.as_bytes(&mut buffer);
         if options.wants(member) {
-            found += 2;
+            found += 1;
             shown.bulk(member);
-            shown.bulk(&format_f64(score));
+            if !options.is_bare {
+                found += 1;
+                shown.bulk(&format_f64(score));
+            }
         }
     });
     reply_head(call.reply, next, found);

@@ -197,7 +197,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(STORED_FROM_INPUTS)
         .flags(WRITE | DENYOOM | MOVABLE_KEYS)
         .docs("6.2.0", "O(L+K*log(K)), L being the members of all inputs and K those of the result", "Stores the members of the first input that no other has."),
-    command("ZSCAN", "key cursor [MATCH pattern] [COUNT count]", scan::zscan)
+    command("ZSCAN", "key cursor [MATCH pattern] [COUNT count] [NOSCORES]", scan::zscan)
         .keys(READ)
         .flags(READONLY)
         .tips(&["nondeterministic_output"])

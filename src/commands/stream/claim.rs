@@ -80,7 +80,7 @@ fn consumer(
     let (id, is_new) = group.find_or_make(consumer, now);
     group.consumer_mut(id).seen_at = now;
     if is_new {
-        call.tell_listeners(key, event::stream("xgroup-createconsumer"));
+        super::note_change(call, key, Some(event::stream("xgroup-createconsumer")));
     }
     Ok((id, is_new))
 }
@@ -209,6 +209,7 @@ impl Claims<'_> {
     }
 
     fn tell(&mut self, id: Id, pending: &Pending) {
+        self.journal.count();
         self.journal.claimed(self.group, id, pending);
         self.told += 1;
     }
@@ -219,6 +220,7 @@ impl Claims<'_> {
             self.journal.created(name);
         }
         if is_ahead && self.told == 0 {
+            self.journal.count();
             self.journal.advanced(self.group);
         }
     }

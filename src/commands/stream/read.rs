@@ -283,6 +283,12 @@ impl Served {
         }
         call.reply.bulk(key.bytes);
     }
+
+    /// Likewise for a group, where it counts as a change.
+    fn begin_for_group(&mut self, call: &mut Call, key: Key<'_>) {
+        call.effects.dirty += 1;
+        self.begin(call, key);
+    }
 }
 
 fn read_stream(call: &mut Call, n: usize, start: Start, served: &mut Served) -> CommandResult {
@@ -332,18 +338,20 @@ fn read_group(
     let is_claiming = start == Start::New && request.claim.is_some();
     let may_claim = is_claiming && !group.pending().is_empty();
     if is_new {
-        call.tell_listeners(key, event::stream("xgroup-createconsumer"));
+        super::note_change(call, key, Some(event::stream("xgroup-createconsumer")));
     }
     let target = Target {
         key: key.bytes,
         group: name,
     };
+    // Whatever becomes of it, the command itself is not for the journal.
+    let mut journal = Journal::new(call.engine, call.effects, target);
     if is_new && (request.is_acknowledged || (start != Start::New) || !has_new) {
-        Journal::new(call.engine, call.effects, target).created(consumer_name);
+        journal.created(consumer_name);
     }
     match start {
         Start::After(id) => {
-            served.begin(call, key);
+            served.begin_for_group(call, key);
             history(call, key, name, (consumer, id, &mut served.quota))
         }
         Start::New if is_claiming => {
@@ -352,7 +360,7 @@ fn read_group(
                 false => Vec::new(),
             };
             if has_new || !claimable.is_empty() {
-                served.begin(call, key);
+                served.begin_for_group(call, key);
                 claim(
                     call,
                     request,
@@ -364,7 +372,7 @@ fn read_group(
             Ok(())
         }
         Start::New if has_new => {
-            served.begin(call, key);
+            served.begin_for_group(call, key);
             deliver(call, request, target, (key, consumer), &mut served.quota)
         }
         Start::New => Ok(()),

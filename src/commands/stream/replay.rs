@@ -10,7 +10,7 @@ pub(super) struct Target<'a> {
     pub group: &'a [u8],
 }
 
-/// The way to the journal of a command that is never replayed as sent.
+/// The way to the journal of a command that is never replayed as sent. What it is told must have been counted as a change.
 pub(super) struct Journal<'a> {
     effects: &'a mut Effects,
     is_open: bool,
@@ -32,14 +32,17 @@ impl<'a> Journal<'a> {
     }
 
     fn add(&mut self, words: &[&[u8]]) {
-        self.effects.dirty += 1;
         self.effects.replay_as(words);
+    }
+
+    /// Counts a change.
+    pub fn count(&mut self) {
+        self.effects.dirty += 1;
     }
 
     /// An entry is pending with a consumer. When it is loaded and there is no such entry any more, it is pending nowhere.
     pub fn claimed(&mut self, group: &Group, id: Id, pending: &Pending) {
         if !self.is_open {
-            self.effects.dirty += 1;
             return;
         }
         let (mut at, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
@@ -65,7 +68,6 @@ impl<'a> Journal<'a> {
     /// A group has read on.
     pub fn advanced(&mut self, group: &Group) {
         if !self.is_open {
-            self.effects.dirty += 1;
             return;
         }
         let read = entries_read(group).to_string();
@@ -84,7 +86,6 @@ impl<'a> Journal<'a> {
     /// A consumer has been made.
     pub fn created(&mut self, consumer: &[u8]) {
         if !self.is_open {
-            self.effects.dirty += 1;
             return;
         }
         let Target { key, group } = self.target;

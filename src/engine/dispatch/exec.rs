@@ -85,8 +85,9 @@ impl<'e> Round<'_, 'e> {
                 self.note_slow_queued(session, transaction, &notable);
             }
             let replied = reply.len();
-            // Rights may have changed since the command was queued.
-            match self.engine.check_queued(session, spec, request.args) {
+            // Rights may have changed since the command was queued, and data may be loaded by now.
+            let may = self.engine.check_queued(session, spec, request.args);
+            match may.and_then(|()| self.engine.check_loading(session, spec)) {
                 Ok(()) => self.run_queued(scope, session, &request, spec, reply),
                 Err(error) => self.refuse_queued(spec, &error, reply),
             }

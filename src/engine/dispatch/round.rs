@@ -281,8 +281,9 @@ impl<'r, 'e> Round<'r, 'e> {
                 let Some(alone) = keyspace.gate().alone_unless_stuck() else {
                     return Err(self.busy_error());
                 };
-                // Others were let pass before, who may have changed users.
+                // Others were let pass before, who may have changed users or begun to load data.
                 let may = self.engine.check_again(session, spec, request.args);
+                let may = may.and_then(|()| self.engine.check_loading(session, spec));
                 let result = may.and_then(|()| {
                     let mut scope = keyspace.everything(&alone);
                     let result = self.work(&mut scope, session, request, spec, reply, false);

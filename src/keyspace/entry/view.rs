@@ -150,6 +150,12 @@ impl<'a> EntryRef<'a> {
         self.object()?.view().next_deadline()
     }
 
+    /// Whether something within the value goes at some time.
+    pub fn has_expiring_parts(self) -> bool {
+        let object = self.object();
+        object.is_some_and(|object| object.view().has_expiring_parts())
+    }
+
     /// The 24-bit access field.
     #[inline]
     pub fn access(self) -> u32 {

@@ -13,7 +13,7 @@ use super::{CHUNKS_AHEAD, Encoder, Piece, WRITE_SIZE};
 use crate::base::machine::processors;
 use crate::keyspace::{AccessClock, EntryRef, Keep, Slices};
 use crate::persistence::rdb::{self, EntryWriter, FileEncoder, Preamble, Rough};
-use crate::structures::{Object, ObjectRef};
+use crate::structures::Object;
 
 /// More bytes count as more entries.
 const BYTES_OF_AN_ENTRY: usize = 512;
@@ -204,10 +204,6 @@ impl Keep for Shown {
 impl Slices for Slicing {
     fn go_on(&mut self, object: &mut Object, count: usize) -> bool {
         self.entry.go_on(object, count)
-    }
-
-    fn go_to_end(&mut self, object: ObjectRef<'_>) {
-        self.entry.go_to_end(object);
     }
 
     fn preserve(&mut self, object: &mut Object) {

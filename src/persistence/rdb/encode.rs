@@ -50,11 +50,6 @@ impl EntryWriter {
         self.value.go_on(&mut self.writer, object, count)
     }
 
-    /// See [`Sliced::go_to_end`].
-    pub fn go_to_end(&mut self, object: ObjectRef<'_>) {
-        self.value.go_to_end(&mut self.writer, object);
-    }
-
     /// See [`Sliced::preserve`].
     pub fn preserve(&mut self, object: &mut Object) {
         self.value.preserve(object);

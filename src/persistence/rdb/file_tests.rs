@@ -235,7 +235,7 @@ fn stream(len: usize) -> Object {
 }
 
 /// A stream that two consumers read, each with entries that it has not acknowledged.
-fn read_stream(len: usize) -> Object {
+pub(super) fn read_stream(len: usize) -> Object {
     let Object::Stream(mut stream) = stream(len) else {
         unreachable!("it was made as one");
     };

@@ -1,8 +1,9 @@
 //! A big value to bytes, slice by slice: whoever keeps it need not be held up for longer than a slice takes. It may change
 //! meanwhile: then it keeps what it was, or is copied as it was, where that takes much less time than writing it.
 
-use super::kind;
 use super::write::{Writer, write_field, write_run};
+use super::{kind, stream};
+use crate::base::deadline::Deadlines;
 use crate::structures::hash::{self, Field, Hash, Seen};
 use crate::structures::listpack::Item;
 use crate::structures::set::{self, Set};
@@ -29,16 +30,22 @@ enum Place {
 #[derive(Debug)]
 pub struct Sliced {
     place: Place,
+    /// The moment that those of a hash's fields are told relative to, where fields expire.
+    first: Option<i64>,
 }
 
 impl Sliced {
     /// Begins a value, behind its type and its key; gives the type. `None`, with nothing written, for one that is written at
     /// once.
     pub fn begin(writer: &mut Writer, key: &[u8], object: ObjectRef<'_>) -> Option<(Self, u8)> {
+        let mut first = None;
         let (kind, count, place) = match object {
-            // Moments are told relative to the first, which takes a look at all fields.
-            ObjectRef::Hash(hash @ hash::View::Table(_)) if !hash.has_expiring() => {
-                (kind::HASH, hash.len(Seen::ALL), Place::Table(0))
+            ObjectRef::Hash(hash @ hash::View::Table(_)) => {
+                // To find the very first takes a look at all fields; none is before this one.
+                let deadline = hash.next_deadline().filter(|_| hash.has_expiring());
+                first = deadline.map(Deadlines::beginning);
+                let kind = first.map_or(kind::HASH, |_| kind::HASH_EXPIRING);
+                (kind, hash.len(Seen::ALL), Place::Table(0))
             }
             ObjectRef::Set(set @ set::View::Table(_)) => (kind::SET, set.len(), Place::Table(0)),
             ObjectRef::SortedSet(set) if set.as_listpack().is_none() => {
@@ -49,7 +56,14 @@ impl Sliced {
                 writer.string(key);
                 writer.length(list.runs().len() as u64);
                 let place = Place::Done(0);
-                return Some((Self { place }, kind::QUICKLIST_2));
+                return Some((Self { place, first }, kind::QUICKLIST_2));
+            }
+            ObjectRef::Stream(own) if own.log().len() >= BIG as u64 => {
+                writer.raw(&[kind::STREAM_2]);
+                writer.string(key);
+                stream::begin(writer, own);
+                let place = Place::Done(0);
+                return Some((Self { place, first }, kind::STREAM_2));
             }
             _ => return None,
         };
@@ -58,35 +72,25 @@ impl Sliced {
         }
         writer.raw(&[kind]);
         writer.string(key);
+        if let Some(first) = first {
+            writer.raw(&first.to_le_bytes());
+        }
         writer.length(count as u64);
-        Some((Self { place }, kind))
+        Some((Self { place, first }, kind))
     }
 
     /// Writes about so many elements more; true at the end. The value must be the one that was begun.
     pub fn go_on(&mut self, writer: &mut Writer, object: &mut Object, count: usize) -> bool {
+        let first = self.first;
         match (&mut self.place, object) {
             (Place::Owed, Object::Hash(Hash::Table(fields))) => fields.pay(count, |field| {
-                write_field(writer, None, Field::from(field));
+                write_field(writer, first, Field::from(field));
             }),
             (Place::Owed, Object::Set(Set::Table(members))) => members.pay(count, |member| {
                 writer.item(Item::Str(member.key()));
             }),
             (Place::Owed, _) => true,
             (_, object) => self.write(writer, object.view(), count),
-        }
-    }
-
-    /// Writes all the rest.
-    pub fn go_to_end(&mut self, writer: &mut Writer, object: ObjectRef<'_>) {
-        match (&mut self.place, object) {
-            (Place::Owed, ObjectRef::Hash(hash::View::Table(fields))) => {
-                fields.show_owed(|field| write_field(writer, None, Field::from(field)));
-            }
-            (Place::Owed, ObjectRef::Set(set::View::Table(members))) => {
-                members.show_owed(|member| writer.item(Item::Str(member.key())));
-            }
-            (Place::Owed, _) => {}
-            (_, object) => drop(self.write(writer, object, usize::MAX)),
         }
     }
 
@@ -110,10 +114,11 @@ impl Sliced {
     }
 
     fn write(&mut self, writer: &mut Writer, object: ObjectRef<'_>, count: usize) -> bool {
+        let first = self.first;
         match (&mut self.place, object) {
             (Place::Table(cursor), ObjectRef::Hash(hash)) => scan(cursor, count, |at, left| {
                 hash.scan(at, Seen::ALL, |field| {
-                    write_field(writer, None, field);
+                    write_field(writer, first, field);
                     *left = left.saturating_sub(1);
                 })
             }),
@@ -155,6 +160,7 @@ fn write_next(writer: &mut Writer, done: &mut usize, object: ObjectRef<'_>, coun
             }
             *done == all
         }
+        ObjectRef::Stream(own) => stream::write_next(writer, own, done, count),
         _ => true,
     }
 }

@@ -6,20 +6,24 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::file_tests::{
-    NOW, contents, hash, keyspace, list, loaded, options, preamble, put_object, set, sorted_set,
-    written,
+    NOW, contents, hash, keyspace, list, loaded, options, preamble, put_object, read_stream, set,
+    sorted_set, written,
 };
-use crate::keyspace::{AccessClock, Db, Key, Keyspace, Moment, Notes};
+use crate::base::clock::unix_ms;
+use crate::keyspace::{AccessClock, Db, Expiry, Key, Keyspace, Moment, Notes, Value};
 use crate::persistence::RealDisk;
 use crate::persistence::base::{Base, Shown, write_base};
 use crate::structures::hash::{Hash, Lifetime};
 use crate::structures::list::{End, Limit, List};
 use crate::structures::set::Set;
 use crate::structures::sorted_set::SortedSet;
+use crate::structures::stream::{Id, NodeLimits, Stream};
 use crate::structures::{hash as hashes, set as sets, sorted_set as sorted_sets};
 
-const NAMES: [&str; 4] = ["hash", "set", "sorted", "list"];
+const NAMES: [&str; 5] = ["hash", "set", "sorted", "list", "stream"];
 const MEMBERS: usize = 3000;
+/// Milliseconds.
+const DAY: i64 = 86_400_000;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -29,8 +33,19 @@ enum Step {
     Expire(usize, i64),
     /// Fields are given a time to go.
     ExpireFields(usize, i64),
+    /// The time of a field is taken away, and those that have passed by then are taken out.
+    LoseFields(usize, i64),
     Delete(usize),
+    Evict(usize),
+    /// Something else is stored under the key.
+    Replace(usize, bool),
+    /// To another name and back, so that more becomes of it.
     Rename(usize),
+    /// One takes the place of another.
+    Displace(usize, usize),
+    /// Keys whose time has come are taken out.
+    Sweep,
+    Flush,
     Walk(usize),
 }
 
@@ -41,9 +56,16 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (value.clone(), member.clone(), count.clone(), any::<u16>()).prop_map(|(v, m, c, n)| Step::Add(v, m, c, n)),
         8 => (value.clone(), member.clone(), count).prop_map(|(v, m, c)| Step::Remove(v, m, c)),
         1 => (value.clone(), NOW + 1..NOW + 1000).prop_map(|(v, at)| Step::Expire(v, at)),
-        1 => (member, NOW + 1..NOW + 1000).prop_map(|(m, at)| Step::ExpireFields(m, at)),
+        1 => (member.clone(), NOW + 1..NOW + 1000).prop_map(|(m, at)| Step::ExpireFields(m, at)),
+        1 => (member.clone(), 0..100_000i64).prop_map(|(m, after)| Step::ExpireFields(m, unix_ms() + DAY + after)),
+        1 => (member, NOW + 1..NOW + 5000).prop_map(|(m, at)| Step::LoseFields(m, at)),
         1 => value.clone().prop_map(Step::Delete),
-        1 => value.prop_map(Step::Rename),
+        1 => value.clone().prop_map(Step::Evict),
+        1 => (value.clone(), any::<bool>()).prop_map(|(v, is_text)| Step::Replace(v, is_text)),
+        1 => value.clone().prop_map(Step::Rename),
+        1 => (value.clone(), value).prop_map(|(from, to)| Step::Displace(from, to)),
+        1 => Just(Step::Sweep),
+        1 => prop::bool::weighted(0.2).prop_map(|flushes| if flushes { Step::Flush } else { Step::Walk(1) }),
         12 => (1usize..3).prop_map(Step::Walk),
     ]
 }
@@ -125,7 +147,8 @@ fn change(db: &mut Db<'_, '_>, value: usize, key: Key<'_>, members: Range<usize>
             }
             set.is_empty()
         }
-        _ => change_list(db, key, members, to),
+        3 => change_list(db, key, members, to),
+        _ => change_stream(db, key, members, to),
     };
     if is_empty {
         drop(db.remove(key));
@@ -159,6 +182,35 @@ fn change_list(
     list.is_empty()
 }
 
+/// Adds entries to a stream, or deletes some and acknowledges them. It stays when it has become empty.
+fn change_stream(
+    db: &mut Db<'_, '_>,
+    key: Key<'_>,
+    members: Range<usize>,
+    to: Option<u16>,
+) -> bool {
+    let Ok(Some(stream)) = db.change_as::<Stream>(key) else {
+        return false;
+    };
+    let limits = NodeLimits {
+        bytes: 4096,
+        entries: 100,
+    };
+    for member in members {
+        let (last, text) = (stream.log().counters().last_id, name(member));
+        if let Some(to) = to {
+            let pairs = [(&b"field"[..], &text[..])].into_iter();
+            let id = Id::new(last.ms + 1 + u64::from(to), 0);
+            stream.log_mut().append(id, pairs, limits);
+        } else {
+            let id = Id::new(1000 + member as u64, member as u64);
+            stream.log_mut().delete(id);
+            stream.forget(id);
+        }
+    }
+    false
+}
+
 fn apply(keyspace: &Keyspace, step: &Step) {
     match *step {
         Step::Add(value, first, count, to) => {
@@ -177,45 +229,90 @@ fn apply(keyspace: &Keyspace, step: &Step) {
             let key = Key::new(NAMES[value].as_bytes());
             with_db(keyspace, &[key], |db| db.set_expiry(key, Some(at)));
         }
-        Step::ExpireFields(first, at) => {
-            let key = Key::new(NAMES[0].as_bytes());
-            with_db(keyspace, &[key], |db| {
-                if let Ok(Some(mut hash)) = db.change_as::<Hash>(key) {
-                    for member in first..first + 20 {
-                        hash.set(&name(member), b"brief", Lifetime::Until(at), &HASH);
-                    }
-                    hash.take_due(at + 1, 10);
-                }
-            });
-        }
+        Step::ExpireFields(first, at) => with_hash(keyspace, |hash| {
+            for member in first..first + 20 {
+                hash.set(&name(member), b"brief", Lifetime::Until(at), &HASH);
+            }
+            hash.take_due(at.min(NOW + 1000) + 1, 10);
+        }),
+        Step::LoseFields(member, at) => with_hash(keyspace, |hash| {
+            hash.set_expiry(&name(member), None);
+            hash.take_due(at, 400);
+        }),
         Step::Delete(value) => {
             let key = Key::new(NAMES[value].as_bytes());
             with_db(keyspace, &[key], |db| drop(db.remove(key)));
         }
+        Step::Evict(value) => {
+            let key = Key::new(NAMES[value].as_bytes());
+            with_db(keyspace, &[key], |db| db.evict(key));
+        }
+        Step::Replace(value, is_text) => {
+            let key = Key::new(NAMES[value].as_bytes());
+            with_db(keyspace, &[key], |db| match is_text {
+                true => db.set(key, Value::Str(b"text"), Expiry::Keep),
+                false => {
+                    let list = Box::new(list(&[name(value)]));
+                    db.set(key, Value::Object(list), Expiry::Clear)
+                }
+            });
+        }
         Step::Rename(value) => {
             let [from, to] = [NAMES[value], "elsewhere"].map(|name| Key::new(name.as_bytes()));
-            with_db(keyspace, &[from, to], |db| {
-                if let Some(entry) = db.remove(from) {
-                    drop(db.put(to, entry));
-                }
-            });
-            // And back, so that more becomes of it.
-            with_db(keyspace, &[from, to], |db| {
-                if let Some(entry) = db.remove(to) {
-                    drop(db.put(from, entry));
-                }
-            });
+            rename(keyspace, from, to);
+            rename(keyspace, to, from);
+        }
+        Step::Displace(from, to) => {
+            let [from, to] = [from, to].map(|value| Key::new(NAMES[value].as_bytes()));
+            rename(keyspace, from, to);
+        }
+        Step::Sweep => {
+            let now = unix_ms() + 1000;
+            let _passage = keyspace.gate().pass(0);
+            for name in NAMES {
+                let shard = Key::new(name.as_bytes()).shard();
+                drop(keyspace.lock_one(shard).take_expired(0, shard, now, 10));
+            }
+        }
+        Step::Flush => {
+            let alone = keyspace.gate().alone();
+            drop(keyspace.everything(&alone).flush(0..1, NOW));
         }
         Step::Walk(_) => {}
     }
 }
 
-fn filled() -> Keyspace {
+/// Changes the hash, if it is there; one that has become empty goes.
+fn with_hash(keyspace: &Keyspace, change: impl FnOnce(&mut Hash)) {
+    let key = Key::new(NAMES[0].as_bytes());
+    with_db(keyspace, &[key], |db| {
+        let Ok(Some(mut hash)) = db.change_as::<Hash>(key) else {
+            return;
+        };
+        change(&mut hash);
+        let is_empty = hash.is_empty();
+        drop(hash);
+        if is_empty {
+            drop(db.remove(key));
+        }
+    });
+}
+
+fn rename(keyspace: &Keyspace, from: Key<'_>, to: Key<'_>) {
+    with_db(keyspace, &[from, to], |db| {
+        if let Some(entry) = db.take(from) {
+            drop(db.put(to, entry));
+        }
+    });
+}
+
+fn filled(expires: bool) -> Keyspace {
     let (keyspace, texts) = (keyspace(), (0..MEMBERS).map(name).collect::<Vec<_>>());
-    put_object(&keyspace, "hash", hash(&texts, false));
+    put_object(&keyspace, "hash", hash(&texts, expires));
     put_object(&keyspace, "set", set(&texts));
     put_object(&keyspace, "sorted", sorted_set(&texts));
     put_object(&keyspace, "list", list(&texts));
+    put_object(&keyspace, "stream", read_stream(MEMBERS));
     keyspace
 }
 
@@ -223,10 +320,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
     fn a_snapshot_has_big_values_as_they_were(
+        expires in any::<bool>(),
         before in prop::collection::vec(step(), 0..12),
         after in prop::collection::vec(step(), 1..60),
     ) {
-        let keyspace = filled();
+        let keyspace = filled(expires);
         before.iter().for_each(|step| apply(&keyspace, step));
         // Lists may lie differently in nodes after they have been loaded: what is compared has been loaded twice.
         let (model, _, _) = loaded(&written(&keyspace, preamble(false), true), options());
@@ -266,7 +364,7 @@ proptest! {
 
     #[test]
     fn a_snapshot_that_is_given_up_leaves_nothing_behind(steps in prop::collection::vec(step(), 1..30)) {
-        let keyspace = filled();
+        let keyspace = filled(true);
         let base = Arc::new(Base::rdb(preamble(false), true));
         let alone = keyspace.gate().alone();
         let shown = Arc::new(Shown(base));

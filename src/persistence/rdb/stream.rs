@@ -25,12 +25,39 @@ fn id_of(bytes: [u8; 16]) -> Id {
 // ---- Writing
 
 pub(super) fn write(writer: &mut Writer, stream: &Stream) {
-    let (log, counters) = (stream.log(), stream.log().counters());
-    writer.length(log.nodes().len() as u64);
-    for (id, node) in log.nodes() {
-        writer.string(&id_bytes(*id));
+    begin(writer, stream);
+    write_next(writer, stream, &mut 0, usize::MAX);
+}
+
+/// What stands before the first node.
+pub(super) fn begin(writer: &mut Writer, stream: &Stream) {
+    writer.length(stream.log().nodes().len() as u64);
+}
+
+/// Writes nodes of about so many entries behind the first `done`, and with the last one all the rest; true then.
+pub(super) fn write_next(
+    writer: &mut Writer,
+    stream: &Stream,
+    done: &mut usize,
+    count: usize,
+) -> bool {
+    let mut left = count as u64;
+    for (id, node) in stream.log().nodes().iter_from(*done) {
+        if left == 0 {
+            return false;
+        }
+        writer.string(&id_bytes(id));
         writer.string(node.bytes());
+        *done += 1;
+        left = left.saturating_sub(node.entries());
     }
+    write_rest(writer, stream);
+    true
+}
+
+/// What stands behind the last node.
+fn write_rest(writer: &mut Writer, stream: &Stream) {
+    let counters = stream.log().counters();
     writer.length(counters.len);
     for id in [counters.last_id, counters.first_id, counters.max_deleted_id] {
         write_id(writer, id);

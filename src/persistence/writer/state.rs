@@ -114,6 +114,14 @@ impl State {
         self.retry_at.is_none() && self.written == self.synced
     }
 
+    /// How long it takes to write and sync, where replies wait for that and it is more than a worker takes upon itself; else zero.
+    pub fn slow_sync(&self, wiring: Wiring<'_>) -> Duration {
+        match policy(wiring) == AppendFsync::Always && self.time > QUICK {
+            true => self.time,
+            false => Duration::ZERO,
+        }
+    }
+
     /// Whether there is news since this was asked last.
     pub fn take_news(&mut self) -> bool {
         std::mem::take(&mut self.has_news)

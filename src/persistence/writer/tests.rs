@@ -20,6 +20,8 @@ struct Listener {
     written: AtomicU64,
     synced: AtomicU64,
     troubles: Mutex<Vec<Option<String>>>,
+    /// Clients are expected who do not come.
+    is_incomplete: AtomicBool,
 }
 
 impl Audience for Listener {
@@ -30,6 +32,10 @@ impl Audience for Listener {
 
     fn trouble(&self, reason: Option<String>) {
         self.troubles.lock().push(reason);
+    }
+
+    fn is_complete(&self) -> bool {
+        !self.is_incomplete.load(Relaxed)
     }
 }
 
@@ -250,6 +256,29 @@ fn workers_put_what_they_wait_for_on_the_disk_themselves() {
     assert_eq!(closed, Ok(()));
     let text = fs::read_to_string(&path).expect("the file");
     assert_eq!(text, format!("{SELECT_0}{}", "PING\r\n".repeat(200)));
+}
+
+#[test]
+fn on_a_slow_disk_nobody_waits_for_ever_for_those_who_have_left() {
+    let bench = Bench::new(AppendFsync::Always);
+    let disk = SimulatedDisk::new(1);
+    let file = LogFile::open(&disk, Path::new("/log")).expect("a file");
+    disk.trouble(Troubles {
+        slow: Duration::from_millis(3),
+        ..Troubles::default()
+    });
+    let closed = bench.with_writer_of(file, |_, commit| {
+        for round in 0..60 {
+            bench.listener.is_incomplete.store(round >= 30, Relaxed);
+            for lane in 0..2 {
+                bench.journal.append(lane, 0, |out| out.push(b'a'));
+            }
+            commit();
+            let synced = &bench.listener.synced;
+            eventually("synced", || synced.load(Relaxed) == (round + 1) * 2);
+        }
+    });
+    assert_eq!(closed, Ok(()));
 }
 
 #[test]

@@ -275,8 +275,8 @@ pub(super) unsafe fn push_reply(
             b'+' => push_single(state, c"ok", line),
             b'-' => push_coded_error(state, run, line, true),
             b'*' | b'>' => return push_array(state, run, bytes, next, number()),
-            b'%' => return push_map(state, run, bytes, next, number()),
-            b'~' => return push_set(state, run, bytes, next, number()),
+            b'%' => return push_keyed(state, run, bytes, next, (number(), c"map"), true),
+            b'~' => return push_keyed(state, run, bytes, next, (number(), c"set"), false),
             b'_' => ffi::lua_pushnil(state),
             b'#' => ffi::lua_pushboolean(state, c_int::from(line == b"t")),
             b',' => {
@@ -353,12 +353,14 @@ unsafe fn push_array(
     at
 }
 
-unsafe fn push_map(
+/// A table of `len` keys in a table, under the name of what it is: with a value for each, or with true.
+unsafe fn push_keyed(
     state: *mut lua_State,
     run: *mut Run<'_>,
     bytes: &[u8],
     mut at: usize,
-    len: i64,
+    (len, name): (i64, &CStr),
+    has_values: bool,
 ) -> usize {
     // SAFETY: as `push_reply`.
     unsafe {
@@ -367,32 +369,14 @@ unsafe fn push_map(
         ffi::lua_createtable(state, 0, 0);
         for _ in 0..len {
             at = push_reply(state, run, bytes, at);
-            at = push_reply(state, run, bytes, at);
+            if has_values {
+                at = push_reply(state, run, bytes, at);
+            } else {
+                ffi::lua_pushboolean(state, 1);
+            }
             ffi::lua_rawset(state, -3);
         }
-        ffi::lua_setfield(state, -2, c"map".as_ptr());
-    }
-    at
-}
-
-unsafe fn push_set(
-    state: *mut lua_State,
-    run: *mut Run<'_>,
-    bytes: &[u8],
-    mut at: usize,
-    len: i64,
-) -> usize {
-    // SAFETY: as `push_reply`.
-    unsafe {
-        ffi::lua_createtable(state, 0, 1);
-        // Made small, as in Redis: the order in which `pairs` walks a table depends on how it grew.
-        ffi::lua_createtable(state, 0, 0);
-        for _ in 0..len {
-            at = push_reply(state, run, bytes, at);
-            ffi::lua_pushboolean(state, 1);
-            ffi::lua_rawset(state, -3);
-        }
-        ffi::lua_setfield(state, -2, c"set".as_ptr());
+        ffi::lua_setfield(state, -2, name.as_ptr());
     }
     at
 }

@@ -133,6 +133,9 @@ impl Connection {
         client
             .output_pieces
             .store(self.outbox.pieces() as u64, Relaxed);
+        let stats = &self.server.engine.stats;
+        stats.recent_input.note(capacity as u64);
+        stats.recent_output.note(client.output_bytes.load(Relaxed));
         self.server.engine.account(client);
     }
 }

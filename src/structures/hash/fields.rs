@@ -208,11 +208,6 @@ impl Fields {
         self.0.pay(count, |known| show(FieldRef(known)))
     }
 
-    /// See [`Elements::show_owed`].
-    pub fn show_owed(&self, mut show: impl FnMut(FieldRef<'_>)) {
-        self.0.show_owed(|known| show(FieldRef(known)));
-    }
-
     /// See [`Elements::forgive`].
     pub fn forgive(&mut self) {
         self.0.forgive();

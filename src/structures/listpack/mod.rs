@@ -73,6 +73,11 @@ impl Listpack {
         (count == UNKNOWN || usize::from(count) == counted).then_some(Self { bytes })
     }
 
+    /// Takes bytes that a listpack has given.
+    pub(in crate::structures) fn of_bytes(bytes: Vec<u8>) -> Self {
+        Self { bytes }
+    }
+
     /// All its bytes, in Redis's layout.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -131,14 +136,6 @@ impl Listpack {
     /// Makes room for entries of so many bytes, and for some more, so that adding time and again does not copy each time.
     pub fn reserve(&mut self, entries: usize) {
         self.bytes.reserve(entries);
-    }
-
-    /// Gives back room that is not used.
-    pub fn shrink(&mut self) {
-        // A copy: allocators leave a block that is shortened by less than half where it is, as long as it was.
-        if self.bytes.capacity() - self.bytes.len() > self.bytes.len() / 8 {
-            self.bytes = self.bytes.as_slice().to_vec();
-        }
     }
 
     /// Adds an element at the end.

@@ -1,11 +1,9 @@
 //! The entries of a stream: nodes in the order of their ids, and what is counted.
 
-use std::collections::BTreeMap;
-use std::ops::Bound::{Excluded, Unbounded};
-
 use super::entry::Entry;
 use super::id::Id;
 use super::node::Node;
+use super::nodes::Nodes;
 use super::range::{Place, Range, Walk};
 
 /// When a node is full.
@@ -87,7 +85,7 @@ impl Counters {
 /// The entries of a stream.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
-    nodes: BTreeMap<Id, Node>,
+    nodes: Nodes,
     counters: Counters,
 }
 
@@ -110,11 +108,11 @@ impl Log {
     }
 
     /// The nodes with their ids, which are those of their first entries.
-    pub fn nodes(&self) -> &BTreeMap<Id, Node> {
+    pub fn nodes(&self) -> &Nodes {
         &self.nodes
     }
 
-    pub(super) fn of(nodes: BTreeMap<Id, Node>, counters: Counters) -> Self {
+    pub(super) fn of(nodes: Nodes, counters: Counters) -> Self {
         Self { nodes, counters }
     }
 
@@ -161,15 +159,15 @@ impl Log {
     /// The id of the first entry, deleted ones included.
     pub fn first_id_even_deleted(&self) -> Option<Id> {
         let mut nodes = self.nodes.iter();
-        nodes.find_map(|(&base, node)| Walk::at_first(base, node)?.peek_id())
+        nodes.find_map(|(base, node)| Walk::at_first(base, node)?.peek_id())
     }
 
     /// Nodes that a radix tree of the nodes' ids has in Redis.
     pub fn radix_nodes(&self) -> usize {
         let keys: Vec<u128> = self
             .nodes
-            .keys()
-            .map(|id| u128::from(id.ms) << 64 | u128::from(id.seq))
+            .iter()
+            .map(|(id, _)| u128::from(id.ms) << 64 | u128::from(id.seq))
             .collect();
         radix_nodes(&keys, 0)
     }
@@ -185,17 +183,16 @@ impl Log {
     ) {
         debug_assert!(id > self.counters.last_id);
         let mut is_added = false;
-        if let Some(mut last) = self.nodes.last_entry() {
-            let base = *last.key();
-            is_added = make_room(last.get_mut(), pairs.clone(), limits);
+        if let Some((base, last)) = self.nodes.last_mut() {
+            is_added = has_room(last, pairs.clone(), limits);
             if is_added {
-                last.get_mut().push(base, id, pairs.clone());
+                last.push(base, id, pairs.clone());
             }
         }
         if !is_added {
             let mut node = Node::new(pairs.clone());
             node.push(id, id, pairs);
-            self.nodes.insert(id, node);
+            self.nodes.push(id, node);
         }
         let counters = &mut self.counters;
         counters.len += 1;
@@ -208,8 +205,7 @@ impl Log {
 
     /// Deletes an entry. False if there is none with this id.
     pub fn delete(&mut self, id: Id) -> bool {
-        let found = self.nodes.range(..=id).next_back();
-        let Some((&base, node)) = found else {
+        let Some((base, node)) = self.nodes.last_up_to(id) else {
             return false;
         };
         let entry = Walk::at_first(base, node).and_then(|mut walk| walk.find(id));
@@ -230,14 +226,14 @@ impl Log {
 
     /// Deletes entries of one node, and the node with its last entry.
     fn delete_in(&mut self, base: Id, places: &[usize]) {
-        let Some(node) = self.nodes.get_mut(&base) else {
+        let Some(node) = self.nodes.get(base) else {
             return;
         };
         let count = places.len() as u64;
         if node.alive() <= count {
-            self.nodes.remove(&base);
+            self.nodes.remove(base);
         } else {
-            node.delete(places);
+            self.nodes.change(base, |node| node.delete(places));
         }
         self.counters.len = self.counters.len.saturating_sub(count);
     }
@@ -263,7 +259,7 @@ impl Log {
                 TrimTo::Id(id) => last < id,
             };
             if is_whole && may_go.is_none() {
-                self.nodes.remove(&base);
+                self.nodes.remove(base);
                 self.counters.len = self.counters.len.saturating_sub(alive);
                 removed += alive;
                 continue;
@@ -286,8 +282,11 @@ impl Log {
 
     /// The first node, or the one behind another: its id, its entries, and the id of its last one, deleted ones included.
     fn node_behind(&self, base: Option<Id>) -> Option<(Id, u64, Id)> {
-        let start = base.map_or(Unbounded, Excluded);
-        let (&base, node) = self.nodes.range((start, Unbounded)).next()?;
+        let mut nodes = match base {
+            Some(base) => self.nodes.iter_behind(base),
+            None => self.nodes.iter(),
+        };
+        let (base, node) = nodes.next()?;
         let last = Walk::at_end(base, node).and_then(|mut walk| walk.back()?.peek_id());
         Some((base, node.alive(), last.unwrap_or_default()))
     }
@@ -300,7 +299,7 @@ impl Log {
     ) -> u64 {
         let walk = self
             .nodes
-            .get(&base)
+            .get(base)
             .and_then(|node| Walk::at_first(base, node));
         let Some(mut walk) = walk else { return 0 };
         let mut places = Vec::new();
@@ -318,12 +317,9 @@ impl Log {
             }
         }
         let count = places.len() as u64;
-        let Some(node) = self.nodes.get_mut(&base) else {
-            return 0;
-        };
         // Redis keeps a node whose last entries were deleted before when trimming takes the others; so does this.
         if may_go.is_none() {
-            node.delete(&places);
+            self.nodes.change(base, |node| node.delete(&places));
             self.counters.len = self.counters.len.saturating_sub(count);
         } else if count > 0 {
             self.delete_in(base, &places);
@@ -332,10 +328,10 @@ impl Log {
     }
 }
 
-/// Whether the last node takes one more entry. One that does not is left with the memory that it needs.
+/// Whether the last node takes one more entry.
 #[inline]
-fn make_room<'a>(
-    node: &mut Node,
+fn has_room<'a>(
+    node: &Node,
     pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     limits: NodeLimits,
 ) -> bool {
@@ -344,12 +340,8 @@ fn make_room<'a>(
         0 => MOST_BYTES,
         bytes => bytes.min(MOST_BYTES),
     };
-    let is_full = node.bytes().len() + more >= most
-        || (limits.entries > 0 && node.entries() >= limits.entries as u64);
-    if is_full {
-        node.shrink();
-    }
-    !is_full
+    node.bytes().len() + more < most
+        && (limits.entries == 0 || node.view().entries() < limits.entries as u64)
 }
 
 /// Nodes of the radix tree of some rising numbers that agree in their first `depth` bytes: one for each branching, one for

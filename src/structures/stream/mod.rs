@@ -1,6 +1,7 @@
 //! Streams: entries in the order of their ids, and who has read them.
 //!
-//! Start with `log`: entries stand in nodes of some hundred, each a listpack in Redis's layout (`node`). Groups of
+//! Start with `log`: entries stand in nodes of some hundred, each a listpack in Redis's layout (`node`),
+//! side by side in bigger allocations (`nodes`). Groups of
 //! consumers (`group`) know how far they have read and what has not been acknowledged yet.
 
 mod entry;
@@ -9,6 +10,7 @@ mod id;
 mod id_map;
 mod log;
 mod node;
+mod nodes;
 mod producers;
 mod range;
 #[cfg(test)]
@@ -21,7 +23,8 @@ pub use group::{Consumer, ConsumerId, Group, NOBODY, Pending};
 pub use id::{Id, IdText};
 pub use id_map::IdMap;
 pub use log::{Counters, Log, MOST_BYTES, NodeLimits, Trim, TrimTo};
-pub use node::Node;
+pub use node::{Node, NodeView};
+pub use nodes::Nodes;
 pub use producers::Producers;
 pub use range::Range;
 
@@ -56,7 +59,8 @@ impl Stream {
         counters: Counters,
         groups: BTreeMap<Box<[u8]>, Group>,
     ) -> Option<Self> {
-        let len: u64 = nodes.values().map(Node::alive).sum();
+        let nodes = Nodes::from(nodes);
+        let len: u64 = nodes.iter().map(|(_, node)| node.alive()).sum();
         let mut log = Log::of(nodes, counters);
         log.find_first_id();
         let is_sound = len == counters.len && log.counters().first_id <= counters.last_id;
@@ -76,10 +80,7 @@ impl Stream {
 
     /// Bytes of its allocations, without the structure itself.
     pub fn allocated(&self) -> usize {
-        let nodes = self.log().nodes().values();
-        let nodes: usize = nodes
-            .map(|node| node.allocated() + 3 * (size_of::<Id>() + size_of::<Node>()) / 2)
-            .sum();
+        let nodes = self.log().nodes().allocated();
         let groups = self.groups().iter();
         let groups: usize = groups
             .map(|(name, group)| name.len() + size_of::<Group>() + group.allocated())

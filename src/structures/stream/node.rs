@@ -23,6 +23,12 @@ pub struct Node {
     pack: Listpack,
 }
 
+/// The bytes of a node, wherever they stand.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeView<'a> {
+    bytes: &'a [u8],
+}
+
 /// What the master entry says.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Master<'a> {
@@ -58,7 +64,7 @@ impl Node {
         let node = Self {
             pack: Listpack::from_bytes(bytes)?,
         };
-        node.is_sound().then_some(node)
+        node.view().is_sound().then_some(node)
     }
 
     /// The listpack's bytes, in Redis's layout.
@@ -66,62 +72,15 @@ impl Node {
         self.pack.bytes()
     }
 
+    /// What can be read of it.
+    #[inline]
+    pub fn view(&self) -> NodeView<'_> {
+        NodeView::of_bytes(self.pack.bytes())
+    }
+
     /// Bytes allocated.
     pub(super) fn allocated(&self) -> usize {
         self.pack.allocated()
-    }
-
-    pub(super) fn reader(&self) -> Reader<'_> {
-        Reader::new(self.pack.bytes())
-    }
-
-    /// What the master entry says.
-    #[inline]
-    pub(super) fn master(&self) -> Option<Master<'_>> {
-        let mut reader = self.reader();
-        let (alive, deleted) = (reader.int()?, reader.int()?);
-        let fields = usize::try_from(reader.int()?).ok()?;
-        let names = reader.rest();
-        reader.skip(fields.checked_add(1)?)?;
-        Some(Master {
-            alive,
-            deleted,
-            fields,
-            names,
-            first: reader.at(),
-        })
-    }
-
-    /// Entries that are not deleted.
-    pub(super) fn alive(&self) -> u64 {
-        let alive = self.reader().int().unwrap_or_default();
-        u64::try_from(alive).unwrap_or_default()
-    }
-
-    /// Entries, deleted ones included.
-    pub(super) fn entries(&self) -> u64 {
-        let mut reader = self.reader();
-        let mut next = || u64::try_from(reader.int().unwrap_or_default()).unwrap_or_default();
-        next().saturating_add(next())
-    }
-
-    /// Whether every entry can be walked over in both directions and the counts agree.
-    fn is_sound(&self) -> bool {
-        let Some(master) = self.master() else {
-            return false;
-        };
-        let mut reader = self.reader();
-        if reader.skip(3 + master.fields).is_none() || reader.int() != Some(0) {
-            return false;
-        }
-        let mut counts = [0, 0];
-        while !reader.is_at_end() {
-            match reader.entry(Id::MIN, &master).filter(Entry::is_consistent) {
-                Some(entry) => counts[usize::from(entry.is_deleted())] += 1,
-                None => return false,
-            }
-        }
-        counts == [master.alive, master.deleted]
     }
 
     /// Adds an entry. `base` is the node's id.
@@ -160,7 +119,7 @@ impl Node {
         &mut self,
         mut pairs: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> bool {
-        let mut reader = self.reader();
+        let mut reader = self.view().reader();
         let alive = reader.int().unwrap_or_default();
         reader.int();
         let is_same = reader.int() == Some(pairs.len() as i64)
@@ -169,11 +128,6 @@ impl Node {
             self.pack.replace_int(first, alive + 1);
         }
         is_same
-    }
-
-    /// Gives back memory that was kept for more entries.
-    pub(super) fn shrink(&mut self) {
-        self.pack.shrink();
     }
 
     /// Marks the entries deleted whose flags stand at these places, in rising order, `places` being told from the end of the
@@ -186,7 +140,9 @@ impl Node {
                 self.pack.replace_int(at, flags | DELETED);
             }
         }
-        let Some(master) = self.master() else { return };
+        let Some(master) = self.view().master() else {
+            return;
+        };
         let (alive, deleted) = (master.alive, master.deleted);
         let count = places.len() as i64;
         if let Some(first) = self.pack.first() {
@@ -195,5 +151,79 @@ impl Node {
                 self.pack.replace_int(second, deleted + count);
             }
         }
+    }
+}
+
+impl<'a> NodeView<'a> {
+    /// Bytes that a node has given.
+    #[inline]
+    pub(super) fn of_bytes(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// The listpack's bytes, in Redis's layout.
+    pub fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// A node of its own.
+    pub(super) fn to_node(self) -> Node {
+        Node {
+            pack: Listpack::of_bytes(self.bytes.to_vec()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn reader(self) -> Reader<'a> {
+        Reader::new(self.bytes)
+    }
+
+    /// What the master entry says.
+    #[inline]
+    pub(super) fn master(self) -> Option<Master<'a>> {
+        let mut reader = self.reader();
+        let (alive, deleted) = (reader.int()?, reader.int()?);
+        let fields = usize::try_from(reader.int()?).ok()?;
+        let names = reader.rest();
+        reader.skip(fields.checked_add(1)?)?;
+        Some(Master {
+            alive,
+            deleted,
+            fields,
+            names,
+            first: reader.at(),
+        })
+    }
+
+    /// Entries that are not deleted.
+    pub(super) fn alive(self) -> u64 {
+        let alive = self.reader().int().unwrap_or_default();
+        u64::try_from(alive).unwrap_or_default()
+    }
+
+    /// Entries, deleted ones included.
+    pub fn entries(self) -> u64 {
+        let mut reader = self.reader();
+        let mut next = || u64::try_from(reader.int().unwrap_or_default()).unwrap_or_default();
+        next().saturating_add(next())
+    }
+
+    /// Whether every entry can be walked over in both directions and the counts agree.
+    fn is_sound(self) -> bool {
+        let Some(master) = self.master() else {
+            return false;
+        };
+        let mut reader = self.reader();
+        if reader.skip(3 + master.fields).is_none() || reader.int() != Some(0) {
+            return false;
+        }
+        let mut counts = [0, 0];
+        while !reader.is_at_end() {
+            match reader.entry(Id::MIN, &master).filter(Entry::is_consistent) {
+                Some(entry) => counts[usize::from(entry.is_deleted())] += 1,
+                None => return false,
+            }
+        }
+        counts == [master.alive, master.deleted]
     }
 }

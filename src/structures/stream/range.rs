@@ -1,11 +1,9 @@
 //! Walking over entries, through one node and through many.
 
-use std::collections::{BTreeMap, btree_map};
-use std::ops::Bound::{Excluded, Unbounded};
-
 use super::entry::{Entry, Reader};
 use super::id::Id;
-use super::node::{Master, Node};
+use super::node::{Master, NodeView};
+use super::nodes::{self, Nodes};
 
 /// Where an entry ends. It stays true when entries are added or deleted, but not when ids are given a second time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +25,7 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Before a node's first entry.
     #[inline]
-    pub fn at_first(base: Id, node: &'a Node) -> Option<Self> {
+    pub fn at_first(base: Id, node: NodeView<'a>) -> Option<Self> {
         let (master, mut reader) = (node.master()?, node.reader());
         reader.seek(master.first);
         Some(Self {
@@ -39,15 +37,15 @@ impl<'a> Walk<'a> {
 
     /// Behind a node's last entry.
     #[inline]
-    pub fn at_end(base: Id, node: &'a Node) -> Option<Self> {
+    pub fn at_end(base: Id, node: NodeView<'a>) -> Option<Self> {
         let mut walk = Self::at_first(base, node)?;
         walk.reader.seek_end();
         Some(walk)
     }
 
     /// Behind an entry that was met before; `None` if it is not there any more.
-    pub fn at_place(nodes: &'a BTreeMap<Id, Node>, place: Place, behind: Id) -> Option<Self> {
-        let mut walk = Self::at_first(place.base, nodes.get(&place.base)?)?;
+    pub fn at_place(nodes: &'a Nodes, place: Place, behind: Id) -> Option<Self> {
+        let mut walk = Self::at_first(place.base, nodes.get(place.base)?)?;
         walk.reader
             .seek(walk.master.first.checked_add(place.offset)?);
         let before = walk.clone().back()?.peek_id();
@@ -94,7 +92,7 @@ impl<'a> Walk<'a> {
 /// Entries between two ids, in rising or falling order.
 #[derive(Debug, Clone)]
 pub struct Range<'a> {
-    nodes: btree_map::Range<'a, Id, Node>,
+    nodes: nodes::Iter<'a>,
     walk: Option<Walk<'a>>,
     from: Id,
     to: Id,
@@ -102,11 +100,9 @@ pub struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
-    pub(super) fn forward(nodes: &'a BTreeMap<Id, Node>, from: Id, to: Id) -> Self {
-        // The node before may hold `from`.
-        let start = nodes.range(..=from).next_back().map_or(from, |(&id, _)| id);
+    pub(super) fn forward(nodes: &'a Nodes, from: Id, to: Id) -> Self {
         Self {
-            nodes: nodes.range(start..=to.max(start)),
+            nodes: nodes.around(from, to),
             walk: None,
             from,
             to,
@@ -114,9 +110,9 @@ impl<'a> Range<'a> {
         }
     }
 
-    pub(super) fn backward(nodes: &'a BTreeMap<Id, Node>, from: Id, to: Id) -> Self {
+    pub(super) fn backward(nodes: &'a Nodes, from: Id, to: Id) -> Self {
         Self {
-            nodes: nodes.range(..=to),
+            nodes: nodes.around(from, to),
             walk: None,
             from,
             to,
@@ -125,10 +121,10 @@ impl<'a> Range<'a> {
     }
 
     /// The entries behind a place where the entry `behind` ends; `None` if it is no longer that place.
-    pub(super) fn resume(nodes: &'a BTreeMap<Id, Node>, place: Place, behind: Id) -> Option<Self> {
+    pub(super) fn resume(nodes: &'a Nodes, place: Place, behind: Id) -> Option<Self> {
         Some(Self {
             walk: Some(Walk::at_place(nodes, place, behind)?),
-            nodes: nodes.range((Excluded(place.base), Unbounded)),
+            nodes: nodes.iter_behind(place.base),
             from: Id::MIN,
             to: Id::MAX,
             is_backward: false,
@@ -150,7 +146,7 @@ impl<'a> Range<'a> {
     fn next_forward(&mut self) -> Option<Entry<'a>> {
         loop {
             let Some(walk) = &mut self.walk else {
-                let (&base, node) = self.nodes.next()?;
+                let (base, node) = self.nodes.next()?;
                 self.walk = Walk::at_first(base, node);
                 continue;
             };
@@ -170,7 +166,7 @@ impl<'a> Range<'a> {
     fn next_backward(&mut self) -> Option<Entry<'a>> {
         loop {
             let Some(walk) = &mut self.walk else {
-                let (&base, node) = self.nodes.next_back()?;
+                let (base, node) = self.nodes.next_back()?;
                 self.walk = Walk::at_end(base, node);
                 continue;
             };
@@ -193,7 +189,7 @@ impl<'a> Range<'a> {
     /// Has no more entries.
     fn end(&mut self) {
         self.walk = None;
-        self.nodes = btree_map::Range::default();
+        self.nodes.end();
     }
 }
 

@@ -38,7 +38,7 @@ fn a_node_has_the_bytes_of_redis() {
     let mut stream = Stream::default();
     append(&mut stream, Id::new(1, 1), &vec![field("f", "v")], LIMITS);
     append(&mut stream, Id::new(2, 0), &vec![field("g", "300")], LIMITS);
-    let (&base, node) = stream.log().nodes().first_key_value().unwrap();
+    let (base, node) = stream.log().nodes().iter().next().unwrap();
     assert_eq!(base, Id::new(1, 1));
     let expected: &[u8] = &[
         46, 0, 0, 0, 17, 0, // bytes, elements
@@ -62,7 +62,8 @@ fn bytes_from_outside_are_looked_at() {
     for n in 1..=3 {
         append(&mut stream, Id::new(n, 0), &vec![field("f", "v")], LIMITS);
     }
-    let bytes = stream.log().nodes()[&Id::new(1, 0)].bytes().to_vec();
+    let bytes = stream.log().nodes().get(Id::new(1, 0)).unwrap();
+    let bytes = bytes.bytes().to_vec();
     let mut accepted = 0;
     for at in 0..bytes.len() {
         for value in [0, 1, 2, 0x7F, 0x80, 0xF0, 0xF4, 0xFF] {
@@ -71,7 +72,7 @@ fn bytes_from_outside_are_looked_at() {
             let Some(node) = Node::from_bytes(bytes) else {
                 continue;
             };
-            let alive = node.alive();
+            let alive = node.view().alive();
             let nodes = BTreeMap::from([(Id::new(1, 0), node)]);
             let counters = Counters {
                 len: alive,
@@ -112,6 +113,49 @@ fn nodes_are_as_big_as_the_limits_say() {
     assert_eq!(nodes(limits(4096, 100), 101), 2);
     assert_eq!(nodes(limits(0, 0), 1_000), 1);
     assert_eq!(nodes(limits(1, 0), 10), 10);
+}
+
+#[test]
+fn a_node_is_added_to_again_when_those_behind_it_have_gone() {
+    let mut stream = Stream::default();
+    for n in 1..=9 {
+        append(&mut stream, Id::new(n, 0), &vec![field("f", "v")], LIMITS);
+    }
+    assert_eq!(stream.log().nodes().len(), 3);
+    for n in [9, 8, 7, 6, 5] {
+        assert!(stream.log_mut().delete(Id::new(n, 0)));
+    }
+    assert_eq!(stream.log().nodes().len(), 1);
+    let limits = NodeLimits {
+        entries: 5,
+        ..LIMITS
+    };
+    append(&mut stream, Id::new(10, 0), &vec![field("f", "v")], limits);
+    let nodes = stream.log().nodes();
+    let entries: Vec<_> = nodes.iter().map(|(_, node)| node.entries()).collect();
+    assert_eq!(entries, [5]);
+}
+
+#[test]
+fn a_copy_stays_as_it_was() {
+    let mut stream = Stream::default();
+    for n in 1..=100 {
+        append(&mut stream, Id::new(n, 0), &vec![field("f", "v")], LIMITS);
+    }
+    let copy = stream.clone();
+    for n in (2..100).step_by(3) {
+        stream.log_mut().delete(Id::new(n, 0));
+    }
+    let trim = Trim {
+        to: TrimTo::Length(40),
+        is_approximate: false,
+        limit: 0,
+    };
+    stream.trim(trim, References::Keep);
+    append(&mut stream, Id::new(200, 0), &vec![field("f", "v")], LIMITS);
+    assert_eq!(stream.log().range(Id::MIN, Id::MAX).count(), 41);
+    let kept = copy.log().range(Id::MIN, Id::MAX).map(|entry| entry.id.ms);
+    assert!(kept.eq(1..=100));
 }
 
 #[test]
@@ -282,9 +326,9 @@ fn check(stream: &Stream, model: &Model) {
         log.last_entry_id(),
         model.entries.keys().next_back().copied()
     );
-    for (base, node) in log.nodes() {
+    for (base, node) in log.nodes().iter() {
         let copy = Node::from_bytes(node.bytes().to_vec()).expect("a sound node");
-        assert_eq!(copy.alive(), node.alive());
+        assert_eq!(copy.view().alive(), node.alive());
         assert!(node.entries() <= LIMITS.entries as u64 && !base.is_zero());
     }
 }

@@ -159,7 +159,6 @@ impl<E: Copied> Elements<E> {
     }
 
     /// Has all elements from a cursor of [`Elements::scan`] on kept as they are now, until [`Elements::pay`] has shown them.
-    /// None of them may become due meanwhile.
     pub fn owe(&mut self, cursor: u64) {
         self.owed = Some(Box::new(Owed::new(cursor)));
     }
@@ -179,13 +178,6 @@ impl<E: Copied> Elements<E> {
             self.owed = None;
         }
         is_done
-    }
-
-    /// Shows all of the kept elements, which stay kept.
-    pub fn show_owed(&self, mut show: impl FnMut(E::Ref<'_>)) {
-        if let Some(owed) = &self.owed {
-            owed.show_all(&self.table, &self.seed, &mut show);
-        }
     }
 
     /// Keeps nothing any longer.
@@ -228,9 +220,17 @@ impl<E: Copied> Elements<E> {
         &mut self,
         now: u32,
         limit: usize,
-        deadline_of: impl FnMut(E::Ref<'_>) -> Option<u32>,
+        mut deadline_of: impl FnMut(E::Ref<'_>) -> Option<u32>,
     ) -> (Vec<E>, bool) {
-        self.table.take_due(now, limit, deadline_of, &self.seed)
+        let Self { seed, table, owed } = self;
+        let deadline_of = |element: E::Ref<'_>| {
+            let deadline = deadline_of(element);
+            if let (None, Some(owed)) = (deadline, &mut *owed) {
+                owed.change(seed.bits(hash(E::key(element))), element);
+            }
+            deadline
+        };
+        table.take_due(now, limit, deadline_of, seed)
     }
 }
 

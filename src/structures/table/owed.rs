@@ -73,22 +73,4 @@ impl<E: Copied> Owed<E> {
         }
         false
     }
-
-    /// Shows all of it.
-    pub fn show_all(
-        &self,
-        table: &Table<E>,
-        owner: &impl Owner<E>,
-        mut show: impl FnMut(E::Ref<'_>),
-    ) {
-        self.old.iter().for_each(|old| show(old.borrowed()));
-        let mut cursor = Some(self.position);
-        while let Some(at) = cursor {
-            cursor = table.scan(at, |element| {
-                if self.concerns(owner.bits(element), E::key(element)) {
-                    show(element);
-                }
-            });
-        }
-    }
 }

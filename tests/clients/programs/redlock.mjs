@@ -20,14 +20,14 @@ export const flows = {
   async 'version 4: a lock excludes, is prolonged and released'(context) {
     const servers = clients(context, 3);
     const [first, second] = [new Redlock4(servers, HASTY), new Redlock4(servers, HASTY)];
-    let lock = await first.lock('resource', 300);
-    await assert.rejects(second.lock('resource', 300), { name: 'LockError' });
+    let lock = await first.lock('resource', 5000);
+    await assert.rejects(second.lock('resource', 5000), { name: 'LockError' });
     assert.equal(await servers[1].get('resource'), lock.value);
-    lock = await lock.extend(2000);
-    assert.ok(await servers[2].pttl('resource') > 1500);
+    lock = await lock.extend(20000);
+    assert.ok(await servers[2].pttl('resource') > 10000);
     await lock.unlock();
     assert.equal(await servers[0].exists('resource'), 0);
-    const next = await second.lock('resource', 300);
+    const next = await second.lock('resource', 5000);
     await next.unlock();
     await assert.rejects(lock.unlock(), { name: 'LockError' });
   },
@@ -47,17 +47,17 @@ export const flows = {
   async 'version 5: a lock excludes, is prolonged and released'(context) {
     const servers = clients(context, 3);
     const [first, second] = [new Redlock5(servers, HASTY), new Redlock5(servers, HASTY)];
-    let lock = await first.acquire(['x', 'y'], 500);
-    const error = await second.acquire(['y'], 500).catch((refusal) => refusal);
+    let lock = await first.acquire(['x', 'y'], 5000);
+    const error = await second.acquire(['y'], 5000).catch((refusal) => refusal);
     assert.ok(error instanceof ExecutionError);
     const { votesAgainst } = await error.attempts[0];
     assert.ok(votesAgainst.size >= 2);
     assert.ok([...votesAgainst.values()].every((cause) => cause instanceof ResourceLockedError));
-    lock = await lock.extend(2000);
-    assert.ok(await servers[0].pttl('x') > 1500);
+    lock = await lock.extend(20000);
+    assert.ok(await servers[0].pttl('x') > 10000);
     await lock.release();
     assert.equal(await servers[0].exists('x', 'y'), 0);
-    await (await second.acquire(['y'], 500)).release();
+    await (await second.acquire(['y'], 5000)).release();
   },
 
   // A waiting lock's time runs from when it began to wait: it must last longer than the whole queue.

@@ -156,7 +156,6 @@ fn scan(g: &mut Generator) -> Args {
         0 => args.extend([g.word("MATCH"), g.pattern()]),
         1 => args.extend([g.word("MATCH"), b"1*".to_vec()]),
         2 => args.extend([g.word("COUNT"), g.pick(&["0", "-1", "abc", ""]).into()]),
-        3 if g.chance(50) => args.push(g.word("NOVALUES")),
         4 if g.chance(50) => args[2] = g.pick(&["abc", "-", "1 ", "0x1"]).into(),
         _ => {}
     }

@@ -3,6 +3,7 @@
 //!
 //! - `fuzz`: random commands with extreme arguments, all of the table, on keys of all types;
 //! - `counts`: counts and offsets at the borders of their types;
+//! - `known`: single flaws by their numbers;
 //! - `payloads`: values that somebody else dumped, and HyperLogLogs that somebody else wrote;
 //! - `races`: clients that are killed and unblocked at any step;
 //! - `patterns`: globs that would take for ever, or all of the stack;
@@ -12,6 +13,7 @@
 mod chance;
 mod counts;
 mod fuzz;
+mod known;
 mod patterns;
 mod payloads;
 mod races;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::{Facts, Section};
 use crate::engine::{Client, flag};
+use crate::observe::rates::Recent;
 
 /// Connections.
 pub(super) const CLIENTS: Section = Section::new(
@@ -14,12 +15,13 @@ pub(super) const CLIENTS: Section = Section::new(
         ("cluster_connections", |_| "0".into()),
         ("maxclients", |facts| facts.config.maxclients.to_string()),
         ("client_recent_max_input_buffer", |facts| {
-            largest(facts, |client| {
+            largest(facts, &facts.engine.stats.recent_input, |client| {
                 client.query_buffer.load(Relaxed) + client.query_buffer_free.load(Relaxed)
             })
         }),
         ("client_recent_max_output_buffer", |facts| {
-            largest(facts, |client| count(&client.output_bytes))
+            let recent = &facts.engine.stats.recent_output;
+            largest(facts, recent, |client| count(&client.output_bytes))
         }),
         ("blocked_clients", |facts| {
             count(&facts.engine.clients.blocked).to_string()
@@ -71,7 +73,8 @@ fn watched(client: &Client) -> u64 {
     client.watched.load(Relaxed).into()
 }
 
-fn largest(facts: &Facts<'_>, of: impl Fn(&Client) -> u64) -> String {
+/// The largest of these moments, clients that have left included.
+fn largest(facts: &Facts<'_>, recent: &Recent, of: impl Fn(&Client) -> u64) -> String {
     let sizes = facts.clients.iter().map(|client| of(client));
-    sizes.max().unwrap_or(0).to_string()
+    sizes.chain([recent.most()]).max().unwrap_or(0).to_string()
 }

@@ -46,6 +46,8 @@ pub(super) const MEMORY: Section = Section::new(
         ("allocator_resident", |facts| {
             facts.footprint.resident.to_string()
         }),
+        // What is given back is given back at once.
+        ("allocator_muzzy", |_| "0".into()),
         ("total_system_memory", |_| system_memory().to_string()),
         ("total_system_memory_human", |_| human(system_memory())),
         ("container_memory_limit", |_| container_limit().to_string()),
@@ -170,9 +172,12 @@ fn databases(facts: &Facts<'_>, out: &mut String) {
     for database in &facts.databases {
         let (index, keys) = (database.index, database.keys);
         let (expires, ttl) = (database.expiring, database.average_ttl);
+        let within = database.expiring_within;
         line(
             out,
-            format_args!("db{index}:keys={keys},expires={expires},avg_ttl={ttl},subexpiry=0"),
+            format_args!(
+                "db{index}:keys={keys},expires={expires},avg_ttl={ttl},subexpiry={within}"
+            ),
         );
     }
 }

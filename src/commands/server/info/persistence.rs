@@ -19,7 +19,16 @@ pub(super) const PERSISTENCE: Section = Section::new(
         ("current_cow_peak", |_| "0".into()),
         ("current_cow_size", |_| "0".into()),
         ("current_cow_size_age", |_| "0".into()),
-        ("current_fork_perc", |_| "0.00".into()),
+        ("current_fork_perc", |facts| {
+            let snapshots = &facts.engine.snapshots;
+            let (done, total) = (&snapshots.keys_done, &snapshots.keys_total);
+            let total = total.load(Relaxed).max(1) as f64;
+            let share = match facts.engine.jobs.present() {
+                Some(_) => done.load(Relaxed) as f64 / total,
+                None => 0.0,
+            };
+            format!("{:.2}", share * 100.0)
+        }),
         ("current_save_keys_processed", |facts| {
             of_copy(facts, &facts.engine.snapshots.keys_done)
         }),

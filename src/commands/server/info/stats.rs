@@ -163,6 +163,12 @@ fn total(counter: &AtomicU64) -> String {
     counter.load(Relaxed).to_string()
 }
 
+fn most(facts: &Facts<'_>, of: fn(&LaneStats) -> &AtomicU64) -> String {
+    let lanes = facts.engine.stats.lanes.iter();
+    let most = lanes.map(|lane| of(lane).load(Relaxed)).max();
+    most.unwrap_or(0).to_string()
+}
+
 fn sum(facts: &Facts<'_>, of: fn(&LaneStats) -> &Counter) -> String {
     facts.engine.stats.sum(of).to_string()
 }
@@ -195,10 +201,20 @@ pub(super) const DEBUG: Section = Section::new(
     "debug",
     "Debug",
     &[
-        ("eventloop_duration_aof_sum", |_| "0".into()),
-        ("eventloop_duration_cron_sum", |_| "0".into()),
-        ("eventloop_duration_max", |_| "0".into()),
-        ("eventloop_cmd_per_cycle_max", |_| "0".into()),
+        ("eventloop_duration_aof_sum", |facts| {
+            total(&facts.engine.stats.file_micros)
+        }),
+        ("eventloop_duration_cron_sum", |facts| {
+            let timers = facts.engine.stats.sum(|lane| &lane.timer_micros);
+            let expiry = facts.engine.stats.sum(|lane| &lane.expiry_micros);
+            (timers + expiry).to_string()
+        }),
+        ("eventloop_duration_max", |facts| {
+            most(facts, |lane| &lane.longest_turn)
+        }),
+        ("eventloop_cmd_per_cycle_max", |facts| {
+            most(facts, |lane| &lane.longest_batch)
+        }),
     ],
 )
 .on_demand();
