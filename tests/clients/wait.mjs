@@ -1,6 +1,6 @@
 // Waiting without guessing how long.
 
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 30_000;
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 

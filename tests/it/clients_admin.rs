@@ -471,13 +471,13 @@ fn no_more_clients_than_allowed() {
 
 #[test]
 fn idle_clients_are_closed() {
-    let server = Server::start(&["--timeout", "1"]);
+    let server = Server::start(&["--timeout", "3"]);
     let mut idle = server.raw();
     let mut listener = server.raw();
     listener.ask("SUBSCRIBE news");
     assert_eq!(idle.ask("PING"), simple("PONG"));
     let mut active = server.raw();
-    for _ in 0..30 {
+    for _ in 0..50 {
         assert_eq!(active.ask("PING"), simple("PONG"));
         thread::sleep(Duration::from_millis(100));
     }

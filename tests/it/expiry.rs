@@ -341,13 +341,13 @@ fn keys_go_without_being_asked_for() {
 fn a_refreshed_key_lives_on() {
     let server = Server::start(&[]);
     let mut raw = server.raw();
-    check(&mut raw, &[("SET session x PX 500", ok())]);
-    for _ in 0..12 {
-        thread::sleep(Duration::from_millis(60));
-        check(&mut raw, &[("PEXPIRE session 500", integer(1))]);
+    check(&mut raw, &[("SET session x PX 2000", ok())]);
+    for _ in 0..24 {
+        thread::sleep(Duration::from_millis(100));
+        check(&mut raw, &[("PEXPIRE session 2000", integer(1))]);
     }
     check(&mut raw, &[("PERSIST session", integer(1))]);
-    thread::sleep(Duration::from_millis(600));
+    thread::sleep(Duration::from_millis(2100));
     check(&mut raw, &[("GET session", bulk("x"))]);
 }
 

@@ -149,20 +149,26 @@ fn keys_that_run_out_are_told() {
     let server = Server::start(&["--enable-debug-command", "yes"]);
     let mut writer = server.raw();
     let (mut reader, mut all) = (tracker(&server, ""), tracker(&server, "BCAST NOLOOP"));
-    writer.ask("SET a 1 PX 30");
-    reader.ask("GET a");
+    set_and_get_brief(&mut reader, "a");
     assert_eq!(all.read(), invalid(&["a"]));
     assert_eq!(reader.read(), invalid(&["a"]));
     assert_eq!(all.read(), invalid(&["a"]));
     // One that a read meets past its time.
     assert_eq!(writer.ask("DEBUG SET-ACTIVE-EXPIRE 0"), ok());
-    writer.ask("SET b 1 PX 30");
-    reader.ask("GET b");
+    set_and_get_brief(&mut reader, "b");
     assert_eq!(all.read(), invalid(&["b"]));
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(writer.ask("GET b"), Reply::NullBulk);
     assert_eq!(reader.read(), invalid(&["b"]));
     assert_eq!(all.read(), invalid(&["b"]));
+}
+
+/// Has a connection read a key that will soon have run out: in a transaction, where time stands still.
+fn set_and_get_brief(raw: &mut Raw, key: &str) {
+    raw.ask("MULTI");
+    raw.ask(&format!("SET {key} 1 PX 30"));
+    raw.ask(&format!("GET {key}"));
+    assert_eq!(raw.ask("EXEC"), array([ok(), bulk("1")]));
 }
 
 #[test]
@@ -174,8 +180,9 @@ fn fields_that_run_out_are_told() {
     }
     let mut reader = tracker(&server, "");
     writer.ask("HSET h f 1 g 2");
-    writer.ask("HPEXPIRE h 30 FIELDS 1 f");
-    reader.ask("HGETALL h");
+    for line in ["MULTI", "HPEXPIRE h 30 FIELDS 1 f", "HLEN h", "EXEC"] {
+        reader.ask(line);
+    }
     assert_eq!(reader.read(), invalid(&["h"]));
 }
 

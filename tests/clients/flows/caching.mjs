@@ -37,7 +37,7 @@ export const flows = {
   }),
 
   'a value that runs out is seen to be gone': cached(async ({ client, reader }) => {
-    await client.raw('SET', 'key', 'one', 'PX', '80');
+    await client.raw('SET', 'key', 'one', 'PX', '1000');
     assert.equal(await reader.call('get', 'key'), 'one');
     await until('no value', async () => await reader.call('get', 'key') === null);
   }),

@@ -11,7 +11,7 @@ const require = createRequire(import.meta.url);
 const { Redis } = require('ioredis5');
 const { createClient } = require('redis5');
 
-const WINDOW_MS = 1500;
+const WINDOW_MS = 5000;
 const LONG_WINDOW_MS = 60_000;
 
 async function serve({ closing }, sendCommand, windowMs = WINDOW_MS) {

@@ -51,11 +51,11 @@ export const flows = {
   },
 
   async 'a session ends by itself'(context) {
-    const { get } = await serve(context, { ttl: () => 1 });
+    const { get } = await serve(context, { ttl: () => 4 });
     const ann = {};
     await get('/login?user=ann', ann);
     assert.equal((await get('/count', ann)).user, 'ann');
-    await sleep(1150);
+    await sleep(4150);
     assert.equal((await get('/count', ann)).user, null);
   },
 
