@@ -253,7 +253,14 @@ impl Raw {
         self.received.drain(..self.consumed);
         self.consumed = 0;
         let mut chunk = [0; 64 * 1024];
-        match self.stream.read(&mut chunk)? {
+        let count = loop {
+            match self.stream.read(&mut chunk) {
+                // This process was stopped for a while.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => break result?,
+            }
+        };
+        match count {
             0 => Err(io::Error::new(
                 ErrorKind::UnexpectedEof,
                 "the server closed the connection",
