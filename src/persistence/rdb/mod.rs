@@ -6,6 +6,8 @@
 
 mod check;
 mod cursor;
+#[cfg(test)]
+mod damage_tests;
 mod encode;
 #[cfg(test)]
 mod file_tests;
@@ -17,6 +19,8 @@ mod module;
 mod old;
 mod opcode;
 mod read;
+#[cfg(test)]
+mod samples;
 mod skip;
 mod sliced;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::file_tests::{
+use super::samples::{
     NOW, contents, hash, keyspace, list, loaded, options, preamble, put_object, read_stream, set,
     sorted_set, written,
 };
