@@ -100,6 +100,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "functions that Lua calls: `redis.call` and its like; see `machine.rs`",
     ),
     (
+        "src/scripting/vm/registration.rs",
+        "`redis.register_function`, which Lua calls; see `machine.rs`",
+    ),
+    (
         "src/scripting/vm/sandbox.rs",
         "furnishing an interpreter with these functions; see `machine.rs`",
     ),

@@ -8,6 +8,7 @@
 //! - `proven`: what scripts find instead that need no locks;
 //! - `collector`: when garbage is collected;
 //! - `api`: the table `redis`;
+//! - `registration`: what the code of a library calls to say which functions it has;
 //! - `convert`: replies to Lua values and back.
 //!
 //! A script never runs inside another one, so a worker's interpreters are borrowed for as long as one of them runs.
@@ -19,6 +20,7 @@ mod guards;
 mod machine;
 mod patterns;
 mod proven;
+mod registration;
 mod sandbox;
 
 use std::cell::RefCell;
