@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use super::stack::{self, Body, Failure, Kind, Scratch, Stack};
+use super::failure::Failure;
+use super::stack::{self, Body, Kind, Scratch, Stack};
 
 /// Adding it moves a double's integer part, modulo 2^32, into the low bits of its representation.
 const SHIFT_TO_LOW_BITS: f64 = 6_755_399_441_055_744.0;

@@ -4,6 +4,7 @@
 mod bit;
 mod cjson;
 mod cmsgpack;
+mod failure;
 mod stack;
 mod struct_;
 

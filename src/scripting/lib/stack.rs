@@ -15,6 +15,8 @@ use std::slice;
 
 use mlua::ffi;
 
+use super::failure::{Failure, overflow, wrong_type};
+
 /// Slots that Lua leaves to each function beside its arguments, less those that the frame uses.
 const SLOTS_AT_START: i32 = 16;
 /// How many slots are asked for at once when they run out.
@@ -27,27 +29,6 @@ const KEPT_BYTES: usize = 64 * 1024;
 /// A function of a library: takes its arguments from the stack, leaves its results on top, says how many.
 /// Settings are shared by the functions of one library table.
 pub type Body<S> = fn(&mut Stack<'_>, &mut Scratch, &Cell<S>) -> Result<i32, Failure>;
-
-/// Why a function of a library gives up.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// A text, raised with the caller's place in front.
-    Error(Vec<u8>),
-    /// A text raised as it stands.
-    Bare(&'static str),
-    /// `bad argument #n to 'function' (text)`.
-    Argument(i32, Vec<u8>),
-}
-
-impl Failure {
-    pub fn error(text: impl Into<Vec<u8>>) -> Self {
-        Self::Error(text.into())
-    }
-
-    pub fn argument(number: i32, text: impl Into<Vec<u8>>) -> Self {
-        Self::Argument(number, text.into())
-    }
-}
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -492,16 +473,6 @@ impl<'call> Stack<'call> {
         self.top += 1;
         Ok(())
     }
-}
-
-/// Lua's own text for a stack that cannot grow.
-pub fn overflow(why: &str) -> Failure {
-    Failure::error(format!("stack overflow ({why})"))
-}
-
-/// Lua's own text for an argument of the wrong type.
-fn wrong_type(number: i32, expected: &str, found: Kind) -> Failure {
-    Failure::argument(number, format!("{expected} expected, got {}", found.name()))
 }
 
 /// Whether the whole part of a double is an integer of 64 bits.

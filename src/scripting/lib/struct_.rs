@@ -3,7 +3,8 @@
 
 use std::cell::Cell;
 
-use super::stack::{self, Body, Failure, Kind, LONGEST_OUTPUT, Scratch, Stack, overflow, truncate};
+use super::failure::{Failure, overflow};
+use super::stack::{self, Body, Kind, LONGEST_OUTPUT, Scratch, Stack, truncate};
 
 /// The widest integer that a format may ask for.
 const WIDEST_INTEGER: usize = 32;

@@ -3,7 +3,8 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::super::stack::{Failure, Frame, Scratch, Shape, Stack};
+use super::super::failure::Failure;
+use super::super::stack::{Frame, Scratch, Shape, Stack};
 use super::{Settings, expect_one, number};
 
 /// What stands next in the text.

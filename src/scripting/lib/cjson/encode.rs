@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use super::super::stack::{Failure, Frame, Kind, LONGEST_OUTPUT, Scratch, Shape, Stack};
+use super::super::failure::Failure;
+use super::super::stack::{Frame, Kind, LONGEST_OUTPUT, Scratch, Shape, Stack};
 use super::{InvalidNumbers, Settings, expect_one, number};
 
 /// Strings are appended in pieces of this size, between which the length of the whole is checked.

@@ -3,7 +3,8 @@
 
 use std::cell::Cell;
 
-use super::stack::{self, Body, Failure, Kind, Scratch, Stack};
+use super::failure::Failure;
+use super::stack::{self, Body, Kind, Scratch, Stack};
 
 mod decode;
 mod encode;

@@ -1,7 +1,8 @@
 //! The library `cmsgpack`: MessagePack to Lua values and back, with the choice of forms, the limits and the error texts of
 //! the library that Redis carries.
 
-use super::stack::{self, Body, Failure, Stack};
+use super::failure::Failure;
+use super::stack::{self, Body, Stack};
 
 mod pack;
 mod unpack;

@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use super::super::stack::{Failure, Kind, LONGEST_OUTPUT, Scratch, Stack, fits_integer};
+use super::super::failure::Failure;
+use super::super::stack::{Kind, LONGEST_OUTPUT, Scratch, Stack, fits_integer};
 use super::tag;
 
 /// Tables nested deeper than this become nil, so that a table within itself comes to an end.

@@ -3,7 +3,8 @@
 
 use std::cell::Cell;
 
-use super::super::stack::{Failure, Frame, Scratch, Shape, Stack, overflow};
+use super::super::failure::{Failure, overflow};
+use super::super::stack::{Frame, Scratch, Shape, Stack};
 use super::tag;
 
 /// What is left to read.
