@@ -64,7 +64,7 @@ impl Stopwatch {
 }
 
 /// Wall-clock time worked out from a stopwatch's ticks, which are read anyway; the system's clock itself is asked again
-/// every [`SETTING`] of use, so a step of that clock is noticed that late at most.
+/// every 10 ms of use, so a step of that clock is noticed that late at most.
 #[derive(Default)]
 pub struct WallClock {
     set_at: u64,

@@ -25,7 +25,7 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     search(pattern, text, Case::Sensitive)
 }
 
-/// Like [`matches`], with ASCII letters equal in either case.
+/// Like [`matches()`], with ASCII letters equal in either case.
 pub fn matches_ignore_case(pattern: &[u8], text: &[u8]) -> bool {
     search(pattern, text, Case::Ignored)
 }

@@ -45,12 +45,12 @@ impl EntryWriter {
         })
     }
 
-    /// See [`Sliced::go_on`].
+    /// Writes about so many elements more; true at the end.
     pub fn go_on(&mut self, object: &mut Object, count: usize) -> bool {
         self.value.go_on(&mut self.writer, object, count)
     }
 
-    /// See [`Sliced::preserve`].
+    /// The value is about to change: sees to it that what has not been written can still be.
     pub fn preserve(&mut self, object: &mut Object) {
         self.value.preserve(object);
     }

@@ -3,7 +3,7 @@
 //! Most scripts are a few calls of commands on `KEYS[1]` and its like. Of such a one can be proven that it never touches
 //! a key that it does not declare, and that it is over soon; it needs no more than the locks of its keys then. The proof
 //! is about the code that runs, not about its text: every instruction is followed with what is known of the registers
-//! ([`flow`]), and whatever the proof does not understand ends it. So it costs nothing to be careful: a script without a
+//! (`flow`), and whatever the proof does not understand ends it. So it costs nothing to be careful: a script without a
 //! proof runs as all scripts did.
 //!
 //! - `bytecode`: the compiled code as Lua writes it out;
