@@ -466,6 +466,14 @@ fn digests_are_those_of_redis() {
         "DEBUG HTSTATS-KEY text",
         "DEBUG HTSTATS-KEY nothing",
         "DEBUG OBJECT nothing",
+        "HSET hash field value",
+        "DEBUG LISTPACK hash",
+        "DEBUG LISTPACK text",
+        "DEBUG LISTPACK nothing",
+        "DEBUG LISTPACK",
+        "DEBUG SDSLEN number",
+        "DEBUG SDSLEN hash",
+        "DEBUG SDSLEN nothing",
         "SHUTDOWN ABORT",
         "SHUTDOWN SAVE NOSAVE",
         "SHUTDOWN LATER",
@@ -501,6 +509,14 @@ fn debug_looks_at_values_and_changes_switches() {
             && text.contains(" refcount:1 encoding:int serializedlength:2 lru:"),
         "{text}"
     );
+    raw.ask("SET word letters");
+    let text = raw.ask("DEBUG SDSLEN word").text();
+    assert!(
+        text.starts_with("key_sds_len:4, key_sds_avail:0, key_zmalloc: ")
+            && text.contains(", val_sds_len:7, val_sds_avail:0, val_zmalloc: "),
+        "{text}"
+    );
+    raw.ask("DEL word");
     check(
         &mut raw,
         &[

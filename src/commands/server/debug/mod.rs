@@ -142,6 +142,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         "Accepted; nothing is leaked.",
     ),
     row(
+        "LISTPACK",
+        (3, 3),
+        object::print_listpack,
+        "<key>",
+        "Prints <key>'s value, if it is a listpack, as DUMP gives it.",
+    ),
+    row(
         "LOADAOF",
         (2, 2),
         data::load_aof,
@@ -231,6 +238,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         refuse,
         "[<milliseconds>]",
         "Refused: it would end the server.",
+    ),
+    row(
+        "SDSLEN",
+        (3, 3),
+        object::string_lengths,
+        "<key>",
+        "Shows lengths and memory of <key> and of its value, a string.",
     ),
     row(
         "SEGFAULT",

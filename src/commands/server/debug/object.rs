@@ -1,4 +1,6 @@
-//! DEBUG OBJECT, HTSTATS and HTSTATS-KEY: what is known of one value or table.
+//! DEBUG OBJECT, LISTPACK, SDSLEN, HTSTATS and HTSTATS-KEY: what is known of one value or table.
+
+use std::io::{self, Write};
 
 use crate::config::Config;
 use crate::engine::{Call, CommandError, CommandResult};
@@ -44,6 +46,44 @@ fn nodes_of(list: &List, config: &Config) -> String {
         config.list_max_listpack_size,
         u8::from(config.list_compress_depth > 0 || is_compressed),
     )
+}
+
+/// LISTPACK.
+pub(super) fn print_listpack(call: &mut Call) -> CommandResult {
+    let entry = call
+        .db
+        .peek(Key::new(call.args.at(2)))
+        .ok_or(CommandError::NoSuchKey)?;
+    if entry.encoding() != "listpack" {
+        return Err(CommandError::text("ERR Not a listpack encoded object."));
+    }
+    let bytes = rdb::dump(entry.value(), false);
+    // Where standard output is gone nobody reads it.
+    let _ = writeln!(io::stdout(), "{}", bytes.escape_ascii());
+    call.reply.simple("Listpack structure printed on stdout");
+    Ok(())
+}
+
+/// SDSLEN. What key and value have in one allocation counts as the key's.
+pub(super) fn string_lengths(call: &mut Call) -> CommandResult {
+    // A key that is past its time is there until somebody meets it.
+    let mut db = call.db.with_expired();
+    let entry = db
+        .peek(Key::new(call.args.at(2)))
+        .ok_or(CommandError::NoSuchKey)?;
+    let length = match entry.value() {
+        ValueRef::Inline(text) => text.len(),
+        ValueRef::Object(ObjectRef::Bytes(text)) => text.len(),
+        _ => return Err(CommandError::text("ERR Not an sds encoded string.")),
+    };
+    let line = format!(
+        "key_sds_len:{}, key_sds_avail:0, key_zmalloc: {}, val_sds_len:{length}, val_sds_avail:0, val_zmalloc: {}",
+        entry.key().len(),
+        entry.allocated(),
+        entry.value_allocated(),
+    );
+    call.reply.simple(&line);
+    Ok(())
 }
 
 /// HTSTATS.
