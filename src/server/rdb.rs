@@ -162,7 +162,9 @@ pub(super) fn load_at_start(server: &Arc<Server>, config: &Config) -> Result<()>
         if loaded.is_err() && server.exit.is_ending() {
             return Ok(());
         }
-        loaded?;
+        loaded.map_err(|error| {
+            anyhow!("Fatal error loading the DB from {error}. Terminating server after rdb file reading failure.")
+        })?;
     }
     let alone = engine.keyspace.gate().alone();
     engine.set_condition(condition::LOADING, false);
@@ -179,9 +181,7 @@ fn load_file(server: &Server, config: &Config, path: &Path, purpose: Purpose) ->
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => {
             let (path, reason) = (path.display(), error_text(&error));
-            return Err(anyhow!(
-                "Fatal error loading the DB from {path}: {reason}. Exiting."
-            ));
+            return Err(anyhow!("{path}: {reason}"));
         }
     };
     let loading = &engine.loading;
@@ -216,8 +216,8 @@ pub(super) fn note_loaded(engine: &Engine, loaded: &rdb::Loaded) {
     tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}{empty}.");
 }
 
-/// Logs what is wrong with a file as Redis does, and gives the last word.
-pub(super) fn explain(fault: &Fault, path: &Path) -> anyhow::Error {
+/// Logs what is wrong with a file as Redis does, and gives it with its place.
+fn explain(fault: &Fault, path: &Path) -> anyhow::Error {
     let (offset, problem, path) = (fault.offset, &fault.problem, path.display());
     if let Problem::Value(error) = problem {
         if *error == Malformed::Ended {
@@ -227,9 +227,7 @@ pub(super) fn explain(fault: &Fault, path: &Path) -> anyhow::Error {
     } else {
         tracing::warn!("{problem}");
     }
-    anyhow!(
-        "Fatal error loading the DB from {path}, at offset {offset}: {problem}. Terminating server after rdb file reading failure."
-    )
+    anyhow!("{path}, at offset {offset}: {problem}")
 }
 
 /// DEBUG RELOAD: the data is saved, given up and loaded, as far as that is asked for. The caller has not passed the gate.
@@ -282,6 +280,7 @@ fn reload_alone(server: &Arc<Server>, how: Reload) -> Result<()> {
         false => Purpose::Start,
     };
     load_file(server, &config, &path, purpose)
+        .map_err(|error| anyhow!("Error loading the DB from {error}"))
 }
 
 /// Saves the data as of now, for somebody who waits for it.

@@ -107,8 +107,17 @@ fn data_survives_debug_reload() {
     assert_eq!(digest(&mut raw), before);
     let wrong = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
     assert_eq!(raw.ask("DEBUG RELOAD LATER"), error(wrong));
-    fs::remove_file(server.dir().join("dump.rdb")).expect("the file");
+    let file = server.dir().join("dump.rdb");
+    fs::write(&file, "nonsense!").expect("the file takes it");
     let failed = "ERR Error trying to load the RDB dump, check server logs.";
+    assert_eq!(raw.ask("DEBUG RELOAD NOSAVE"), error(failed));
+    let log = server.log();
+    assert!(
+        log.contains("DEBUG RELOAD: Error loading the DB from "),
+        "{log}"
+    );
+    assert!(!log.contains("Terminating server"), "it goes on: {log}");
+    fs::remove_file(&file).expect("the file");
     assert_eq!(raw.ask("DEBUG RELOAD NOSAVE"), error(failed));
 }
 
