@@ -54,14 +54,22 @@ pub(super) fn run() -> i32 {
 
 /// The clock is read several times per batch of commands.
 fn clock() -> Finding {
-    const READS: u32 = 10_000;
+    const ROUNDS: usize = 20;
+    const READS: u32 = 1_000;
     const MOST: Duration = Duration::from_nanos(250);
     const SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-    let begun = Instant::now();
-    for _ in 0..READS {
-        std::hint::black_box(Instant::now());
-    }
-    let each = begun.elapsed() / READS;
+    let round = || {
+        let begun = Instant::now();
+        for _ in 0..READS {
+            std::hint::black_box(Instant::now());
+        }
+        begun.elapsed() / READS
+    };
+    // In some of them the processor may have been somebody else's.
+    let each = std::iter::repeat_with(round)
+        .take(ROUNDS)
+        .min()
+        .unwrap_or_default();
     if each <= MOST {
         return Ok(());
     }
