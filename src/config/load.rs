@@ -13,6 +13,7 @@ use super::directive::{Directive, NOT_UTF8, Words, all};
 use super::rule::Reason;
 use super::words;
 use crate::base::glob;
+use crate::base::machine::error_text;
 
 /// How deep files may include each other.
 const MAX_INCLUDE_DEPTH: usize = 16;
@@ -42,7 +43,7 @@ pub struct Sources {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file cannot be read.
-    #[error("can't read the configuration file '{}': {error}", .path.display())]
+    #[error("can't read the configuration file '{}': {}", .path.display(), error_text(.error))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -417,9 +418,9 @@ mod tests {
         let error = Config::load(&missing)
             .expect_err("a missing file")
             .to_string();
-        assert!(
-            error.starts_with("can't read the configuration file '/nonexistent/redis.conf': "),
-            "{error}"
+        assert_eq!(
+            error,
+            "can't read the configuration file '/nonexistent/redis.conf': No such file or directory"
         );
     }
 

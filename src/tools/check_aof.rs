@@ -125,7 +125,7 @@ fn check(name: &str, words: &[String], answers: &mut dyn BufRead, out: &mut dyn 
     };
     let task = &mut check.task;
     match words[..] {
-        [path] => task.path = path,
+        [path] if path != "--help" => task.path = path,
         ["--fix", path] => (task.fixes, task.path) = (true, path),
         ["--truncate-to-timestamp", second, path] => {
             let Ok(second) = second.trim_start().parse() else {

@@ -21,7 +21,7 @@ pub(super) fn run(name: &str, arguments: &[OsString]) -> i32 {
             println!("{name} {REDIS_VERSION} (oxidis {OXIDIS_VERSION})");
             return 0;
         }
-        [file] => Path::new(file),
+        [file] if file != "--help" => Path::new(file),
         _ => {
             eprintln!("Usage: {name} <rdb-file-name>");
             return 1;
