@@ -28,7 +28,7 @@ RUN groupadd --system --gid 999 oxidis \
     # Whoever it is started as can write here; the files themselves are private.
     && install --directory --owner=oxidis --group=oxidis --mode=1777 /data
 COPY --from=build /usr/local/bin/oxidis /usr/local/bin/
-RUN ln -s oxidis /usr/local/bin/redis-server \
+RUN for name in redis-server redis-check-aof redis-check-rdb; do ln -s oxidis "/usr/local/bin/$name"; done \
     && printf '%s\n' > /usr/local/bin/docker-entrypoint.sh \
         '#!/bin/sh' \
         'set -e' \
