@@ -19,6 +19,7 @@ mod config_commands;
 mod confined_scripts;
 mod crowd;
 mod daemon;
+mod debug;
 mod differential;
 mod dump;
 mod durability;
