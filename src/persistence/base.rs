@@ -98,9 +98,10 @@ impl Encoder {
         self.select(database);
         let Some(dump) = &mut self.dump else { return };
         let bytes = dump.add_written(entry);
-        self.len += bytes.size();
+        self.len += bytes.iter().map(Rough::size).sum::<usize>();
         let head = dump.take(Rough::default());
-        self.pieces.extend([head, bytes].map(Piece::Ready));
+        let pieces = [head].into_iter().chain(bytes);
+        self.pieces.extend(pieces.map(Piece::Ready));
     }
 
     /// What follows is entries of this database.

@@ -57,6 +57,7 @@ impl Object {
         match self {
             Self::Hash(Hash::Table(fields)) => fields.forgive(),
             Self::Set(Set::Table(members)) => members.forgive(),
+            Self::SortedSet(set) => set.forgive(),
             _ => {}
         }
     }

@@ -1,5 +1,7 @@
 //! A snapshot's entries: what comes before their values.
 
+use std::mem;
+
 use bytes::Bytes;
 
 use super::kind;
@@ -11,6 +13,8 @@ use crate::structures::{Object, ObjectRef};
 
 /// Strings at least this long are neither copied nor packed while their shard is locked.
 const SHARED: usize = 16 * 1024;
+/// So many bytes of an entry that is written slice by slice are put aside.
+const FULL: usize = if cfg!(test) { 4096 } else { 256 * 1024 };
 
 /// Turns entries into the bytes of a snapshot.
 #[derive(Debug)]
@@ -23,6 +27,9 @@ pub struct FileEncoder {
 /// An entry that is written slice by slice.
 #[derive(Debug)]
 pub struct EntryWriter {
+    /// What has been written before what the writer holds: bytes that had to move to where there is room for more would hold
+    /// up whoever waits for the value.
+    full: Vec<Rough>,
     writer: Writer,
     value: Sliced,
     kind: u8,
@@ -39,6 +46,7 @@ impl EntryWriter {
         write_head(&mut writer, access, entry);
         let (value, kind) = Sliced::begin(&mut writer, entry.key(), object)?;
         Some(Self {
+            full: Vec::new(),
             writer,
             value,
             kind,
@@ -47,6 +55,9 @@ impl EntryWriter {
 
     /// Writes about so many elements more; true at the end.
     pub fn go_on(&mut self, object: &mut Object, count: usize) -> bool {
+        if self.writer.len() >= FULL {
+            self.full.push(self.writer.exchange(Rough::default()));
+        }
         self.value.go_on(&mut self.writer, object, count)
     }
 
@@ -100,9 +111,11 @@ impl FileEncoder {
     }
 
     /// Adds an entry that has been written elsewhere: its bytes are to follow.
-    pub fn add_written(&mut self, entry: &mut EntryWriter) -> Rough {
+    pub fn add_written(&mut self, entry: &mut EntryWriter) -> Vec<Rough> {
         self.is_later |= kind::is_later(entry.kind);
-        entry.writer.exchange(Rough::default())
+        let mut bytes = mem::take(&mut entry.full);
+        bytes.push(entry.writer.exchange(Rough::default()));
+        bytes
     }
 
     /// Bytes that have been gathered.

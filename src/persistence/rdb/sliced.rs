@@ -1,10 +1,11 @@
 //! A big value to bytes, slice by slice: whoever keeps it need not be held up for longer than a slice takes. It may change
-//! meanwhile: then it keeps what it was, or is copied as it was, where that takes much less time than writing it.
+//! meanwhile: then it keeps what it was, or shares what it was with a copy.
 
-use super::write::{Writer, write_field, write_run};
+use super::write::{Writer, write_field, write_run, write_scored};
 use super::{kind, stream};
 use crate::base::deadline::Deadlines;
 use crate::structures::hash::{self, Field, Hash, Seen};
+use crate::structures::list::Runs;
 use crate::structures::listpack::Item;
 use crate::structures::set::{self, Set};
 use crate::structures::sorted_set::Direction;
@@ -22,8 +23,10 @@ enum Place {
     Owed,
     /// Elements, or runs of elements, that have been written.
     Done(usize),
-    /// The same of a copy.
+    /// The same of a copy, which shares what does not change.
     DoneOf(usize, Box<Object>),
+    /// What a list was that has not been written.
+    Runs(Runs),
 }
 
 /// A value that has been written in part.
@@ -89,6 +92,9 @@ impl Sliced {
             (Place::Owed, Object::Set(Set::Table(members))) => members.pay(count, |member| {
                 writer.item(Item::Str(member.key()));
             }),
+            (Place::Owed, Object::SortedSet(set)) => set.pay(count, |member, score| {
+                write_scored(writer, Item::Str(member), score);
+            }),
             (Place::Owed, _) => true,
             (_, object) => self.write(writer, object.view(), count),
         }
@@ -97,7 +103,7 @@ impl Sliced {
     /// The value is about to change: sees to it that what has not been written can still be.
     pub fn preserve(&mut self, object: &mut Object) {
         match (&self.place, object) {
-            (Place::Owed | Place::DoneOf(..), _) => {}
+            (Place::Owed | Place::DoneOf(..) | Place::Runs(_), _) => {}
             (Place::Table(cursor), Object::Hash(Hash::Table(fields))) => {
                 fields.owe(*cursor);
                 self.place = Place::Owed;
@@ -107,6 +113,13 @@ impl Sliced {
                 self.place = Place::Owed;
             }
             (Place::Table(_), _) => {}
+            (Place::Done(done), Object::SortedSet(set)) => {
+                set.owe(*done);
+                self.place = Place::Owed;
+            }
+            (Place::Done(done), Object::List(list)) => {
+                self.place = Place::Runs(list.share_from(*done));
+            }
             (Place::Done(done), object) => {
                 self.place = Place::DoneOf(*done, Box::new(object.clone()));
             }
@@ -130,6 +143,7 @@ impl Sliced {
             }),
             (Place::Done(done), object) => write_next(writer, done, object, count),
             (Place::DoneOf(done, own), _) => write_next(writer, done, own.view(), count),
+            (Place::Runs(runs), _) => write_shared(writer, runs, count),
             _ => true,
         }
     }
@@ -140,13 +154,13 @@ fn write_next(writer: &mut Writer, done: &mut usize, object: ObjectRef<'_>, coun
     match object {
         ObjectRef::SortedSet(set) => {
             // From the greatest on: see [`super::write`].
-            let end = done.saturating_add(count).min(set.len());
-            for (member, score) in set.entries(*done..end, Direction::Down) {
-                writer.item(member);
-                writer.raw(&score.to_le_bytes());
+            let end = set.len().saturating_sub(*done);
+            let start = end.saturating_sub(count);
+            for (member, score) in set.entries(start..end, Direction::Down) {
+                write_scored(writer, member, score);
             }
-            *done = end;
-            end == set.len()
+            *done += end - start;
+            start == 0
         }
         ObjectRef::List(list) => {
             let (mut left, all) = (count, list.runs().len());
@@ -163,6 +177,18 @@ fn write_next(writer: &mut Writer, done: &mut usize, object: ObjectRef<'_>, coun
         ObjectRef::Stream(own) => stream::write_next(writer, own, done, count),
         _ => true,
     }
+}
+
+/// Writes what a list was; true at the end.
+fn write_shared(writer: &mut Writer, runs: &mut Runs, mut left: usize) -> bool {
+    while left > 0 {
+        let written = runs.show_next(|count, entries| {
+            write_run(writer, count, entries);
+            count
+        });
+        left = left.saturating_sub(written.unwrap_or(left));
+    }
+    runs.is_at_end()
 }
 
 /// Goes on in a table; true at its end.

@@ -342,9 +342,14 @@ fn write_sorted_set(writer: &mut Writer, set: &SortedSet) {
     writer.length(set.len() as u64);
     // From the greatest on, as Redis has it: that is quicker for it to read.
     for (member, score) in set.entries(0..set.len(), Direction::Down) {
-        writer.item(member);
-        writer.raw(&score.to_le_bytes());
+        write_scored(writer, member, score);
     }
+}
+
+/// Writes a member of a sorted set.
+pub(super) fn write_scored(writer: &mut Writer, member: Item<'_>, score: f64) {
+    writer.item(member);
+    writer.raw(&score.to_le_bytes());
 }
 
 /// When the first field goes.

@@ -8,7 +8,7 @@ mod nodes;
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
 
 pub use iter::Iter;
 pub use node::End;
@@ -117,6 +117,23 @@ pub struct List {
     shape: Shape,
 }
 
+/// Nodes of a list as they were, each of which is given up when it has been shown.
+#[derive(Debug)]
+pub struct Runs(vec_deque::IntoIter<Node>);
+
+impl Runs {
+    /// Shows the next node as [`List::runs`] does; gives what was made of it, or nothing at the end.
+    pub fn show_next<R>(&mut self, show: impl FnOnce(usize, &[u8]) -> R) -> Option<R> {
+        let node = self.0.next()?;
+        Some(show(node.count(), &node.entries_once()))
+    }
+
+    /// Whether there is none left.
+    pub fn is_at_end(&self) -> bool {
+        self.0.len() == 0
+    }
+}
+
 impl Default for List {
     fn default() -> Self {
         Self {
@@ -187,6 +204,17 @@ impl List {
                 (node.count(), node.entries_once())
             })
         })
+    }
+
+    /// The same as they are now, whatever becomes of the list. That takes a small allocation for each node now, and later the
+    /// bytes of those that change.
+    pub fn share_from(&mut self, first: usize) -> Runs {
+        let nodes = match &mut self.shape {
+            Shape::Packed(node) if first == 0 => VecDeque::from([node.share()]),
+            Shape::Packed(_) => VecDeque::new(),
+            Shape::Row(row) => row.share_from(first),
+        };
+        Runs(nodes.into_iter())
     }
 
     /// Adds a run of entries from outside behind what is there; false unless they are entries in listpack's encoding.
@@ -394,11 +422,11 @@ impl List {
         let nodes = self.as_row().into_iter().flat_map(Nodes::nodes);
         nodes.fold((0, 0, false), |(used, kept, any), node| {
             let own = node.size_as_entries() + LISTPACK_FRAME;
-            let sealed = node.sealed();
+            let compressed = node.compressed();
             (
                 used + own,
-                kept + sealed.unwrap_or(own),
-                any | sealed.is_some(),
+                kept + compressed.unwrap_or(own),
+                any | compressed.is_some(),
             )
         })
     }

@@ -4,11 +4,12 @@
 //! Header and end mark of a listpack are left out: they would have to be written with each push, and the header stands
 //! where room for the next element must be.
 //!
-//! A node may be sealed: its entries are compressed until one of them is wanted. Reading unpacks them beside the compressed
-//! ones, changing opens the node.
+//! A node may be sealed: its entries lie elsewhere until it changes, which opens it. They are compressed, and unpacked beside
+//! that when one of them is wanted, or they are shared with a copy of the node.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::mem;
+use std::sync::{Arc, OnceLock};
 
 use super::iter::Items;
 use crate::base::lzf;
@@ -18,9 +19,9 @@ use crate::structures::listpack::codec::{Encoded, entry_size, entry_size_before,
 /// Bytes that the same elements need besides in a listpack; limits count them.
 pub const LISTPACK_FRAME: usize = 7;
 /// Fewer bytes are not worth compressing.
-const SEAL_FROM: usize = 48;
+const COMPRESS_FROM: usize = 48;
 /// What compression must save.
-const SEAL_SAVES: usize = 8;
+const COMPRESSION_SAVES: usize = 8;
 /// Smaller allocations are not worth giving room back.
 const SHRINK_FROM: usize = 256;
 
@@ -43,25 +44,57 @@ pub struct Node {
     count: u32,
     /// Each element is a text of this length, and its bytes alone are its entry; 0: entries are those of a listpack.
     width: u32,
-    /// The entries, while they are compressed; then there are no others.
-    sealed: Option<Box<Sealed>>,
+    /// The entries, while they lie elsewhere; then there are no others.
+    sealed: Option<Arc<Sealed>>,
 }
 
-/// Compressed entries.
-#[derive(Debug, Clone)]
-struct Sealed {
-    packed: Box<[u8]>,
-    /// Bytes of the entries.
-    len: usize,
-    /// The entries, once they have been read.
-    read: OnceLock<Box<[u8]>>,
+/// The entries of a sealed node.
+#[derive(Debug)]
+enum Sealed {
+    Compressed {
+        packed: Box<[u8]>,
+        /// Bytes of the entries.
+        len: usize,
+        /// The entries, once they have been read.
+        read: OnceLock<Box<[u8]>>,
+    },
+    /// As they lay in the node.
+    Plain { bytes: Vec<u8>, start: u32 },
 }
 
 impl Sealed {
-    fn unpacked(&self) -> Vec<u8> {
-        // What was packed here unpacks.
-        lzf::unpack(&self.packed, self.len).unwrap_or_default()
+    fn len(&self) -> usize {
+        match self {
+            Self::Compressed { len, .. } => *len,
+            Self::Plain { bytes, start } => bytes.len() - *start as usize,
+        }
     }
+
+    fn entries(&self) -> &[u8] {
+        match self {
+            Self::Compressed { packed, len, read } => {
+                read.get_or_init(|| unpacked(packed, *len).into_boxed_slice())
+            }
+            Self::Plain { bytes, start } => &bytes[*start as usize..],
+        }
+    }
+
+    /// Bytes of its allocations.
+    fn allocated(&self) -> usize {
+        let own = match self {
+            Self::Compressed { packed, read, .. } => {
+                packed.len() + read.get().map_or(0, |read| read.len())
+            }
+            Self::Plain { bytes, .. } => bytes.capacity(),
+        };
+        // Two counts stand before what is shared.
+        2 * size_of::<usize>() + size_of::<Self>() + own
+    }
+}
+
+fn unpacked(packed: &[u8], len: usize) -> Vec<u8> {
+    // What was packed here unpacks.
+    lzf::unpack(packed, len).unwrap_or_default()
 }
 
 impl Clone for Node {
@@ -109,7 +142,7 @@ impl Node {
     fn raw(&self) -> &[u8] {
         match &self.sealed {
             None => &self.bytes[self.start as usize..],
-            Some(sealed) => (sealed.read).get_or_init(|| sealed.unpacked().into_boxed_slice()),
+            Some(sealed) => sealed.entries(),
         }
     }
 
@@ -134,8 +167,10 @@ impl Node {
         if self.width > 0 {
             return Cow::Owned(self.encoded());
         }
-        match &self.sealed {
-            Some(sealed) if sealed.read.get().is_none() => Cow::Owned(sealed.unpacked()),
+        match self.sealed.as_deref() {
+            Some(Sealed::Compressed { packed, len, read }) if read.get().is_none() => {
+                Cow::Owned(unpacked(packed, *len))
+            }
             _ => Cow::Borrowed(self.raw()),
         }
     }
@@ -164,6 +199,7 @@ impl Node {
     #[cold]
     fn encode_in_place(&mut self) {
         let entries = self.encoded();
+        self.open();
         let room = self.bytes.capacity().saturating_sub(entries.len());
         let start = if self.start > 0 { room } else { 0 };
         self.bytes.clear();
@@ -189,7 +225,7 @@ impl Node {
     pub fn used(&self) -> usize {
         match &self.sealed {
             None => self.bytes.len() - self.start as usize,
-            Some(sealed) => sealed.len,
+            Some(sealed) => sealed.len(),
         }
     }
 
@@ -204,37 +240,42 @@ impl Node {
 
     /// Bytes allocated.
     pub fn allocated(&self) -> usize {
-        let sealed = self.sealed.as_ref().map_or(0, |sealed| {
-            let read = sealed.read.get().map_or(0, |read| read.len());
-            size_of::<Sealed>() + sealed.packed.len() + read
-        });
+        let sealed = self.sealed.as_ref().map_or(0, |sealed| sealed.allocated());
         self.bytes.capacity() + sealed
     }
 
-    // ---- Compression
+    // ---- Compression and sharing
 
     /// Bytes of the compressed entries, where they are.
-    pub fn sealed(&self) -> Option<usize> {
-        self.sealed.as_ref().map(|sealed| sealed.packed.len())
+    pub fn compressed(&self) -> Option<usize> {
+        match self.sealed.as_deref() {
+            Some(Sealed::Compressed { packed, .. }) => Some(packed.len()),
+            _ => None,
+        }
     }
 
-    /// Gives back the entries of a sealed node that have been read.
+    /// Gives back the entries of a compressed node that have been read; not while a copy may read them.
     pub fn forget_read(&mut self) {
-        if let Some(sealed) = &mut self.sealed {
-            sealed.read.take();
+        if let Some(Sealed::Compressed { read, .. }) = self.sealed.as_mut().and_then(Arc::get_mut) {
+            read.take();
         }
     }
 
     /// Compresses the entries, if that saves something.
-    pub fn seal(&mut self) {
-        self.encode();
-        let entries = &self.bytes[self.start as usize..];
-        if self.sealed.is_some() || entries.len() < SEAL_FROM {
+    pub fn compress(&mut self) {
+        if self.compressed().is_some() {
             return;
         }
-        let packed = lzf::pack(entries).filter(|packed| packed.len() + SEAL_SAVES <= entries.len());
+        self.open();
+        self.encode();
+        let entries = &self.bytes[self.start as usize..];
+        if entries.len() < COMPRESS_FROM {
+            return;
+        }
+        let packed =
+            lzf::pack(entries).filter(|packed| packed.len() + COMPRESSION_SAVES <= entries.len());
         if let Some(packed) = packed {
-            self.sealed = Some(Box::new(Sealed {
+            self.sealed = Some(Arc::new(Sealed::Compressed {
                 packed: packed.into_boxed_slice(),
                 len: entries.len(),
                 read: OnceLock::new(),
@@ -243,12 +284,36 @@ impl Node {
         }
     }
 
-    /// Undoes [`Node::seal`].
+    /// A copy, which takes next to nothing until one of both changes.
+    pub fn share(&mut self) -> Self {
+        if self.sealed.is_none() {
+            self.sealed = Some(Arc::new(Sealed::Plain {
+                bytes: mem::take(&mut self.bytes),
+                start: mem::take(&mut self.start),
+            }));
+        }
+        self.clone()
+    }
+
+    /// Has the entries of a sealed node lie in the node again.
     #[inline]
     pub fn open(&mut self) {
         if let Some(sealed) = self.sealed.take() {
-            (self.bytes, self.start) = (sealed.unpacked(), 0);
+            self.open_sealed(sealed);
         }
+    }
+
+    #[cold]
+    fn open_sealed(&mut self, sealed: Arc<Sealed>) {
+        let copied = |sealed: &Sealed| match sealed {
+            Sealed::Compressed { packed, len, .. } => unpacked(packed, *len),
+            Sealed::Plain { .. } => sealed.entries().to_vec(),
+        };
+        (self.bytes, self.start) = match Arc::try_unwrap(sealed) {
+            Ok(Sealed::Plain { bytes, start }) => (bytes, start),
+            Ok(own) => (copied(&own), 0),
+            Err(shared) => (copied(&shared), 0),
+        };
     }
 
     /// Elements.

@@ -13,7 +13,7 @@ use crate::structures::listpack::codec::Encoded;
 pub struct Nodes {
     nodes: VecDeque<Node>,
     len: usize,
-    /// So many nodes at either end stay open, those between are sealed; 0: none is.
+    /// So many nodes at either end stay open, those between are compressed; 0: none is.
     depth: usize,
 }
 
@@ -51,6 +51,12 @@ impl Nodes {
     pub fn allocated(&self) -> usize {
         let nodes: usize = self.nodes.iter().map(Node::allocated).sum();
         nodes + self.nodes.capacity() * size_of::<Node>()
+    }
+
+    /// Copies of the nodes from one on, which share what they hold with these until they change.
+    pub fn share_from(&mut self, first: usize) -> VecDeque<Node> {
+        let first = first.min(self.nodes.len());
+        self.nodes.range_mut(first..).map(Node::share).collect()
     }
 
     /// Adds a node behind the others.
@@ -110,13 +116,13 @@ impl Nodes {
             End::Tail => self.nodes.push_back(node),
         }
         self.depth = limit.depth;
-        self.seal_behind(end);
+        self.compress_behind(end);
     }
 
     // ---- Compression
 
     /// A node has come to an end: another is no longer near enough to it to stay open.
-    fn seal_behind(&mut self, end: End) {
+    fn compress_behind(&mut self, end: End) {
         let (depth, count) = (self.depth, self.nodes.len());
         if depth == 0 || count <= 2 * depth {
             return;
@@ -125,7 +131,7 @@ impl Nodes {
             End::Head => depth,
             End::Tail => count - 1 - depth,
         };
-        self.nodes[at].seal();
+        self.nodes[at].compress();
     }
 
     /// A node has gone from an end: another has come near enough to it to be open.
@@ -139,7 +145,7 @@ impl Nodes {
         }
     }
 
-    /// After a change in some nodes: seals those that are to be sealed, and opens those near the ends.
+    /// After a change in some nodes: compresses those that are to be compressed, and opens those near the ends.
     fn settle(&mut self, changed: Range<usize>) {
         if self.depth == 0 {
             return;
@@ -148,13 +154,13 @@ impl Nodes {
         let inner =
             self.depth.min(count)..count.saturating_sub(self.depth).max(self.depth.min(count));
         for at in changed.start.max(inner.start)..changed.end.min(inner.end) {
-            self.nodes[at].seal();
+            self.nodes[at].compress();
         }
         let ends = (0..inner.start).chain(inner.end..count);
         ends.for_each(|at| self.nodes[at].open());
     }
 
-    /// Gives back what reading sealed nodes has unpacked.
+    /// Gives back what reading compressed nodes has unpacked.
     pub fn forget_read(&mut self) {
         if self.depth > 0 {
             self.nodes.iter_mut().for_each(Node::forget_read);
@@ -360,7 +366,7 @@ impl Nodes {
             removed += here;
             node.forget_read();
             if here > 0 && self.depth > 0 {
-                node.seal();
+                node.compress();
             }
         }
         self.nodes.retain(|node| node.count() > 0);

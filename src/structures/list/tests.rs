@@ -154,6 +154,56 @@ proptest! {
         prop_assert!(list.runs().all(|(_, entries)| copy.add_run(&entries, limit)));
         agree(&copy, &model);
     }
+
+    #[test]
+    fn what_is_shared_is_shown_as_it_was_whatever_changes(
+        setting in prop_oneof![Just(-1i64), Just(-2), Just(1), Just(4), Just(32)],
+        depth in 0u32..3,
+        rounds in proptest::collection::vec((0usize..5, proptest::collection::vec(
+            (0u8..12, end(), any::<any_index::Index>(), 0usize..12, element()), 1..60,
+        )), 1..4),
+    ) {
+        let limit = Limit::of(setting).compressing(depth);
+        let (mut list, mut model) = (List::default(), Vec::new());
+        for (first, steps) in rounds {
+            let runs = list.runs_from(first).map(|(count, entries)| (count, entries.to_vec()));
+            let expected: Vec<_> = runs.collect();
+            let (mut shared, mut seen) = (list.share_from(first), Vec::new());
+            for step in steps {
+                if step.0 > 9 {
+                    seen.extend(shared.show_next(|count, entries| (count, entries.to_vec())));
+                } else {
+                    apply(&mut list, &mut model, limit, step);
+                    list.forget_read();
+                    agree(&list, &model);
+                }
+            }
+            while let Some(run) = shared.show_next(|count, entries| (count, entries.to_vec())) {
+                seen.push(run);
+            }
+            prop_assert!(shared.is_at_end());
+            prop_assert_eq!(seen, expected);
+        }
+    }
+}
+
+#[test]
+fn sharing_copies_no_elements() {
+    let (mut list, limit) = (List::default(), Limit::of(-2));
+    for number in 0..100_000 {
+        let element = format!("element-{number:08}");
+        list.grow(limit, element.len(), 1);
+        list.push(End::Tail, element.as_bytes(), limit);
+    }
+    let before = list.allocated();
+    let (first, second) = (list.share_from(0), list.share_from(0));
+    assert!(list.allocated() < before + before / 64);
+    drop((first, second));
+    // Whoever is alone with its nodes takes them back.
+    (0..50_000).for_each(|_| list.pop(End::Head));
+    let each = list.allocated() as f64 / list.len() as f64;
+    assert!(each < 17.0, "{each}");
+    assert_eq!(list.iter().count(), 50_000);
 }
 
 #[test]

@@ -3,16 +3,30 @@
 use std::ops::Range;
 
 use super::lookup::{Found, Lookup, hash_member, lookup_hash};
+use super::owed::Owed;
 use super::range::{LexRange, ScoreRange};
 use super::slab::{Id, Members};
 use super::tree::{Direction, Key, Tree, Walk};
 
 /// Members with their scores.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Indexed {
     members: Members,
     lookup: Lookup,
     tree: Tree,
+    /// What somebody still has to be shown who looks at the elements as they were at some moment.
+    owed: Option<Box<Owed>>,
+}
+
+impl Clone for Indexed {
+    fn clone(&self) -> Self {
+        Self {
+            members: self.members.clone(),
+            lookup: self.lookup.clone(),
+            tree: self.tree.clone(),
+            owed: None,
+        }
+    }
 }
 
 impl Members {
@@ -86,6 +100,9 @@ impl Indexed {
         let id = self.members.insert(member, score);
         self.lookup.insert(place.hash, id);
         self.add_to_tree(id, member, score);
+        if let Some(owed) = &mut self.owed {
+            owed.add(id);
+        }
     }
 
     fn add_to_tree(&mut self, id: Id, member: &[u8], score: f64) {
@@ -94,7 +111,16 @@ impl Indexed {
             .insert((score, id), |key| members.is_not_behind(key, score, member));
     }
 
+    /// Before a member gets another score or is taken out: keeps a copy if it is owed.
+    #[inline]
+    fn preserve(&mut self, id: Id) {
+        if let Some(owed) = &mut self.owed {
+            owed.change(id, &self.members);
+        }
+    }
+
     fn move_to(&mut self, id: Id, member: &[u8], score: f64) {
+        self.preserve(id);
         let members = &self.members;
         let old = members.score(id);
         let up_to_old = |key: Key| {
@@ -114,6 +140,7 @@ impl Indexed {
     /// Takes a member out; gives its score.
     pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
         let found = self.place(member).found?;
+        self.preserve(found.id);
         let (id, members) = (found.id, &self.members);
         let score = members.score(id);
         self.lookup.remove(found);
@@ -125,12 +152,13 @@ impl Indexed {
     }
 
     pub fn remove_ranks(&mut self, ranks: Range<usize>) {
-        if ranks.len() == self.len() {
+        if ranks.len() == self.len() && self.owed.is_none() {
             *self = Self::default();
             return;
         }
         for _ in ranks.clone() {
             let (_, id) = self.tree.remove_at(ranks.start);
+            self.preserve(id);
             self.lookup
                 .remove_id(hash_member(self.members.member(id)), id);
             self.members.remove(id);
@@ -168,6 +196,34 @@ impl Indexed {
         self.lookup.scan(cursor, count, |id| {
             show(self.members.member(id), self.members.score(id));
         })
+    }
+
+    /// Has all elements but the `shown` highest kept as they are now, until [`Indexed::pay`] has shown them.
+    pub fn owe(&mut self, shown: usize) {
+        self.owed = Some(Box::new(Owed::new(shown, &self.tree, &self.members)));
+    }
+
+    /// Whether elements are kept that have not been shown.
+    #[cfg(test)]
+    pub fn is_owing(&self) -> bool {
+        self.owed.is_some()
+    }
+
+    /// Shows about so many of the kept elements, each once; true at the end.
+    pub fn pay(&mut self, count: usize, show: impl FnMut(&[u8], f64)) -> bool {
+        let Some(owed) = &mut self.owed else {
+            return true;
+        };
+        let is_done = owed.pay(&self.tree, &self.members, count, show);
+        if is_done {
+            self.owed = None;
+        }
+        is_done
+    }
+
+    /// Keeps nothing any longer.
+    pub fn forgive(&mut self) {
+        self.owed = None;
     }
 
     pub fn allocated(&self) -> usize {
@@ -251,6 +307,7 @@ impl Gathering {
             members,
             lookup,
             tree,
+            owed: None,
         }
     }
 }

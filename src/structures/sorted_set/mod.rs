@@ -2,10 +2,11 @@
 //!
 //! Few short members are `packed` in a listpack. Others are `indexed`: `slab` holds members and scores, `lookup` finds
 //! them by hash, `tree` keeps them in order. Ranges of scores or members become ranges of ranks first, so all that
-//! deals with ranges knows only ranks.
+//! deals with ranges knows only ranks. What somebody is shown bit by bit while it changes says `owed`.
 
 mod indexed;
 mod lookup;
+mod owed;
 mod packed;
 mod range;
 mod slab;
@@ -335,6 +336,36 @@ impl SortedSet {
             Form::Indexed(indexed) => indexed.scan(cursor, count, |member, score| {
                 show(Item::Str(member), score);
             }),
+        }
+    }
+
+    // ---- While somebody looks at it as it was; only for one that is indexed.
+
+    /// Has all members but the `shown` highest kept with their scores, until [`SortedSet::pay`] has shown them.
+    pub fn owe(&mut self, shown: usize) {
+        if let Form::Indexed(indexed) = &mut self.form {
+            indexed.owe(shown);
+        }
+    }
+
+    /// Whether members are kept that have not been shown.
+    #[cfg(test)]
+    pub fn is_owing(&self) -> bool {
+        matches!(&self.form, Form::Indexed(indexed) if indexed.is_owing())
+    }
+
+    /// Shows about so many of the kept members with their scores, each once; true at the end.
+    pub fn pay(&mut self, count: usize, show: impl FnMut(&[u8], f64)) -> bool {
+        match &mut self.form {
+            Form::Indexed(indexed) => indexed.pay(count, show),
+            Form::Packed(_) => true,
+        }
+    }
+
+    /// Keeps nothing any longer.
+    pub fn forgive(&mut self) {
+        if let Form::Indexed(indexed) = &mut self.form {
+            indexed.forgive();
         }
     }
 }

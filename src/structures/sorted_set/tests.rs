@@ -161,6 +161,50 @@ proptest! {
     }
 
     #[test]
+    fn what_is_owed_is_shown_as_it_was_whatever_changes(
+        before in prop::collection::vec((member(), score()), 0..300),
+        shown in 0usize..300,
+        steps in prop::collection::vec((0u8..7, member(), score(), 0usize..40), 0..300),
+    ) {
+        let limits = Limits { entries: 0, ..LIMITS };
+        let mut set = SortedSet::default();
+        for (member, score) in before {
+            set.set(&member, score, limits);
+        }
+        let (expected, shown) = (contents(&set), shown.min(set.len()));
+        let mut seen = expected[set.len() - shown..].to_vec();
+        set.owe(shown);
+        let mut model = expected.clone();
+        for (action, member, score, count) in steps {
+            let known = model.iter().position(|(_, known)| *known == member);
+            match action {
+                0..=2 => {
+                    set.set(&member, score, limits);
+                    known.map(|at| model.remove(at));
+                    model.push((score, member));
+                    sort(&mut model);
+                }
+                3 | 4 => prop_assert_eq!(set.remove(&member), known.map(|at| model.remove(at).0)),
+                5 => {
+                    let start = member.len() % (model.len() + 1);
+                    // Now and then all there is.
+                    let end = if count == 0 { model.len() } else { (start + count / 4).min(model.len()) };
+                    set.remove_ranks(start..end);
+                    model.drain(start..end);
+                }
+                _ => drop(set.pay(count, |member, score| seen.push((score, member.to_vec())))),
+            }
+        }
+        prop_assert_eq!(contents(&set), model.clone());
+        prop_assert!(!set.clone().is_owing());
+        while !set.pay(7, |member, score| seen.push((score, member.to_vec()))) {}
+        prop_assert!(!set.is_owing());
+        sort(&mut seen);
+        prop_assert_eq!(seen, expected);
+        prop_assert_eq!(contents(&set), model);
+    }
+
+    #[test]
     fn ranges_of_members_agree_with_a_filter(
         members in prop::collection::btree_set(member(), 0..40),
         (min, max) in (member(), member()),
