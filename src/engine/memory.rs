@@ -38,10 +38,6 @@ const GRACE: i64 = 32;
 const RESIDENT_TOLERANCE: u64 = 64;
 /// What of the limit need not be in use for the limit to be lowered to what is.
 const UNUSED_TOLERANCE: u64 = 4;
-/// The part of the limit that the process may occupy without using it before entries are moved together, and the part that is
-/// still free when that begins.
-const WASTE: u64 = 16;
-const NEAR: u64 = 4;
 /// Milliseconds between two looks at what it occupies.
 const LOOKS_APART: i64 = 10;
 /// Milliseconds between two corrections: what was evicted is given back only after a while.
@@ -195,18 +191,6 @@ impl Memory {
     pub fn reset(&self) {
         self.exceeded.reset();
         self.wasteful.reset();
-    }
-
-    /// Notes what the process occupies and uses; says whether entries are to be moved together: where that is wished, or where
-    /// data would have to go for it.
-    fn wastes(&self, resident: u64, used: u64, config: &Config) -> bool {
-        let waste = resident.saturating_sub(self.base.load(Relaxed) + used);
-        self.waste.store(waste, Relaxed);
-        let limit = self.configured.load(Relaxed);
-        let is_near = limit >= LEAST_RESIDENT_LIMIT && resident > limit - limit / NEAR;
-        let lower = used / 100 * u64::from(config.active_defrag_threshold_lower);
-        is_near && waste > limit / WASTE
-            || config.activedefrag && waste > config.active_defrag_ignore_bytes.max(lower)
     }
 
     /// What is to be held back from now on, when the process occupies and uses so much.

@@ -8,10 +8,16 @@ use std::cell::RefCell;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use super::{LEAST_RESIDENT_LIMIT, Memory};
 use crate::base::alloc;
+use crate::config::Config;
 use crate::engine::{Engine, LaneStats};
 use crate::keyspace::{Compaction, Moves};
 
+/// The part of the limit that the process may occupy without using it before entries are moved together, and the part that is
+/// still free when that begins.
+const WASTE: u64 = 16;
+const NEAR: u64 = 4;
 /// Bytes moved, or their worth, for each byte that a worker has allocated, while the process occupies less than the limit and
 /// while it occupies more; and the most at once.
 const WORK_PER_BYTE: (isize, isize) = (1, 4);
@@ -40,6 +46,20 @@ struct Compactor {
     left: u64,
     /// What the thread had allocated when it last moved any for that.
     seen: isize,
+}
+
+impl Memory {
+    /// Notes what the process occupies and uses; says whether entries are to be moved together: where that is wished, or where
+    /// data would have to go for it.
+    pub(super) fn wastes(&self, resident: u64, used: u64, config: &Config) -> bool {
+        let waste = resident.saturating_sub(self.base.load(Relaxed) + used);
+        self.waste.store(waste, Relaxed);
+        let limit = self.configured.load(Relaxed);
+        let is_near = limit >= LEAST_RESIDENT_LIMIT && resident > limit - limit / NEAR;
+        let lower = used / 100 * u64::from(config.active_defrag_threshold_lower);
+        is_near && waste > limit / WASTE
+            || config.activedefrag && waste > config.active_defrag_ignore_bytes.max(lower)
+    }
 }
 
 impl Engine {
