@@ -45,7 +45,7 @@ CONFIG = {
     "client-query-buffer-limit": ["64mb", "1gb"],
     "proto-max-bulk-len": ["64mb", "512mb"],
     "maxmemory-clients": ["5%", "20%"],
-    "activedefrag": ["no"],
+    "activedefrag": ["yes", "no"],
     "hz": [10, 100],
 }
 

@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_long, c_void};
-use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 use mimalloc::MiMalloc;
@@ -89,6 +89,53 @@ pub fn return_at_once(on: bool) {
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, delay) }
 }
 
+/// Whether a block lies in one of this thread's pages of which a good part is free, and which is not the one that its next
+/// blocks of this size come from: then a copy of it fills another page, and this one comes closer to being given back.
+pub fn is_sparse(block: *const u8) -> bool {
+    /// Percent of a page that are in use at most.
+    const SPARSE: usize = 85;
+    // SAFETY: the block is alive, so its page is. Counts of other threads' pages are read and then not used.
+    unsafe {
+        let heap = libmimalloc_sys::mi_heap_get_default();
+        libmimalloc_sys::mi_unsafe_heap_page_is_under_utilized(
+            heap,
+            block.cast_mut().cast(),
+            SPARSE,
+        )
+    }
+}
+
+/// Blocks from this size on hold whole pages of the system, wherever they lie.
+const PART_FROM: usize = 2 * SYSTEM_PAGE;
+const SYSTEM_PAGE: usize = 4096;
+
+static RETURNS_PARTS: AtomicBool = AtomicBool::new(false);
+
+/// Chooses whether the memory of a freed block goes back to the system though its neighbours are in use, as far as it consists
+/// of whole pages. That costs a system call and, when the block is taken again, page faults.
+pub fn return_parts(on: bool) {
+    RETURNS_PARTS.store(on, Relaxed);
+}
+
+/// # Safety
+/// The block is about to be freed, and was that large.
+#[cold]
+unsafe fn return_part(pointer: *mut u8, size: usize) {
+    // The allocator keeps a word at the beginning of what is free.
+    let from = (pointer.addr() + size_of::<usize>()).next_multiple_of(SYSTEM_PAGE);
+    let to = (pointer.addr() + size) / SYSTEM_PAGE * SYSTEM_PAGE;
+    if from < to {
+        // SAFETY: nobody reads what is in a block that is free, and the range lies within it. Should it fail, the memory stays.
+        unsafe {
+            libc::madvise(
+                pointer.with_addr(from).cast(),
+                to - from,
+                libc::MADV_DONTNEED,
+            );
+        }
+    }
+}
+
 /// The allocator's own report, for people.
 pub fn report() -> String {
     unsafe extern "C" fn add(text: *const c_char, out: *mut c_void) {
@@ -125,6 +172,10 @@ unsafe impl GlobalAlloc for CountingAllocator {
     #[inline]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-(layout.size() as isize));
+        if layout.size() >= PART_FROM && RETURNS_PARTS.load(Relaxed) {
+            // SAFETY: the caller gives the block up.
+            unsafe { return_part(pointer, layout.size()) }
+        }
         // SAFETY: the caller's contract is the same.
         unsafe { MiMalloc.dealloc(pointer, layout) }
     }

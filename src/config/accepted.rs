@@ -24,14 +24,6 @@ const fn row(
     Directive::new(name, rule, Slot::Remembered, initial).doc(doc)
 }
 
-fn only_no(word: &str) -> Result<(), &'static str> {
-    match word.to_ascii_lowercase().as_str() {
-        "no" => Ok(()),
-        "yes" => Err("Active defragmentation cannot be enabled: the allocator does without it"),
-        _ => Err("argument must be 'yes' or 'no'"),
-    }
-}
-
 /// The longest host name that Redis announces.
 const MAX_HOST_NAME_LENGTH: usize = 255;
 
@@ -70,14 +62,11 @@ const ROWS: &[Directive] = &[
     row("activerehashing", SWITCH, &["yes"], "Tables grow and shrink in small steps, whenever they are changed."),
     row("sanitize-dump-payload", Rule::Choice(&["no", "yes", "clients"]), &["no"], "Serialised values are always checked in full."),
     row("jemalloc-bg-thread", SWITCH, &["yes"], "The allocator is not jemalloc."),
-    row("activedefrag", text(only_no), &["no"], "The allocator keeps fragmentation low without moving values."),
-    row("active-defrag-ignore-bytes", memory(1, LONG), &["100mb"], "See activedefrag."),
-    row("active-defrag-threshold-lower", number(0, 1000), &["10"], "See activedefrag."),
-    row("active-defrag-threshold-upper", number(0, 1000), &["100"], "See activedefrag."),
-    row("active-defrag-cycle-min", number(1, 99), &["1"], "See activedefrag."),
-    row("active-defrag-cycle-max", number(1, 99), &["25"], "See activedefrag."),
-    row("active-defrag-cycle-us", number(0, 100000), &["500"], "See activedefrag."),
-    row("active-defrag-max-scan-fields", number(1, LONG), &["1000"], "See activedefrag."),
+    row("active-defrag-threshold-upper", number(0, 1000), &["100"], "Defragmentation takes the same small part of the time whenever there is reason for it."),
+    row("active-defrag-cycle-min", number(1, 99), &["1"], "See active-defrag-threshold-upper."),
+    row("active-defrag-cycle-max", number(1, 99), &["25"], "See active-defrag-threshold-upper."),
+    row("active-defrag-cycle-us", number(0, 100000), &["500"], "See active-defrag-threshold-upper."),
+    row("active-defrag-max-scan-fields", number(1, LONG), &["1000"], "See active-defrag-threshold-upper."),
     row("max-new-connections-per-cycle", number(1, 1000), &["10"], "New connections are spread over all workers."),
     row("max-new-tls-connections-per-cycle", number(1, 1000), &["1"], "New connections are spread over all workers."),
     row("server-cpulist", optional_text(anything), &[""], "Processors are left to the operating system, or to taskset.").alias("server_cpulist").at_start().hidden(),

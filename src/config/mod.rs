@@ -185,6 +185,12 @@ config! {
     maxmemory_samples: usize,
     /// How much time eviction may take at a time.
     maxmemory_eviction_tenacity: u32,
+    /// Whether entries are moved together wherever memory is fragmented.
+    activedefrag: bool,
+    /// Bytes that must be lost to fragmentation for that.
+    active_defrag_ignore_bytes: u64,
+    /// And what part they must be of those in use, in percent.
+    active_defrag_threshold_lower: u32,
     /// How slowly the counter of a key's uses grows, for the lfu policies.
     lfu_log_factor: u32,
     /// Minutes after which that counter goes down by one.

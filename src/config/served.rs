@@ -380,6 +380,12 @@ const MEMORY: &[Directive] = &[
         .doc("How many keys are compared to find one to evict. More is more exact, and slower."),
     row!("maxmemory-eviction-tenacity", maxmemory_eviction_tenacity, number(0, 100), &["10"])
         .doc("How much time eviction may take before a command runs, beyond what it takes to make up for the client's own data: up to 10 in steps of 50 microseconds, then longer, with 100 until the limit is kept."),
+    row!("activedefrag", activedefrag, Rule::Switch, &["no"])
+        .doc("Move values together wherever memory is fragmented, so that pages become free. Near maxmemory this is done in any case."),
+    row!("active-defrag-ignore-bytes", active_defrag_ignore_bytes, memory(1, LONG), &["100mb"])
+        .doc("How much must be lost to fragmentation for that."),
+    row!("active-defrag-threshold-lower", active_defrag_threshold_lower, number(0, 1000), &["10"])
+        .doc("And how much of what is in use it must be, in percent."),
     row!("lfu-log-factor", lfu_log_factor, number(0, INT), &["10"])
         .doc("How slowly the counter of a key's uses grows, for the lfu policies."),
     row!("lfu-decay-time", lfu_decay_time, number(0, INT), &["1"])

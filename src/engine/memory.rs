@@ -6,6 +6,8 @@
 //! Start with [`Engine::make_room`].
 
 mod clients;
+mod compaction;
+mod period;
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -14,9 +16,10 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
+pub use self::compaction::COMPACTION_PERCENT;
+use self::period::Period;
 use super::effects::Effects;
 use super::{Engine, Mail, checks::condition, event};
-use crate::base::clock::unix_ms;
 use crate::base::{alloc, machine};
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::journal::write_command;
@@ -65,10 +68,8 @@ pub struct Memory {
     base: AtomicU64,
     /// Bytes that workers are about to free.
     claimed: AtomicI64,
-    /// Since when the limit has been exceeded though room was being made, in milliseconds; 0 when it is not.
-    exceeded_since: AtomicI64,
-    /// Milliseconds for which it was before that.
-    exceeded: AtomicU64,
+    /// While the limit is exceeded though room is being made.
+    exceeded: Period,
     /// `maxmemory-clients` in bytes; 0 for no limit.
     clients_limit: AtomicU64,
     /// What the clients of each worker take, as far as there is a limit.
@@ -87,6 +88,12 @@ pub struct Memory {
     purge_cost: AtomicI64,
     /// Whether freed pages go back to the system at once.
     is_tight: AtomicBool,
+    /// What the process occupied without using it when that was last looked at.
+    waste: AtomicU64,
+    /// While so much of what the process occupies is not in use that entries are moved together.
+    wasteful: Period,
+    /// Whether the process occupies more than the limit for it.
+    is_over: AtomicBool,
     /// When what the process occupies was last looked at, and when the limit last followed it, in milliseconds.
     looked: AtomicI64,
     corrected: AtomicI64,
@@ -120,8 +127,7 @@ impl Memory {
             held_back: AtomicU64::new(0),
             base: AtomicU64::new(0),
             claimed: AtomicI64::new(0),
-            exceeded_since: AtomicI64::new(0),
-            exceeded: AtomicU64::new(0),
+            exceeded: Period::default(),
             clients_limit: AtomicU64::new(0),
             clients: (0..workers).map(|_| CachePadded::default()).collect(),
             condemned: AtomicI64::new(0),
@@ -131,6 +137,9 @@ impl Memory {
             purged: AtomicI64::new(0),
             purge_cost: AtomicI64::new(0),
             is_tight: AtomicBool::new(false),
+            waste: AtomicU64::new(0),
+            is_over: AtomicBool::new(false),
+            wasteful: Period::default(),
             looked: AtomicI64::new(0),
             corrected: AtomicI64::new(0),
             corrected_at: AtomicU64::new(0),
@@ -145,6 +154,11 @@ impl Memory {
     /// What is kept free of the limit because the process occupies more than it uses.
     pub fn held_back(&self) -> u64 {
         self.held_back.load(Relaxed)
+    }
+
+    /// Whether so much of what the process occupies is not in use that entries are to be moved together.
+    pub fn is_wasteful(&self) -> bool {
+        self.wasteful.is_on()
     }
 
     /// What is kept free in any case: what the process occupied before there was any data. Where that is most of the limit, it
@@ -163,39 +177,20 @@ impl Memory {
             .store(configured.saturating_sub(held_back), Relaxed);
     }
 
-    /// Milliseconds for which the limit has been exceeded by now, and before.
+    /// Milliseconds for which the limit has been exceeded by now, and altogether.
     pub fn exceeded(&self) -> (u64, u64) {
-        let since = self.exceeded_since.load(Relaxed);
-        let now = match since {
-            0 => 0,
-            since => (unix_ms() - since).max(0) as u64,
-        };
-        (now, self.exceeded.load(Relaxed) + now)
+        self.exceeded.times()
+    }
+
+    /// Milliseconds for which entries have been moved together by now, and altogether.
+    pub fn wasteful(&self) -> (u64, u64) {
+        self.wasteful.times()
     }
 
     /// Counts from zero again.
     pub fn reset(&self) {
-        self.exceeded.store(0, Relaxed);
-        if self.exceeded_since.load(Relaxed) != 0 {
-            self.exceeded_since.store(unix_ms(), Relaxed);
-        }
-    }
-
-    fn note(&self, room: Room) {
-        let since = self.exceeded_since.load(Relaxed);
-        if (room == Room::Enough) == (since == 0) {
-            return;
-        }
-        let now = unix_ms();
-        let new = if room == Room::Enough { 0 } else { now };
-        let is_mine = self
-            .exceeded_since
-            .compare_exchange(since, new, Relaxed, Relaxed)
-            .is_ok();
-        if is_mine && since != 0 {
-            self.exceeded
-                .fetch_add((now - since).max(0) as u64, Relaxed);
-        }
+        self.exceeded.reset();
+        self.wasteful.reset();
     }
 
     /// What is to be held back from now on, when the process occupies and uses so much.
@@ -299,7 +294,7 @@ impl Engine {
             alloc::return_at_once(false);
         }
         if limit == 0 {
-            memory.note(Room::Enough);
+            memory.exceeded.note(false);
         }
         let for_clients = match config.maxmemory_clients.bytes_of(limit) {
             0 => 0,
@@ -348,6 +343,7 @@ impl Engine {
             return Room::Enough;
         }
         self.look_at_resident_memory(place.moment.now);
+        let own = alloc::own();
         let excess = self.excess(limit);
         let room = if excess <= 0 {
             SEEN.set(alloc::own());
@@ -357,7 +353,10 @@ impl Engine {
         } else {
             self.evict(limit, excess, place)
         };
-        memory.note(room);
+        memory.exceeded.note(room != Room::Enough);
+        if memory.is_wasteful() {
+            self.compact_for_own(place.lane, own);
+        }
         room
     }
 
@@ -487,21 +486,32 @@ impl Engine {
     /// in part, is given back as far as the allocator can, and for the rest less data is kept.
     pub fn look_at_resident_memory(&self, now: i64) {
         let memory = &self.memory;
-        let configured = memory.configured.load(Relaxed);
         let looked = memory.looked.load(Relaxed);
-        if configured < LEAST_RESIDENT_LIMIT || (0..LOOKS_APART).contains(&(now - looked)) {
+        if (0..LOOKS_APART).contains(&(now - looked)) {
             return;
         }
         let mine = (memory.looked).compare_exchange(looked, now, Relaxed, Relaxed);
         let Some(resident) = mine.ok().and_then(|_| machine::resident_memory()) else {
             return;
         };
+        let used = alloc::used() as u64;
+        let wastes = memory.wastes(resident, used, &self.config.load());
+        memory.wasteful.note(wastes);
+        let configured = memory.configured.load(Relaxed);
+        let is_kept = configured >= LEAST_RESIDENT_LIMIT;
+        let is_over = is_kept && wastes && resident > configured;
+        memory.is_over.store(is_over, Relaxed);
+        // Until moving has made up for it: it costs too much to be done all the time.
+        alloc::return_parts(is_over);
+        if !is_kept {
+            return;
+        }
         let goal = configured - configured / RESIDENT_TOLERANCE;
         self.tighten(resident);
         if resident > goal {
             self.purge_soon(now, resident > configured);
         }
-        let new = memory.correction(resident, alloc::used() as u64);
+        let new = memory.correction(resident, used);
         // While it grows beyond it, nobody waits to see what the last correction has brought.
         let is_urgent = resident > configured.max(memory.corrected_at.load(Relaxed));
         let since = now - memory.corrected.load(Relaxed);
@@ -578,18 +588,5 @@ mod tests {
         assert_eq!(memory.correction(600 * MIB, 500 * MIB), 64 * MIB, "idle");
         assert_eq!(memory.correction(615 * MIB, 576 * MIB), 63 * MIB);
         assert_eq!(memory.correction(300 * MIB, 576 * MIB), 44 * MIB, "far");
-    }
-
-    #[test]
-    fn time_above_the_limit_is_counted_once() {
-        let memory = Memory::new(1);
-        memory.note(Room::Enough);
-        assert_eq!(memory.exceeded(), (0, 0));
-        memory.exceeded_since.store(unix_ms() - 50, Relaxed);
-        assert!(memory.exceeded().0 >= 50);
-        memory.note(Room::None);
-        memory.note(Room::Enough);
-        let (now, total) = memory.exceeded();
-        assert!(now == 0 && (50..5000).contains(&total));
     }
 }

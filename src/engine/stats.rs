@@ -64,6 +64,10 @@ pub struct LaneStats {
     pub expired: Counter,
     pub expired_fields: Counter,
     pub evicted: Counter,
+    /// Entries that were looked at, of which something was moved, and blocks that were, so that pages become empty.
+    pub compaction_keys: Counter,
+    pub compacted_keys: Counter,
+    pub compacted_blocks: Counter,
     /// Microseconds spent on removing what was due.
     pub expiry_micros: Counter,
     pub bytes_in: Counter,
@@ -227,8 +231,17 @@ impl Stats {
                 &lane.expiry_micros,
             ];
             let traffic = [&lane.bytes_in, &lane.bytes_out, &lane.reads, &lane.writes];
+            let compaction = [
+                &lane.compaction_keys,
+                &lane.compacted_keys,
+                &lane.compacted_blocks,
+            ];
             let turns = [&lane.loops, &lane.busy_micros, &lane.timer_micros];
-            let counters = keys.into_iter().chain(traffic).chain(turns);
+            let counters = keys
+                .into_iter()
+                .chain(traffic)
+                .chain(turns)
+                .chain(compaction);
             counters.for_each(Counter::reset);
             lane.longest_turn.store(0, Relaxed);
             lane.longest_batch.store(0, Relaxed);

@@ -16,7 +16,7 @@ use std::ptr::NonNull;
 
 use bytes::Bytes;
 
-use crate::base::alloc::size_class;
+use crate::base::alloc::{is_sparse, size_class};
 use crate::structures::table::Element;
 use crate::structures::{Object, ObjectRef, Small};
 
@@ -235,6 +235,41 @@ impl Entry {
             entry.exclusive().set_raw();
         }
         entry
+    }
+
+    /// The same entry, but what lies in a sparse page has been put elsewhere: itself, and a long string that nobody else
+    /// reads at the moment. Tells the bytes of each block that was moved.
+    pub fn compacted(mut self, mut tell: impl FnMut(usize)) -> Self {
+        if let ValueMut::Object(object) = self.exclusive().value()
+            && let Some(bytes) = object.as_string_mut()
+            && is_sparse(bytes.as_ptr())
+            && bytes.is_unique()
+        {
+            *bytes = Bytes::copy_from_slice(bytes);
+            tell(bytes.len());
+        }
+        if is_sparse(self.pointer.as_ptr()) {
+            self = self.moved();
+            tell(self.view().allocated());
+        }
+        self
+    }
+
+    /// The same in another allocation.
+    fn moved(self) -> Self {
+        let layout = self.view().shape().layout();
+        // SAFETY: the layout is never of size zero: it holds the header.
+        let Some(pointer) = NonNull::new(unsafe { alloc(layout) }) else {
+            handle_alloc_error(layout)
+        };
+        let old = self.into_raw();
+        // SAFETY: both are allocations of this layout. Nothing in an entry points into it, and what it owns is now the copy's:
+        // the old one is freed without dropping it.
+        unsafe {
+            pointer.copy_from_nonoverlapping(old, layout.size());
+            dealloc(old.as_ptr(), layout);
+        }
+        Self { pointer }
     }
 
     /// Takes the structure out and frees the rest.

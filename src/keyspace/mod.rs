@@ -5,6 +5,7 @@
 mod access;
 mod ahead;
 mod audience;
+mod compact;
 mod db;
 mod entry;
 mod evict;
@@ -24,6 +25,7 @@ mod waiting;
 pub use access::AccessClock;
 pub use ahead::AHEAD;
 pub use audience::{Readers, Touched, WatchFlag};
+pub use compact::{Compaction, Moves};
 pub use db::{Db, Expiry, Lost, Moment, Notes, Taken};
 pub use entry::{Entry, EntryMut, EntryRef, MAX_INLINE, Value, ValueMut, ValueRef};
 pub use evict::{Candidate, Choice, Order, Pool};

@@ -8,7 +8,7 @@ use super::connection::{brake, with_lane};
 use super::{Server, jobs, signals};
 use crate::base::clock::unix_ms;
 use crate::engine::blocking::Waiter;
-use crate::engine::memory::{Place, Room};
+use crate::engine::memory::{COMPACTION_PERCENT, Place, Room};
 use crate::engine::{Effects, Engine, access_clock, condition, event, flag};
 use crate::journal::write_command;
 use crate::keyspace::{AccessClock, Db, Expired, Key, Moment, Notes, Passage, SHARDS, Scope};
@@ -22,6 +22,8 @@ const ROUNDS_PER_SAMPLE: u64 = 2;
 const DUE_AT_ONCE: usize = 64;
 /// Time after which what may not change anything now is tried again.
 const NOT_NOW: Duration = Duration::from_millis(10);
+/// Time that is spent on moving entries together before other tasks get their turn.
+const COMPACTION_STEP: Duration = Duration::from_micros(250);
 /// Shards swept before other tasks of the worker get their turn.
 const SHARDS_AT_ONCE: usize = 16;
 
@@ -37,6 +39,7 @@ pub(super) async fn run(server: Arc<Server>, index: usize) {
         brake::release();
         expire(engine, index).await;
         evict(engine, index).await;
+        compact(engine, index).await;
         let begun = Instant::now();
         if index == 0 {
             engine.end_pause_when_due();
@@ -108,6 +111,22 @@ async fn evict(engine: &Engine, index: usize) {
             engine.journal.ring();
         }
         if room != Room::Soon {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Moves entries together if there is reason to, giving way to others every now and then.
+async fn compact(engine: &Engine, index: usize) {
+    let begun = Instant::now();
+    while begun.elapsed() < PERIOD * COMPACTION_PERCENT / 100 {
+        let Some(passage) = engine.keyspace.gate().pass_unless_stuck(index) else {
+            return;
+        };
+        let goes_on = engine.compact_for(index, COMPACTION_STEP);
+        drop(passage);
+        if !goes_on {
             return;
         }
         tokio::task::yield_now().await;

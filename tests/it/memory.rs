@@ -368,6 +368,112 @@ fn what_is_purged_behind_flushall_goes_back_to_the_system() {
     });
 }
 
+/// Waits until the process occupies at most a tenth more than this limit.
+fn settles_within(raw: &mut Raw, limit: u64) {
+    eventually("the process occupies no more than it may", || {
+        info(raw, "used_memory_rss") <= limit + limit / 10
+    });
+}
+
+#[test]
+fn values_that_grow_leave_no_half_empty_pages_behind() {
+    const KEYS: usize = 80_000;
+    let limit = 64 << 20;
+    let server = Server::start(&[
+        "--maxmemory",
+        "64mb",
+        "--maxmemory-policy",
+        "allkeys-random",
+    ]);
+    let mut raw = server.raw();
+    // Each size has pages of its own, of which every other size leaves some of each.
+    for (round, bytes) in [500, 650, 850, 1100, 1450].into_iter().enumerate() {
+        let value = vec![b'0' + round as u8; bytes];
+        for batch in (0..KEYS / 2).collect::<Vec<_>>().chunks(500) {
+            let keys = batch.iter().map(|n| n * 7919 * (round + 1) % KEYS);
+            let sets = keys.map(|key| frame(&[b"SET", format!("key{key}").as_bytes(), &value]));
+            raw.send(sets.flatten().collect::<Vec<u8>>());
+            raw.read_many(batch.len());
+        }
+    }
+    settles_within(&mut raw, limit);
+    assert!(info(&mut raw, "active_defrag_key_hits") > 0);
+    assert!(info(&mut raw, "used_memory") > limit / 2);
+    for key in (0..KEYS).step_by(97) {
+        let value = raw.ask(&format!("GET key{key}"));
+        let is_whole = |text: &str| text.bytes().all(|byte| byte == text.as_bytes()[0]);
+        assert!(value.is_null() || is_whole(&value.text()), "key{key}");
+    }
+}
+
+#[test]
+fn long_strings_that_grow_leave_no_half_empty_pages_behind() {
+    const KEYS: usize = 5000;
+    let limit = 64 << 20;
+    let server = Server::start(&["--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"]);
+    let mut raw = server.raw();
+    for (round, bytes) in [6000, 9000, 13_000, 20_000].into_iter().enumerate() {
+        let value = vec![b'0' + round as u8; bytes];
+        for batch in (0..KEYS).collect::<Vec<_>>().chunks(50) {
+            let keys = batch.iter().map(|n| n * 7919 * (round + 1) % KEYS);
+            let sets = keys.map(|key| frame(&[b"SET", format!("key{key}").as_bytes(), &value]));
+            raw.send(sets.flatten().collect::<Vec<u8>>());
+            raw.read_many(batch.len());
+        }
+    }
+    settles_within(&mut raw, limit);
+    assert!(info(&mut raw, "used_memory") > limit / 2);
+}
+
+#[test]
+fn pipelines_of_large_replies_stay_within_the_limit() {
+    let limit = 64 << 20;
+    let server = Server::start(&["--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"]);
+    let mut raw = server.raw();
+    fill(&mut raw, "key", 12_000, 4000, 0);
+    let mut readers: Vec<Raw> = (0..4).map(|_| server.raw()).collect();
+    for (round, reader) in readers.iter_mut().enumerate() {
+        let keys = |from: usize| (0..100).map(move |n| format!(" key{}", (from + n * 97) % 12_000));
+        let mget = |n| {
+            format!(
+                "MGET{}\r\n",
+                keys(round * 1000 + n * 10usize).collect::<String>()
+            )
+        };
+        reader.send((0..24).map(mget).collect::<String>());
+    }
+    settles_within(&mut raw, limit);
+    for reader in &mut readers {
+        assert_eq!(reader.read_many(24).len(), 24);
+    }
+    settles_within(&mut raw, limit);
+}
+
+#[test]
+fn memory_is_defragmented_without_a_limit_where_that_is_wished() {
+    let server = Server::start(&["--active-defrag-ignore-bytes", "1mb"]);
+    let mut raw = server.raw();
+    fill(&mut raw, "key", 60_000, 600, 0);
+    for batch in (0..60_000).collect::<Vec<_>>().chunks(500) {
+        let others = batch.iter().filter(|n| *n % 8 != 0);
+        let names: String = others.map(|n| format!(" key{n}")).collect();
+        raw.ask(&format!("DEL{names}"));
+    }
+    assert_eq!(info(&mut raw, "active_defrag_running"), 0);
+    let before = info(&mut raw, "used_memory_rss");
+    assert_eq!(raw.ask("CONFIG SET activedefrag yes"), ok());
+    eventually("pages become empty and go back", || {
+        info(&mut raw, "used_memory_rss") + 12_000_000 < before
+    });
+    assert!(info(&mut raw, "active_defrag_hits") > 1000);
+    assert!(info(&mut raw, "total_active_defrag_time") > 0);
+    for key in (0..60_000).step_by(8) {
+        assert_eq!(raw.ask(&format!("STRLEN key{key}")), integer(600));
+    }
+    check(&mut raw, &[("CONFIG SET activedefrag no", ok())]);
+    eventually("it ends", || info(&mut raw, "active_defrag_running") == 0);
+}
+
 #[test]
 fn a_client_that_is_killed_costs_nobody_else_his_place() {
     let server = Server::start(&["--maxmemory-clients", "5mb", "--io-threads", "2"]);

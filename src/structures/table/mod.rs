@@ -286,6 +286,24 @@ impl<E: Element> Table<E> {
             return None;
         }
         let (segment, position) = self.locate(cursor);
+        let next = self.segments[segment].scan(position, show);
+        self.behind(cursor, next)
+    }
+
+    /// Puts other elements of the same keys into the places of one bucket, made from the old ones; returns where to go on, as
+    /// [`Table::scan`] does, which would show the same ones, roughly.
+    pub fn renew(&mut self, cursor: u64, make: impl FnMut(E) -> E) -> Option<u64> {
+        if self.segments.is_empty() {
+            return None;
+        }
+        let (segment, position) = self.locate(cursor);
+        let next = self.segments[segment].renew(position, make);
+        self.behind(cursor, next)
+    }
+
+    /// The cursor behind one in whose segment this is the next position, if there is one.
+    fn behind(&self, cursor: u64, next: Option<u16>) -> Option<u64> {
+        let (segment, _) = self.locate(cursor);
         let depth = if segment < self.split as usize * 2 {
             self.depth + 1
         } else {
@@ -296,7 +314,7 @@ impl<E: Element> Table<E> {
         } else {
             cursor >> (64 - depth) << (64 - depth)
         };
-        match self.segments[segment].scan(position, show) {
+        match next {
             Some(next) => Some(start | u64::from(next) << (48 - depth)),
             None if depth == 0 => None,
             None => start.checked_add(1 << (64 - depth)),

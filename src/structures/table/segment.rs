@@ -408,7 +408,23 @@ impl<E: Element> Segment<E> {
             }
             bucket = self.next(bucket);
         }
-        u16::try_from(((home + 1) << 16).div_ceil(self.buckets.len())).ok()
+        self.behind(home)
+    }
+
+    /// Puts other elements of the same keys into the places of the bucket of `position`, made from the old ones; returns the
+    /// first position of the next bucket, or `None` at the end.
+    pub(super) fn renew(&mut self, position: u16, mut make: impl FnMut(E) -> E) -> Option<u16> {
+        let bucket = self.home(position);
+        self.prefetch_elements(bucket + AHEAD);
+        for slot in 0..self.buckets.get(bucket).map_or(0, Bucket::occupied) {
+            self.replace(Place::new(bucket, slot), &mut make);
+        }
+        self.behind(bucket)
+    }
+
+    /// The first position of the bucket behind another one, or `None` at the end.
+    fn behind(&self, bucket: usize) -> Option<u16> {
+        u16::try_from(((bucket + 1) << 16).div_ceil(self.buckets.len().max(1))).ok()
     }
 
     /// The first element at or behind a slot, which moves behind it.

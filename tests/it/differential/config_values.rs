@@ -64,7 +64,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("requirepass", "locks clients out"),
     (
         "activedefrag",
-        "the reason for a refusal is the server's own",
+        "is refused where the allocator is the system's",
     ),
     ("io-threads", "is the number of processors by default"),
     ("loglevel", "has a further level"),

@@ -3,6 +3,7 @@
 use super::super::footprint::human;
 use super::{Facts, Section, line};
 use crate::base::{alloc, machine};
+use crate::engine::memory;
 use crate::scripting::{vm_eval, vm_functions};
 
 /// Memory.
@@ -125,7 +126,15 @@ pub(super) const MEMORY: Section = Section::new(
         ("mem_allocator", |_| alloc::name()),
         // Tables grow and shrink segment by segment, with nothing held twice.
         ("mem_overhead_db_hashtable_rehashing", |_| "0".into()),
-        ("active_defrag_running", |_| "0".into()),
+        ("active_defrag_running", |facts| {
+            let is_running = facts.engine.memory.is_wasteful();
+            (if is_running {
+                memory::COMPACTION_PERCENT
+            } else {
+                0
+            })
+            .to_string()
+        }),
         ("lazyfree_pending_objects", |facts| {
             facts.engine.reclaimer.pending().to_string()
         }),

@@ -85,12 +85,20 @@ pub(super) const STATS: Section = Section::new(
             facts.engine.transfers.links.load(Relaxed).to_string()
         }),
         ("slave_expires_tracked_keys", |_| "0".into()),
-        ("active_defrag_hits", |_| "0".into()),
-        ("active_defrag_misses", |_| "0".into()),
-        ("active_defrag_key_hits", |_| "0".into()),
-        ("active_defrag_key_misses", |_| "0".into()),
-        ("total_active_defrag_time", |_| "0".into()),
-        ("current_active_defrag_time", |_| "0".into()),
+        ("active_defrag_hits", |facts| {
+            sum(facts, |lane| &lane.compacted_blocks)
+        }),
+        ("active_defrag_misses", left),
+        ("active_defrag_key_hits", |facts| {
+            sum(facts, |lane| &lane.compacted_keys)
+        }),
+        ("active_defrag_key_misses", left),
+        ("total_active_defrag_time", |facts| {
+            facts.engine.memory.wasteful().1.to_string()
+        }),
+        ("current_active_defrag_time", |facts| {
+            facts.engine.memory.wasteful().0.to_string()
+        }),
         ("tracking_total_keys", |facts| {
             total(&facts.engine.keyspace.copies.keys)
         }),
@@ -171,6 +179,14 @@ fn most(facts: &Facts<'_>, of: fn(&LaneStats) -> &AtomicU64) -> String {
 
 fn sum(facts: &Facts<'_>, of: fn(&LaneStats) -> &Counter) -> String {
     facts.engine.stats.sum(of).to_string()
+}
+
+/// Entries that were looked at and left where they are.
+fn left(facts: &Facts<'_>) -> String {
+    let stats = &facts.engine.stats;
+    let keys = stats.sum(|lane| &lane.compaction_keys);
+    let moved = stats.sum(|lane| &lane.compacted_keys);
+    keys.saturating_sub(moved).to_string()
 }
 
 /// What threads besides the first did. With one worker nothing is threaded.
