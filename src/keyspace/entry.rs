@@ -242,8 +242,8 @@ impl Entry {
     pub fn compacted(mut self, mut tell: impl FnMut(usize)) -> Self {
         if let ValueMut::Object(object) = self.exclusive().value()
             && let Some(bytes) = object.as_string_mut()
-            && is_sparse(bytes.as_ptr())
             && bytes.is_unique()
+            && is_sparse(bytes.as_ptr())
         {
             *bytes = Bytes::copy_from_slice(bytes);
             tell(bytes.len());

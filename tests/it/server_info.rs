@@ -118,7 +118,7 @@ fn figures_are_true() {
     assert_eq!(before["maxmemory_human"], "1.00G");
     assert_eq!(before["maxmemory_policy"], "allkeys-lru");
     assert_eq!(before["run_id"].len(), 40);
-    for n in 0..100 {
+    for n in 0..400 {
         assert_eq!(
             raw.ask(&format!("SET key:{n} {}", "x".repeat(10_000))),
             ok()
@@ -132,30 +132,31 @@ fn figures_are_true() {
     raw.command(&[b"EVAL", script, b"1", b"volatile"]);
     let after = info(&mut raw, "all");
     let grown = |name: &str| number(&after, name) - number(&before, name);
-    assert!(grown("used_memory") > 900_000.0 && grown("used_memory_dataset") > 900_000.0);
+    // What was in use for the start may have been freed meanwhile.
+    assert!(grown("used_memory") > 3_500_000.0 && grown("used_memory_dataset") > 3_500_000.0);
     assert!(
-        grown("total_net_input_bytes") > 1_000_000.0 && grown("total_net_output_bytes") > 10_000.0
+        grown("total_net_input_bytes") > 4_000_000.0 && grown("total_net_output_bytes") > 10_000.0
     );
     // What is refused is not processed; what a script calls is.
-    assert_eq!(grown("total_commands_processed"), 108.0);
+    assert_eq!(grown("total_commands_processed"), 408.0);
     assert_eq!(
         (grown("keyspace_hits"), grown("keyspace_misses")),
         (4.0, 1.0)
     );
     assert_eq!(grown("total_error_replies"), 1.0);
     assert_eq!(after["errorstat_ERR"], "count=1");
-    assert_eq!(grown("rdb_changes_since_last_save"), 101.0);
+    assert_eq!(grown("rdb_changes_since_last_save"), 401.0);
     assert!(number(&after, "used_memory_rss") > number(&after, "used_memory"));
     assert!(number(&after, "used_memory_peak") >= number(&after, "used_memory"));
     assert!(
-        after["cmdstat_set"].starts_with("calls=101,usec="),
+        after["cmdstat_set"].starts_with("calls=401,usec="),
         "{}",
         after["cmdstat_set"]
     );
     assert!(after["latency_percentiles_usec_set"].starts_with("p50="));
     let keys = &after["db0"];
     assert!(
-        keys.starts_with("keys=101,expires=1,avg_ttl=") && keys.ends_with(",subexpiry=0"),
+        keys.starts_with("keys=401,expires=1,avg_ttl=") && keys.ends_with(",subexpiry=0"),
         "{keys}"
     );
     let left = keys.split(['=', ',']).nth(5).map(str::parse::<u32>);
