@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -65,13 +66,15 @@ impl Links {
         Some(kept.remove(at))
     }
 
-    fn keep(&self, mut link: Link) {
+    /// Keeps one for others; gives how many there are.
+    fn keep(&self, mut link: Link) -> usize {
         link.left = Instant::now();
         let mut kept = self.0.lock();
         if kept.len() == MOST_KEPT {
             kept.remove(0);
         }
         kept.push(link);
+        kept.len()
     }
 
     /// Closes what has been idle for too long; gives how many are left.
@@ -188,7 +191,8 @@ fn deliver(server: &Server, parcel: &Parcel, accepted: &mut Vec<bool>) -> Result
             refusal.get_or_insert(text);
         }
     }
-    server.links.keep(link);
+    let kept = server.links.keep(link);
+    server.engine.transfers.links.store(kept, Relaxed);
     refusal.map_or(Ok(()), |text| Err(refused(&text)))
 }
 

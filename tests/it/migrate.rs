@@ -34,6 +34,8 @@ fn keys_move_with_their_values_and_times() {
         source.ask(&format!("MIGRATE 127.0.0.1 {to} {one} 0 5000")),
         ok()
     );
+    let stats = source.ask("INFO stats").text();
+    assert!(stats.contains("migrate_cached_sockets:1\r\n"), "{stats}");
     let mut words: Vec<String> = format!("MIGRATE 127.0.0.1 {to} _ 0 5000 KEYS none")
         .split(' ')
         .map(String::from)
