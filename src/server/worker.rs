@@ -15,7 +15,7 @@ use crate::pubsub::{Kind, Publication};
 use crate::resp::reply::Reply;
 
 /// Time at the end for clients to read their replies.
-const GOODBYE: Duration = Duration::from_secs(2);
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Runs worker `index` until it is told to stop; says when it has all that it works with.
 pub(super) fn run(server: Arc<Server>, index: usize, ready: Sender<()>) {

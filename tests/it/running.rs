@@ -308,7 +308,8 @@ fn replies_are_sent_before_the_end() {
     let value = vec![b'x'; 1 << 20];
     let mut raw = server.raw();
     assert_eq!(raw.command(&[b"SET", b"big", &value]), ok());
-    const COUNT: usize = 30;
+    // More than the system takes on its way.
+    const COUNT: usize = 15;
     let pipeline: Vec<u8> = (0..COUNT).flat_map(|_| frame(&[b"GET", b"big"])).collect();
     raw.send(&pipeline);
     // All have been run when this one is seen to be.
@@ -348,7 +349,7 @@ fn a_reader_that_never_reads_does_not_hold_up_the_end() {
     std::thread::sleep(Duration::from_millis(200));
     let begun = Instant::now();
     server.stop();
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
 /// Counts up in small pipelines until the server ends the connection; says how many replies have come.
