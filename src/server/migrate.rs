@@ -112,8 +112,8 @@ impl Link {
         })
     }
 
-    /// Chooses the database, after `login` where the connection is new.
-    fn greet(&mut self, parcel: &Parcel, login: Option<&[u8]>) -> Result<(), String> {
+    /// Logs in, each time, since passwords change, and chooses the database.
+    fn greet(&mut self, parcel: &Parcel) -> Result<(), String> {
         let stream = self.stream.get_ref();
         let timeouts = [
             stream.set_read_timeout(Some(parcel.timeout)),
@@ -122,7 +122,8 @@ impl Link {
         if timeouts.iter().any(Result::is_err) {
             return Err(CONNECTING.into());
         }
-        let mut greeting = login.unwrap_or_default().to_vec();
+        let login = parcel.login.as_ref();
+        let mut greeting = login.cloned().unwrap_or_default();
         let database = parcel.database.to_string();
         let select = [&b"SELECT"[..], database.as_bytes()];
         write_command(&mut greeting, select.into_iter());
@@ -162,12 +163,12 @@ impl Link {
 /// A connection that has answered: one that was kept, or else a new one.
 fn link(server: &Server, parcel: &Parcel) -> Result<Link, String> {
     if let Some(mut kept) = server.links.take(parcel)
-        && kept.greet(parcel, None).is_ok()
+        && kept.greet(parcel).is_ok()
     {
         return Ok(kept);
     }
     let mut link = Link::open(parcel).ok_or(CONNECTING)?;
-    link.greet(parcel, parcel.login.as_deref())?;
+    link.greet(parcel)?;
     Ok(link)
 }
 

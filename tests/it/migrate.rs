@@ -237,6 +237,26 @@ fn connections_are_kept_for_those_who_logged_in_as_the_same() {
 }
 
 #[test]
+fn a_password_is_looked_at_each_time() {
+    let (here, there) = (Server::start(&[]), Server::start(&[]));
+    let (mut source, mut target) = (connect(&here), connect(&there));
+    let to = there.port();
+    source.ask("MSET a 1 b 1");
+    let with = |key: &str, word: &str| format!("MIGRATE 127.0.0.1 {to} {key} 0 5000 AUTH {word}");
+    target.ask("CONFIG SET requirepass old");
+    assert_eq!(source.ask(&with("a", "old")), ok());
+    check(
+        &mut target,
+        &[("AUTH old", ok()), ("CONFIG SET requirepass new", ok())],
+    );
+    let refused = source.ask(&with("b", "old")).text();
+    assert!(refused.contains("WRONGPASS"), "{refused}");
+    check(&mut source, &[("EXISTS b", integer(1))]);
+    assert_eq!(source.ask(&with("b", "new")), ok());
+    assert_eq!(target.ask("EXISTS a b"), integer(2));
+}
+
+#[test]
 fn users_move_what_they_may_read_and_delete() {
     let (here, there) = (Server::start(&[]), Server::start(&[]));
     let (mut admin, mut source) = (connect(&here), connect(&here));
