@@ -46,7 +46,7 @@ pub trait Slices: Send {
     fn go_on(&mut self, object: &mut Object, count: usize) -> bool;
     /// The value is about to change where it is.
     fn preserve(&mut self, object: &mut Object);
-    /// The entry has been received.
+    /// The entry has been received. This, and the end of one that is given up, may free much: nothing is locked.
     fn end(self: Box<Self>);
 }
 
@@ -291,8 +291,8 @@ impl Debt {
         }
     }
 
-    /// Shows a slice of the entries that have been shown in part; true when none is left.
-    fn walk_parts(&mut self, table: &mut Table) -> bool {
+    /// Shows a slice of the entries that have been shown in part, and takes out one that is complete; true when none is left.
+    fn walk_parts(&mut self, table: &mut Table, complete: &mut Complete) -> bool {
         let Some(part) = self.parts.last_mut() else {
             return true;
         };
@@ -301,7 +301,7 @@ impl Debt {
         if is_done.unwrap_or(true)
             && let Some(part) = self.parts.pop()
         {
-            part.slices.end();
+            complete.push(part.slices);
         }
         self.parts.is_empty()
     }
@@ -318,10 +318,10 @@ impl Debt {
     }
 
     /// Shows about `count` entries, and lowers it by as many; true when nothing is owed any more.
-    fn walk(&mut self, table: &mut Table, count: &mut usize) -> bool {
+    fn walk(&mut self, table: &mut Table, count: &mut usize, complete: &mut Complete) -> bool {
         if !self.parts.is_empty() {
             *count = 0;
-            let is_all = self.walk_parts(table) && self.is_at_end;
+            let is_all = self.walk_parts(table, complete) && self.is_at_end;
             return is_all;
         }
         if self.is_at_end {
@@ -348,6 +348,9 @@ impl Debt {
     }
 }
 
+/// Entries that have been shown slice by slice, to the last one.
+type Complete = Vec<Box<dyn Slices>>;
+
 /// A flushed table and what it owes.
 pub(super) type Detached = (Table, Box<Debt>);
 
@@ -359,6 +362,8 @@ pub struct Snapshot<'k> {
     shard: usize,
     detached: Option<Detached>,
     orphan: Option<Orphan>,
+    /// To be told so when nothing is locked.
+    complete: Complete,
     recipient: Arc<Recipient>,
 }
 
@@ -388,6 +393,7 @@ impl Keyspace {
             shard: 0,
             detached: None,
             orphan: None,
+            complete: Vec::new(),
             recipient,
         })
     }
@@ -399,10 +405,13 @@ impl Snapshot<'_> {
         if self.walk_orphan() {
             return false;
         }
-        let _passage = self.keyspace.gate().pass(self.lane);
-        self.walk_shards(&mut count)
+        let passage = self.keyspace.gate().pass(self.lane);
+        let is_all = self.walk_shards(&mut count)
             && self.walk_detached(&mut count)
-            && self.recipient.orphans.lock().is_empty()
+            && self.recipient.orphans.lock().is_empty();
+        drop(passage);
+        self.complete.drain(..).for_each(|slices| slices.end());
+        is_all
     }
 
     /// Shows a slice of an entry that has left the keyspace; false when there is none.
@@ -442,13 +451,13 @@ impl Snapshot<'_> {
     }
 
     /// The same for one shard.
-    fn walk_shard(&self, shard: usize, count: &mut usize) -> bool {
+    fn walk_shard(&mut self, shard: usize, count: &mut usize) -> bool {
         let mut scope = self.keyspace.lock_one(shard);
         // They are freed when the shard is unlocked.
         let mut paid = Vec::new();
         for (_, part) in scope.shard(shard).databases_mut() {
             let Some(debt) = &mut part.debt else { continue };
-            if !debt.walk(&mut part.table, count) {
+            if !debt.walk(&mut part.table, count, &mut self.complete) {
                 return false;
             }
             paid.extend(part.debt.take());
@@ -464,7 +473,7 @@ impl Snapshot<'_> {
             let Some((mut table, mut debt)) = self.detached.take().or_else(next) else {
                 return true;
             };
-            if !debt.walk(&mut table, count) {
+            if !debt.walk(&mut table, count, &mut self.complete) {
                 self.detached = Some((table, debt));
                 return false;
             }
@@ -474,12 +483,13 @@ impl Snapshot<'_> {
 }
 
 impl Snapshot<'_> {
-    /// Has a shard owe nothing any more.
-    fn give_up(&self, shard: usize) {
+    /// Has a shard owe nothing any more; gives what it owed to `given_up`.
+    fn give_up(&self, shard: usize, given_up: &mut Vec<Debt>) {
         let mut scope = self.keyspace.lock_one(shard);
         for (_, part) in scope.shard(shard).databases_mut() {
             if let Some(mut debt) = part.debt.take() {
                 debt.give_up(&mut part.table);
+                given_up.push(*debt);
             }
         }
     }
@@ -487,14 +497,17 @@ impl Snapshot<'_> {
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
+        // They are freed when nothing is locked.
+        let mut given_up = Vec::new();
         let passage = self.keyspace.gate().pass(self.lane);
-        (self.shard..SHARDS).for_each(|shard| self.give_up(shard));
+        (self.shard..SHARDS).for_each(|shard| self.give_up(shard, &mut given_up));
         while let Some(shard) = self.next_stray() {
-            self.give_up(shard);
+            self.give_up(shard, &mut given_up);
         }
         let detached = std::mem::take(&mut *self.keyspace.detached.lock());
-        for (table, _) in detached.into_iter().chain(self.detached.take()) {
+        for (table, debt) in detached.into_iter().chain(self.detached.take()) {
             self.recipient.reclaimer.free_table(table);
+            given_up.push(*debt);
         }
         let orphans = std::mem::take(&mut *self.recipient.orphans.lock());
         let orphans = orphans.into_iter().chain(self.orphan.take());

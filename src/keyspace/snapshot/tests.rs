@@ -317,3 +317,47 @@ fn a_copy_that_is_given_up_frees_what_it_was_given() {
     all_freed(&keyspace, 1);
     assert!(shown.lock().is_empty());
 }
+
+/// Begins with whatever it is shown.
+struct Slicing(Arc<Keyspace>);
+
+impl Keep for Slicing {
+    fn keep(&self, _: usize, _: EntryRef<'_>) -> usize {
+        1
+    }
+
+    fn begin(&self, _: usize, _: EntryRef<'_>) -> Option<Box<dyn Slices>> {
+        Some(Box::new(Slicing(self.0.clone())))
+    }
+}
+
+impl Slices for Slicing {
+    fn go_on(&mut self, _: &mut Object, _: usize) -> bool {
+        true
+    }
+
+    fn preserve(&mut self, _: &mut Object) {}
+
+    fn end(self: Box<Self>) {}
+}
+
+impl Drop for Slicing {
+    fn drop(&mut self) {
+        // For ever, if this thread held anything.
+        drop(self.0.gate().alone());
+    }
+}
+
+#[test]
+fn what_was_kept_of_a_value_is_freed_when_nothing_is_locked() {
+    for is_given_up in [false, true] {
+        let (keyspace, key) = (Arc::new(Keyspace::new(1, 2)), Key::new(b"key"));
+        with_db(&keyspace, 0, key, |db| db.store(key, big_hash()));
+        let keep = Arc::new(Slicing(keyspace.clone()));
+        let alone = keyspace.gate().alone();
+        let mut snapshot = keyspace.cut(&alone, 1, keep).expect("the only copy");
+        drop(alone);
+        while !snapshot.walk(SHARDS) && !is_given_up {}
+        drop(snapshot);
+    }
+}
