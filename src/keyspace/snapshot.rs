@@ -19,7 +19,7 @@ use super::gate::Alone;
 use super::lock::{Key, Keyspace, SHARDS, hash_bits};
 use super::reclaim::Reclaimer;
 use super::table::{Place, Table};
-use crate::structures::Object;
+use crate::structures::{Kept, Object};
 
 /// Receives each entry of the cut once, under the lock of the entry's shard.
 pub trait Keep: Send + Sync {
@@ -297,20 +297,23 @@ impl Debt {
             return true;
         };
         // One that were gone would have been settled before.
-        let is_done = part.with_object(table, |slices, object| slices.go_on(object, SLICE));
-        if is_done.unwrap_or(true)
+        let rest = part.with_object(table, |slices, object| {
+            let is_done = slices.go_on(object, SLICE);
+            is_done.then(|| object.forgive())
+        });
+        if let Some(kept) = rest.unwrap_or(Some(None))
             && let Some(part) = self.parts.pop()
         {
-            complete.push(part.slices);
+            complete.push((part.slices, kept));
         }
         self.parts.is_empty()
     }
 
-    /// Before the end of a copy that is given up: values keep nothing for it any longer.
-    fn give_up(&mut self, table: &mut Table) {
-        for part in &mut self.parts {
-            part.with_object(table, |_, object| object.forgive());
-        }
+    /// Before the end of a copy that is given up: values keep nothing for it any longer. Gives what they kept.
+    fn give_up(&mut self, table: &mut Table) -> Vec<Kept> {
+        let parts = self.parts.iter_mut();
+        let kept = parts.map(|part| part.with_object(table, |_, object| object.forgive()));
+        kept.flatten().flatten().collect()
     }
 
     fn concerns(&self, bits: u64, key: &[u8]) -> bool {
@@ -348,8 +351,8 @@ impl Debt {
     }
 }
 
-/// Entries that have been shown slice by slice, to the last one.
-type Complete = Vec<Box<dyn Slices>>;
+/// Entries that have been shown slice by slice, to the last one, with what their values kept for that.
+type Complete = Vec<(Box<dyn Slices>, Option<Kept>)>;
 
 /// A flushed table and what it owes.
 pub(super) type Detached = (Table, Box<Debt>);
@@ -410,7 +413,7 @@ impl Snapshot<'_> {
             && self.walk_detached(&mut count)
             && self.recipient.orphans.lock().is_empty();
         drop(passage);
-        self.complete.drain(..).for_each(|slices| slices.end());
+        self.complete.drain(..).for_each(|(slices, _)| slices.end());
         is_all
     }
 
@@ -484,12 +487,12 @@ impl Snapshot<'_> {
 
 impl Snapshot<'_> {
     /// Has a shard owe nothing any more; gives what it owed to `given_up`.
-    fn give_up(&self, shard: usize, given_up: &mut Vec<Debt>) {
+    fn give_up(&self, shard: usize, given_up: &mut Vec<(Debt, Vec<Kept>)>) {
         let mut scope = self.keyspace.lock_one(shard);
         for (_, part) in scope.shard(shard).databases_mut() {
             if let Some(mut debt) = part.debt.take() {
-                debt.give_up(&mut part.table);
-                given_up.push(*debt);
+                let kept = debt.give_up(&mut part.table);
+                given_up.push((*debt, kept));
             }
         }
     }
@@ -507,7 +510,7 @@ impl Drop for Snapshot<'_> {
         let detached = std::mem::take(&mut *self.keyspace.detached.lock());
         for (table, debt) in detached.into_iter().chain(self.detached.take()) {
             self.recipient.reclaimer.free_table(table);
-            given_up.push(*debt);
+            given_up.push((*debt, Vec::new()));
         }
         let orphans = std::mem::take(&mut *self.recipient.orphans.lock());
         let orphans = orphans.into_iter().chain(self.orphan.take());

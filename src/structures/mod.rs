@@ -26,6 +26,9 @@ use self::sorted_set::SortedSet;
 use self::stream::Stream;
 pub use self::view::{MAX_SMALL, ObjectRef, Small};
 
+/// What a value has kept of what it was. It may be much: it is freed where nothing is locked.
+pub type Kept = Box<dyn Send>;
+
 /// A value too big or too rich to live inside its entry.
 #[derive(Debug, Clone)]
 pub enum Object {
@@ -52,13 +55,13 @@ impl Object {
         }
     }
 
-    /// Has it keep nothing any longer of what it was when somebody began to look at it bit by bit.
-    pub fn forgive(&mut self) {
+    /// Has it keep nothing any longer of what it was when somebody began to look at it bit by bit; gives what it kept.
+    pub fn forgive(&mut self) -> Option<Kept> {
         match self {
             Self::Hash(Hash::Table(fields)) => fields.forgive(),
             Self::Set(Set::Table(members)) => members.forgive(),
             Self::SortedSet(set) => set.forgive(),
-            _ => {}
+            _ => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::base::deadline::Deadlines;
 use crate::base::hash::hash;
+use crate::structures::Kept;
 use crate::structures::table::{Elements, Head, Iter, Place, Record, RecordRef};
 
 /// In [`FieldHead`]: the field's moment stands behind its value.
@@ -209,8 +210,8 @@ impl Fields {
     }
 
     /// See [`Elements::forgive`].
-    pub fn forgive(&mut self) {
-        self.0.forgive();
+    pub fn forgive(&mut self) -> Option<Kept> {
+        self.0.forgive()
     }
 
     /// All fields.

@@ -7,6 +7,7 @@ use super::owed::Owed;
 use super::range::{LexRange, ScoreRange};
 use super::slab::{Id, Members};
 use super::tree::{Direction, Key, Tree, Walk};
+use crate::structures::Kept;
 
 /// Members with their scores.
 #[derive(Debug, Default)]
@@ -209,21 +210,17 @@ impl Indexed {
         self.owed.is_some()
     }
 
-    /// Shows about so many of the kept elements, each once; true at the end.
+    /// Shows about so many of the kept elements, each once; true at the end, with which [`Indexed::forgive`] has to follow.
     pub fn pay(&mut self, count: usize, show: impl FnMut(&[u8], f64)) -> bool {
         let Some(owed) = &mut self.owed else {
             return true;
         };
-        let is_done = owed.pay(&self.tree, &self.members, count, show);
-        if is_done {
-            self.owed = None;
-        }
-        is_done
+        owed.pay(&self.tree, &self.members, count, show)
     }
 
-    /// Keeps nothing any longer.
-    pub fn forgive(&mut self) {
-        self.owed = None;
+    /// Keeps nothing any longer; gives what it kept.
+    pub fn forgive(&mut self) -> Option<Kept> {
+        Some(self.owed.take()?)
     }
 
     pub fn allocated(&self) -> usize {

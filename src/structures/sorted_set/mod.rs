@@ -22,6 +22,7 @@ use self::packed::{Packed, Pairs};
 pub use self::range::{LexBound, LexRange, ScoreRange};
 pub use self::tree::Direction;
 use self::tree::Walk;
+use super::Kept;
 use super::listpack::{Item, Listpack};
 
 /// Up to what size a sorted set stays packed.
@@ -354,7 +355,8 @@ impl SortedSet {
         matches!(&self.form, Form::Indexed(indexed) if indexed.is_owing())
     }
 
-    /// Shows about so many of the kept members with their scores, each once; true at the end.
+    /// Shows about so many of the kept members with their scores, each once; true at the end, with which [`SortedSet::forgive`]
+    /// has to follow.
     pub fn pay(&mut self, count: usize, show: impl FnMut(&[u8], f64)) -> bool {
         match &mut self.form {
             Form::Indexed(indexed) => indexed.pay(count, show),
@@ -362,10 +364,11 @@ impl SortedSet {
         }
     }
 
-    /// Keeps nothing any longer.
-    pub fn forgive(&mut self) {
-        if let Form::Indexed(indexed) = &mut self.form {
-            indexed.forgive();
+    /// Keeps nothing any longer; gives what it kept.
+    pub fn forgive(&mut self) -> Option<Kept> {
+        match &mut self.form {
+            Form::Indexed(indexed) => indexed.forgive(),
+            Form::Packed(_) => None,
         }
     }
 }

@@ -4,6 +4,7 @@ use super::owed::Owed;
 use super::{Element, Head, Iter, Owner, Place, Record, Table};
 use crate::base::hash::hash;
 use crate::base::random;
+use crate::structures::Kept;
 
 /// An element of which there can be another one with the same contents.
 pub trait Copied: Element {
@@ -168,21 +169,21 @@ impl<E: Copied> Elements<E> {
         self.owed.is_some()
     }
 
-    /// Shows about so many of the kept elements, in no particular order and each once; true at the end.
+    /// Shows about so many of the kept elements, in no particular order and each once; true at the end, with
+    /// which [`Elements::forgive`] has to follow.
     pub fn pay(&mut self, count: usize, show: impl FnMut(E::Ref<'_>)) -> bool {
         let Some(owed) = &mut self.owed else {
             return true;
         };
-        let is_done = owed.pay(&self.table, &self.seed, count, show);
-        if is_done {
-            self.owed = None;
-        }
-        is_done
+        owed.pay(&self.table, &self.seed, count, show)
     }
 
-    /// Keeps nothing any longer.
-    pub fn forgive(&mut self) {
-        self.owed = None;
+    /// Keeps nothing any longer; gives what it kept.
+    pub fn forgive(&mut self) -> Option<Kept>
+    where
+        E: Send + 'static,
+    {
+        Some(self.owed.take()?)
     }
 
     /// Before an element changes: keeps a copy if it is owed.
