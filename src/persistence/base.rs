@@ -1,10 +1,10 @@
 //! A base: all data at one moment, as the commands that make it or as a snapshot (`rdb`). Here entries become bytes; who
 //! gathers these says `gather`, how they reach the file `sink`.
 
-mod collections;
 mod gather;
 mod sink;
-mod sorted_sets;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -13,16 +13,12 @@ use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use anyhow::Context;
-use bytes::Bytes;
 
 pub use self::gather::{Base, Shown};
 use self::sink::Sink;
 use super::disk::{Disk, sync_folder_of};
-use super::list;
-use super::rdb::{EntryWriter, FileEncoder, Rough};
-use crate::journal::write_command;
-use crate::keyspace::{EntryRef, Snapshot, ValueRef};
-use crate::structures::ObjectRef;
+use super::rdb::{EntryWriter, FileEncoder, Rough, Shared};
+use crate::keyspace::{EntryRef, Snapshot};
 
 /// Entries walked under one passage through the gate.
 const ENTRIES_AT_ONCE: usize = 64;
@@ -35,60 +31,55 @@ const WRITE_SIZE: usize = 256 * 1024;
 /// How many times that may wait to be written.
 const CHUNKS_AHEAD: usize = 8;
 
-/// Strings at least this long are not copied while their shard is locked.
-const SHARED: usize = 16 * 1024;
-
-/// A part of a base on its way to the file.
+/// A part of a base on its way to the file: entries as snapshots have them, whatever the base consists of.
 #[derive(Debug)]
 enum Piece {
     /// What follows is entries of this database.
     Database(usize),
-    /// Bytes as they are.
-    Ready(Rough),
-    /// The same, of a value.
-    Shared(Bytes),
-    /// A string that is still to be written as snapshots have them.
-    Text(Bytes),
+    /// Entries. The first one may have begun before.
+    Entries(Rough),
+    /// The same, of which the last one goes on in what follows.
+    Begun(Rough),
+    /// The value of the entry that was begun.
+    Value(Shared),
 }
 
-/// Turns entries into what a base consists of.
-#[derive(Debug, Default)]
-pub struct Encoder {
-    /// What comes before `bytes`.
+/// Gathers entries.
+#[derive(Debug)]
+struct Encoder {
+    /// What comes before what the encoder below has gathered.
     pieces: Vec<Piece>,
-    bytes: Vec<u8>,
-    /// Bytes of everything, long strings as they are.
+    /// Bytes of everything, shared values as they are.
     len: usize,
     database: Option<usize>,
-    /// Snapshots instead of commands.
-    dump: Option<FileEncoder>,
+    entries: FileEncoder,
     /// Entries added.
     keys: u64,
 }
 
 impl Encoder {
-    /// Turns entries into those of a snapshot.
-    fn rdb(dump: FileEncoder) -> Self {
+    fn new(entries: FileEncoder) -> Self {
         Self {
-            dump: Some(dump),
-            ..Self::default()
+            pieces: Vec::new(),
+            len: 0,
+            database: None,
+            entries,
+            keys: 0,
         }
     }
 
     /// Adds an entry.
-    pub(super) fn add(&mut self, database: usize, entry: EntryRef<'_>) {
+    fn add(&mut self, database: usize, entry: EntryRef<'_>) {
         self.keys += 1;
         self.select(database);
-        let Some(dump) = &mut self.dump else {
-            return self.add_commands(entry);
-        };
-        let before = dump.gathered();
-        let long = dump.add(entry);
-        self.len += dump.gathered() - before;
-        if let Some(text) = long {
-            self.len += text.len();
-            self.pieces.push(Piece::Ready(dump.take(Rough::default())));
-            self.pieces.push(Piece::Text(text));
+        let before = self.entries.gathered();
+        let shared = self.entries.add(entry);
+        self.len += self.entries.gathered() - before;
+        if let Some(value) = shared {
+            self.len += value.size();
+            let begun = self.entries.take(Rough::default());
+            let pieces = [Piece::Begun(begun), Piece::Value(value)];
+            self.pieces.extend(pieces);
         }
     }
 
@@ -96,104 +87,30 @@ impl Encoder {
     fn add_written(&mut self, database: usize, entry: &mut EntryWriter) {
         self.keys += 1;
         self.select(database);
-        let Some(dump) = &mut self.dump else { return };
-        let bytes = dump.add_written(entry);
-        self.len += bytes.iter().map(Rough::size).sum::<usize>();
-        let head = dump.take(Rough::default());
-        let pieces = [head].into_iter().chain(bytes);
-        self.pieces.extend(pieces.map(Piece::Ready));
+        let before = self.entries.take(Rough::default());
+        let (begun, end) = self.entries.add_written(entry);
+        let bytes: usize = begun.iter().map(Rough::size).sum();
+        self.len += bytes + end.size();
+        self.pieces.push(Piece::Entries(before));
+        self.pieces.extend(begun.into_iter().map(Piece::Begun));
+        self.pieces.push(Piece::Entries(end));
     }
 
     /// What follows is entries of this database.
     fn select(&mut self, database: usize) {
         if self.database != Some(database) {
             self.database = Some(database);
-            let before = self.take_bytes(Rough::default());
+            let before = self.entries.take(Rough::default());
             self.pieces
-                .extend([Piece::Ready(before), Piece::Database(database)]);
+                .extend([Piece::Entries(before), Piece::Database(database)]);
         }
-    }
-
-    fn take_bytes(&mut self, spare: Rough) -> Rough {
-        match &mut self.dump {
-            None => mem::replace(&mut self.bytes, spare.into_bytes()).into(),
-            Some(dump) => dump.take(spare),
-        }
-    }
-
-    fn add_commands(&mut self, entry: EntryRef<'_>) {
-        let key = entry.key();
-        match entry.value() {
-            ValueRef::Int(number) => {
-                self.command(&[b"SET", key, itoa::Buffer::new().format(number).as_bytes()]);
-            }
-            ValueRef::Inline(text) => self.command(&[b"SET", key, text]),
-            ValueRef::Object(object) => self.object(key, object),
-        }
-        if let Some(at) = entry.expires_at() {
-            self.command(&[b"PEXPIREAT", key, itoa::Buffer::new().format(at).as_bytes()]);
-        }
-    }
-
-    fn object(&mut self, key: &[u8], object: ObjectRef<'_>) {
-        match object {
-            ObjectRef::Bytes(text) if text.len() < SHARED => self.command(&[b"SET", key, text]),
-            ObjectRef::Bytes(text) => self.set_shared(key, text),
-            ObjectRef::List(list) => self.append(|out| list::write(out, key, list)),
-            ObjectRef::Hash(hash) => self.hash(key, hash),
-            ObjectRef::Set(set) => self.set(key, set),
-            ObjectRef::SortedSet(set) => self.sorted_set(key, set),
-            ObjectRef::Stream(stream) => super::streams::encode(self, key, stream),
-        }
-    }
-
-    /// Adds whole commands.
-    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let before = self.bytes.len();
-        write(&mut self.bytes);
-        self.len += self.bytes.len() - before;
-    }
-
-    fn set_shared(&mut self, key: &[u8], text: &Bytes) {
-        self.command(&[b"SET", key, b""]);
-        // The text takes the empty string's place.
-        let head = self.bytes.len() - b"$0\r\n\r\n".len();
-        self.len -= self.bytes.len() - head;
-        self.bytes.truncate(head);
-        self.bytes
-            .extend_from_slice(format!("${}\r\n", text.len()).as_bytes());
-        self.len += self.bytes.len() - head + text.len() + b"\r\n".len();
-        let head = mem::take(&mut self.bytes);
-        self.pieces
-            .extend([Piece::Ready(head.into()), Piece::Shared(text.clone())]);
-        self.bytes.extend_from_slice(b"\r\n");
-    }
-
-    pub(super) fn command(&mut self, args: &[&[u8]]) {
-        let before = self.bytes.len();
-        write_command(&mut self.bytes, args.iter().copied());
-        self.len += self.bytes.len() - before;
-    }
-
-    /// All that has been gathered, but for which database it is of.
-    #[cfg(test)]
-    pub(super) fn text(&mut self) -> Vec<u8> {
-        let pieces = self
-            .take(Rough::default())
-            .into_iter()
-            .map(|piece| match piece {
-                Piece::Database(_) => Bytes::new(),
-                Piece::Ready(bytes) => bytes.into_bytes().into(),
-                Piece::Shared(bytes) | Piece::Text(bytes) => bytes,
-            });
-        pieces.collect::<Vec<Bytes>>().concat()
     }
 
     /// Takes what has been gathered; what follows goes into `spare`, which is empty.
     fn take(&mut self, spare: Rough) -> Vec<Piece> {
         let mut pieces = mem::take(&mut self.pieces);
         (self.len, self.database) = (0, None);
-        pieces.push(Piece::Ready(self.take_bytes(spare)));
+        pieces.push(Piece::Entries(self.entries.take(spare)));
         pieces
     }
 }
@@ -301,36 +218,4 @@ pub fn save_base(
     let size = written?;
     sync_folder_of(disk, path).context("Error forcing the folder of the DB file to disk")?;
     Ok(size)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::keyspace::{Entry, Value};
-
-    #[test]
-    fn entries_become_commands() {
-        let mut encoder = Encoder::default();
-        let long = vec![b'x'; SHARED];
-        let entries = [
-            (0, Entry::new(b"number", Value::Int(-7), None, 0)),
-            (2, Entry::new(b"text", Value::Str(b"a\r\n"), Some(123), 0)),
-            (2, Entry::new(b"long", Value::Str(&long), None, 0)),
-        ];
-        for (database, entry) in &entries {
-            encoder.add(*database, entry.view());
-        }
-        let mut expected = Vec::new();
-        let commands: [&[&[u8]]; 4] = [
-            &[b"SET", b"number", b"-7"],
-            &[b"SET", b"text", b"a\r\n"],
-            &[b"PEXPIREAT", b"text", b"123"],
-            &[b"SET", b"long", &long],
-        ];
-        for command in commands {
-            write_command(&mut expected, command.iter().copied());
-        }
-        assert_eq!(encoder.len, expected.len());
-        assert_eq!(encoder.text(), expected);
-    }
 }

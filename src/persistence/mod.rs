@@ -8,7 +8,6 @@ mod base;
 mod crash_tests;
 mod disk;
 mod file;
-mod list;
 mod load;
 mod manifest;
 pub mod rdb;
@@ -17,7 +16,6 @@ mod rewrite;
 #[cfg(test)]
 mod simulated;
 mod status;
-mod streams;
 mod writer;
 
 pub use base::{Base, Shown, save_base, write_base};

@@ -27,14 +27,14 @@ thread_local! {
 }
 
 /// An encoder, and what it has gathered for all to see.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Slot {
     encoder: Mutex<Encoder>,
     len: AtomicUsize,
     keys: AtomicU64,
 }
 
-/// How a snapshot has its entries.
+/// How entries are gathered.
 #[derive(Debug, Clone, Copy)]
 struct Form {
     packs: bool,
@@ -49,8 +49,7 @@ pub struct Base {
     frame: Mutex<Frame>,
     /// Memory for what is gathered next.
     spares: Mutex<Vec<Rough>>,
-    /// Snapshots instead of commands.
-    form: Option<Form>,
+    form: Form,
     /// Whether there is a checksum at the end.
     sums: bool,
 }
@@ -58,7 +57,11 @@ pub struct Base {
 impl Base {
     /// A base of commands.
     pub fn commands() -> Self {
-        Self::of(Frame::default(), None, false)
+        let form = Form {
+            packs: false,
+            access: None,
+        };
+        Self::of(Frame::default(), form, false)
     }
 
     /// A snapshot; `sums` for a checksum at its end.
@@ -68,15 +71,16 @@ impl Base {
             access: preamble.access,
         };
         let frame = Frame::Dump(rdb::Frame::new(preamble));
-        Self::of(frame, Some(form), sums)
+        Self::of(frame, form, sums)
     }
 
-    fn of(frame: Frame, form: Option<Form>, sums: bool) -> Self {
+    fn of(frame: Frame, form: Form, sums: bool) -> Self {
         let slot = || {
-            let encoder = form.map(|form| Encoder::rdb(FileEncoder::new(form.packs, form.access)));
+            let entries = FileEncoder::new(form.packs, form.access);
             CachePadded::new(Slot {
-                encoder: Mutex::new(encoder.unwrap_or_default()),
-                ..Slot::default()
+                encoder: Mutex::new(Encoder::new(entries)),
+                len: AtomicUsize::new(0),
+                keys: AtomicU64::new(0),
             })
         };
         Self {
@@ -121,7 +125,7 @@ impl Base {
     /// Whether there is something among it that 7.0 does not know.
     pub(super) fn is_later(&self) -> bool {
         let mut encoders = self.slots.iter().map(|slot| slot.encoder.lock());
-        encoders.any(|encoder| encoder.dump.as_ref().is_some_and(FileEncoder::is_later))
+        encoders.any(|encoder| encoder.entries.is_later())
     }
 
     /// Takes what an encoder has gathered, if it is much or all is wanted.
@@ -169,7 +173,7 @@ impl Slot {
     }
 }
 
-/// What a copy of the data shows its entries to: a base. Snapshots have big values in slices.
+/// What a copy of the data shows its entries to: a base.
 pub struct Shown(pub Arc<Base>);
 
 /// An entry on its way to a base.
@@ -192,7 +196,7 @@ impl Keep for Shown {
         if !entry.is_object() {
             return None;
         }
-        let form = self.0.form?;
+        let form = self.0.form;
         Some(Box::new(Slicing {
             base: self.0.clone(),
             database,

@@ -1,4 +1,5 @@
-//! How a base reaches its file: what has been gathered is finished, what stands around it and a checksum are added.
+//! How a base reaches its file: what has been gathered is finished or becomes commands, what stands around it and a checksum
+//! are added.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -9,7 +10,7 @@ use super::{Base, Piece, WRITE_SIZE};
 use crate::base::crc64::{after_zeros, crc64};
 use crate::journal::write_command;
 use crate::persistence::disk::{DiskFile, append_all};
-use crate::persistence::rdb::{self, Rough, later_header};
+use crate::persistence::rdb::{self, Rough, Shared, later_header, show_entries};
 
 /// Bytes written before they are forced to the disk, so that the last sync has little left to do.
 const SYNC_SIZE: u64 = if cfg!(test) { 1 << 10 } else { 4 << 20 };
@@ -37,35 +38,25 @@ impl Frame {
     pub(super) fn library(&mut self, code: &[u8]) {
         match self {
             Self::Dump(frame) => frame.library(code),
-            Self::Commands(bytes) => {
-                write_command(bytes, [&b"FUNCTION"[..], b"LOAD", code].into_iter());
-            }
+            Self::Commands(_) => drop(self.command(&[b"FUNCTION", b"LOAD", code])),
         }
     }
 
     fn select(&mut self, database: usize) {
         match self {
             Self::Dump(frame) => frame.select(database),
+            Self::Commands(_) => drop(self.command(&[b"SELECT", database.to_string().as_bytes()])),
+        }
+    }
+
+    /// Adds a command, which a snapshot has none of; says how many bytes there are by now.
+    fn command(&mut self, command: &[&[u8]]) -> usize {
+        match self {
+            Self::Dump(_) => 0,
             Self::Commands(bytes) => {
-                let number = database.to_string();
-                write_command(bytes, [&b"SELECT"[..], number.as_bytes()].into_iter());
+                write_command(bytes, command.iter().copied());
+                bytes.len()
             }
-        }
-    }
-
-    /// A string as the base has it.
-    fn string(&mut self, text: &[u8]) {
-        match self {
-            Self::Dump(frame) => frame.string(text),
-            Self::Commands(bytes) => bytes.extend_from_slice(text),
-        }
-    }
-
-    /// What was written roughly.
-    fn finish(&mut self, rough: &Rough) {
-        match self {
-            Self::Dump(frame) => frame.finish(rough),
-            Self::Commands(_) => {}
         }
     }
 
@@ -105,6 +96,8 @@ pub(super) struct Sink {
     file: Arc<dyn DiskFile>,
     syncer: Option<Syncer>,
     frame: Frame,
+    /// The beginning of an entry that is to become commands.
+    begun: Vec<u8>,
     /// The database that entries are of by now.
     database: Option<usize>,
     size: u64,
@@ -121,6 +114,7 @@ impl Sink {
             file,
             syncer: None,
             frame: base.take_frame(),
+            begun: Vec::new(),
             database: None,
             size: 0,
             synced: 0,
@@ -136,27 +130,89 @@ impl Sink {
     }
 
     fn write(&mut self, piece: Piece, base: &Base) -> io::Result<()> {
+        let is_dump = matches!(self.frame, Frame::Dump(_));
         match piece {
             Piece::Database(database) if self.database == Some(database) => {}
             Piece::Database(database) => {
                 self.database = Some(database);
                 self.frame.select(database);
             }
-            Piece::Ready(rough) => {
-                match rough.finished() {
-                    Some(bytes) => self.write_bytes(bytes)?,
-                    None => {
-                        self.frame.finish(&rough);
-                        self.write_bytes(&[])?;
-                    }
-                }
+            Piece::Entries(rough) | Piece::Begun(rough) if is_dump => {
+                self.write_rough(&rough)?;
                 base.give_back(rough);
             }
-            Piece::Shared(bytes) => self.write_bytes(&bytes)?,
-            Piece::Text(text) => self.frame.string(&text),
+            Piece::Value(value) if is_dump => self.write_value(&value)?,
+            Piece::Begun(rough) => {
+                self.begun.extend_from_slice(rough.bytes());
+                base.give_back(rough);
+            }
+            Piece::Entries(rough) => {
+                self.write_commands(rough.bytes(), None)?;
+                base.give_back(rough);
+            }
+            Piece::Value(value) => self.write_commands(&[], Some(&value))?,
         }
         Ok(())
     }
+
+    // ---- A snapshot
+
+    /// Writes what was written roughly.
+    fn write_rough(&mut self, rough: &Rough) -> io::Result<()> {
+        if let Some(bytes) = rough.finished() {
+            return self.write_bytes(bytes);
+        }
+        if let Frame::Dump(frame) = &mut self.frame {
+            frame.finish(rough);
+        }
+        self.write_bytes(&[])
+    }
+
+    /// Writes a value that was shared.
+    fn write_value(&mut self, value: &Shared) -> io::Result<()> {
+        let mut nodes = 0;
+        while let Frame::Dump(frame) = &mut self.frame {
+            let is_done = match value {
+                Shared::Text(text) => {
+                    frame.string(text);
+                    true
+                }
+                Shared::Stream(stream) => frame.stream(stream, &mut nodes),
+            };
+            if is_done {
+                break;
+            }
+            self.write_bytes(&[])?;
+        }
+        Ok(())
+    }
+
+    // ---- Commands
+
+    /// Writes the commands that make what was begun and what follows it.
+    fn write_commands(&mut self, rest: &[u8], value: Option<&Shared>) -> io::Result<()> {
+        let mut begun = mem::take(&mut self.begun);
+        let mut entries = rest;
+        if !begun.is_empty() {
+            begun.extend_from_slice(rest);
+            entries = &begun;
+        }
+        let mut written = Ok(());
+        let mut show = |command: &[&[u8]]| {
+            if self.frame.command(command) >= WRITE_SIZE {
+                let result = self.write_bytes(&[]);
+                written = mem::replace(&mut written, Ok(())).and(result);
+            }
+        };
+        let shown = show_entries(&mut show, entries, value);
+        shown.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        begun.clear();
+        begun.shrink_to(2 * WRITE_SIZE);
+        self.begun = begun;
+        written
+    }
+
+    // ---- Bytes
 
     /// Writes bytes behind what stands before them.
     fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -1,20 +1,54 @@
-//! A snapshot's entries: what comes before their values.
+//! A snapshot's entries: what comes before their values, and which of these are not written at once.
 
 use std::mem;
 
 use bytes::Bytes;
 
-use super::kind;
 use super::opcode as code;
-use super::sliced::Sliced;
+use super::sliced::{BIG, Sliced};
 use super::write::{Rough, Writer, write};
+use super::{kind, stream};
 use crate::keyspace::{AccessClock, EntryRef, ValueRef};
+use crate::structures::stream::Stream;
 use crate::structures::{Object, ObjectRef};
 
 /// Strings at least this long are neither copied nor packed while their shard is locked.
 const SHARED: usize = 16 * 1024;
 /// So many bytes of an entry that is written slice by slice are put aside.
 const FULL: usize = if cfg!(test) { 4096 } else { 256 * 1024 };
+
+/// A value that is shared with whoever writes it when no lock is held.
+#[derive(Debug)]
+pub enum Shared {
+    /// A long string.
+    Text(Bytes),
+    /// A stream that is big, or of which snapshots do not tell all.
+    Stream(Stream),
+}
+
+impl Shared {
+    fn of(value: ValueRef<'_>) -> Option<Self> {
+        match value {
+            ValueRef::Object(ObjectRef::Bytes(text)) if text.len() >= SHARED => {
+                Some(Self::Text(text.clone()))
+            }
+            ValueRef::Object(ObjectRef::Stream(own))
+                if stream::size(own) >= BIG as u64 || !stream::is_told(own) =>
+            {
+                Some(Self::Stream(own.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Bytes of it, about.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Stream(stream) => stream.allocated(),
+        }
+    }
+}
 
 /// Turns entries into the bytes of a snapshot.
 #[derive(Debug)]
@@ -94,28 +128,28 @@ impl FileEncoder {
         }
     }
 
-    /// Adds an entry. A long string is given back: it is to follow, written by [`Writer::string`].
-    pub fn add(&mut self, entry: EntryRef<'_>) -> Option<Bytes> {
+    /// Adds an entry. A value that is shared is given back: it is to follow.
+    pub fn add(&mut self, entry: EntryRef<'_>) -> Option<Shared> {
         let writer = &mut self.writer;
         write_head(writer, self.access, entry);
-        if let ValueRef::Object(ObjectRef::Bytes(text)) = entry.value()
-            && text.len() >= SHARED
-        {
-            writer.raw(&[kind::STRING]);
+        if let Some(shared) = Shared::of(entry.value()) {
+            writer.raw(&[match &shared {
+                Shared::Text(_) => kind::STRING,
+                Shared::Stream(_) => kind::STREAM_2,
+            }]);
             writer.string(entry.key());
-            return Some(text.clone());
+            return Some(shared);
         }
         let kind = write(writer, Some(entry.key()), entry.value());
         self.is_later |= kind::is_later(kind);
         None
     }
 
-    /// Adds an entry that has been written elsewhere: its bytes are to follow.
-    pub fn add_written(&mut self, entry: &mut EntryWriter) -> Vec<Rough> {
+    /// Adds an entry that has been written elsewhere: its bytes are to follow, the last ones apart.
+    pub fn add_written(&mut self, entry: &mut EntryWriter) -> (Vec<Rough>, Rough) {
         self.is_later |= kind::is_later(entry.kind);
-        let mut bytes = mem::take(&mut entry.full);
-        bytes.push(entry.writer.exchange(Rough::default()));
-        bytes
+        let end = entry.writer.exchange(Rough::default());
+        (mem::take(&mut entry.full), end)
     }
 
     /// Bytes that have been gathered.

@@ -3,8 +3,12 @@
 use super::functions::write_library;
 use super::opcode as code;
 use super::write::{Rough, Writer};
-use super::{LATER_VERSION, VERSION};
+use super::{LATER_VERSION, VERSION, stream};
 use crate::keyspace::AccessClock;
+use crate::structures::stream::Stream;
+
+/// Entries of a stream that are added at once.
+const ENTRIES_AT_ONCE: usize = if cfg!(test) { 100 } else { 1000 };
 
 /// What a snapshot says besides its entries.
 #[derive(Debug, Default)]
@@ -62,6 +66,14 @@ impl Frame {
     /// Adds a string.
     pub fn string(&mut self, text: &[u8]) {
         self.writer.string(text);
+    }
+
+    /// Adds what follows in a stream behind so many nodes; true at its end.
+    pub fn stream(&mut self, stream: &Stream, nodes: &mut usize) -> bool {
+        if *nodes == 0 {
+            stream::begin(&mut self.writer, stream);
+        }
+        stream::write_next(&mut self.writer, stream, nodes, ENTRIES_AT_ONCE)
     }
 
     /// Adds what was written roughly.

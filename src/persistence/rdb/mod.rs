@@ -5,6 +5,7 @@
 //! A dumped value ends with two bytes of version and eight of checksum, both little endian.
 
 mod check;
+mod commands;
 mod cursor;
 #[cfg(test)]
 mod damage_tests;
@@ -32,8 +33,9 @@ mod tests;
 mod write;
 
 pub use check::{Check, Defect, Finding, Tally, check};
+pub use commands::show_entries;
 pub use cursor::{Malformed, Reader};
-pub use encode::{EntryWriter, FileEncoder};
+pub use encode::{EntryWriter, FileEncoder, Shared};
 pub use frame::{Frame, Preamble, later_header};
 pub use functions::{dump_functions, read_functions};
 pub use load::{Listener, Loaded, Options, load};

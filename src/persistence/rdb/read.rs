@@ -111,7 +111,7 @@ fn full(value: impl Structure) -> Result<Object, Malformed> {
     }
 }
 
-fn listpack(reader: &mut Reader<'_>) -> Result<Listpack, Malformed> {
+pub(super) fn listpack(reader: &mut Reader<'_>) -> Result<Listpack, Malformed> {
     let bytes = reader.string()?.into_owned();
     Listpack::from_bytes(bytes).ok_or(Malformed::Listpack)
 }

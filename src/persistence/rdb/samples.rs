@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::config::Config;
 use crate::keyspace::{
-    AccessClock, Cursor, Db, Expiry, Key, Keyspace, Moment, Notes, Value, ValueRef,
+    AccessClock, Cursor, Db, Expiry, Key, Keyspace, Moment, Notes, Snapshot, Value, ValueRef,
 };
 use crate::persistence::RealDisk;
 use crate::persistence::base::{Base, Shown, write_base};
@@ -269,14 +269,25 @@ pub(super) fn preamble(packs: bool) -> Preamble {
 
 /// The file of a keyspace.
 pub(super) fn written(keyspace: &Keyspace, preamble: Preamble, sums: bool) -> Vec<u8> {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("dump.rdb");
-    let base = Arc::new(Base::rdb(preamble, sums));
+    let base = Base::rdb(preamble, sums);
     base.library(b"#!lua name=lib");
+    written_meanwhile(keyspace, base, |_| {})
+}
+
+/// The base of a keyspace, with something done while it is walked.
+pub(super) fn written_meanwhile(
+    keyspace: &Keyspace,
+    base: Base,
+    meanwhile: impl FnOnce(&mut Snapshot<'_>),
+) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("base");
+    let base = Arc::new(base);
     let keep = Arc::new(Shown(base.clone()));
     let alone = keyspace.gate().alone();
-    let snapshot = keyspace.cut(&alone, 1, keep).expect("the only copy");
+    let mut snapshot = keyspace.cut(&alone, 1, keep).expect("the only copy");
     drop(alone);
+    meanwhile(&mut snapshot);
     let size = write_base(&RealDisk, &path, snapshot, &base, &|_| true).expect("written");
     let bytes = std::fs::read(&path).expect("a file");
     assert_eq!(size, bytes.len() as u64);

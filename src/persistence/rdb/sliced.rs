@@ -1,8 +1,8 @@
 //! A big value to bytes, slice by slice: whoever keeps it need not be held up for longer than a slice takes. It may change
 //! meanwhile: then it keeps what it was, or shares what it was with a copy.
 
+use super::kind;
 use super::write::{Writer, write_field, write_run, write_scored};
-use super::{kind, stream};
 use crate::base::deadline::Deadlines;
 use crate::structures::hash::{self, Field, Hash, Seen};
 use crate::structures::list::Runs;
@@ -12,7 +12,7 @@ use crate::structures::sorted_set::Direction;
 use crate::structures::{Object, ObjectRef};
 
 /// Values with fewer elements are written at once.
-const BIG: usize = 512;
+pub(super) const BIG: usize = 512;
 
 /// Where writing goes on.
 #[derive(Debug)]
@@ -23,8 +23,6 @@ enum Place {
     Owed,
     /// Elements, or runs of elements, that have been written.
     Done(usize),
-    /// The same of a copy, which shares what does not change.
-    DoneOf(usize, Box<Object>),
     /// What a list was that has not been written.
     Runs(Runs),
 }
@@ -61,13 +59,6 @@ impl Sliced {
                 let place = Place::Done(0);
                 return Some((Self { place, first }, kind::QUICKLIST_2));
             }
-            ObjectRef::Stream(own) if own.log().len() >= BIG as u64 => {
-                writer.raw(&[kind::STREAM_2]);
-                writer.string(key);
-                stream::begin(writer, own);
-                let place = Place::Done(0);
-                return Some((Self { place, first }, kind::STREAM_2));
-            }
             _ => return None,
         };
         if count < BIG {
@@ -103,7 +94,7 @@ impl Sliced {
     /// The value is about to change: sees to it that what has not been written can still be.
     pub fn preserve(&mut self, object: &mut Object) {
         match (&self.place, object) {
-            (Place::Owed | Place::DoneOf(..) | Place::Runs(_), _) => {}
+            (Place::Owed | Place::Runs(_), _) => {}
             (Place::Table(cursor), Object::Hash(Hash::Table(fields))) => {
                 fields.owe(*cursor);
                 self.place = Place::Owed;
@@ -112,7 +103,6 @@ impl Sliced {
                 members.owe(*cursor);
                 self.place = Place::Owed;
             }
-            (Place::Table(_), _) => {}
             (Place::Done(done), Object::SortedSet(set)) => {
                 set.owe(*done);
                 self.place = Place::Owed;
@@ -120,9 +110,7 @@ impl Sliced {
             (Place::Done(done), Object::List(list)) => {
                 self.place = Place::Runs(list.share_from(*done));
             }
-            (Place::Done(done), object) => {
-                self.place = Place::DoneOf(*done, Box::new(object.clone()));
-            }
+            (Place::Table(_) | Place::Done(_), _) => {}
         }
     }
 
@@ -142,7 +130,6 @@ impl Sliced {
                 })
             }),
             (Place::Done(done), object) => write_next(writer, done, object, count),
-            (Place::DoneOf(done, own), _) => write_next(writer, done, own.view(), count),
             (Place::Runs(runs), _) => write_shared(writer, runs, count),
             _ => true,
         }
@@ -174,7 +161,6 @@ fn write_next(writer: &mut Writer, done: &mut usize, object: ObjectRef<'_>, coun
             }
             *done == all
         }
-        ObjectRef::Stream(own) => stream::write_next(writer, own, done, count),
         _ => true,
     }
 }

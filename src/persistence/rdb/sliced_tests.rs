@@ -1,4 +1,4 @@
-//! Big values that change while a snapshot is taken: the snapshot has them as they were.
+//! Big values that change while a base is made: it has them as they were, be it a snapshot or commands.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,12 +7,11 @@ use proptest::prelude::*;
 
 use super::samples::{
     NOW, contents, hash, keyspace, list, loaded, options, preamble, put_object, read_stream, set,
-    sorted_set, written,
+    sorted_set, written, written_meanwhile,
 };
 use crate::base::clock::unix_ms;
-use crate::keyspace::{AccessClock, Db, Expiry, Key, Keyspace, Moment, Notes, Value};
-use crate::persistence::RealDisk;
-use crate::persistence::base::{Base, Shown, write_base};
+use crate::keyspace::{AccessClock, Db, Expiry, Key, Keyspace, Moment, Notes, Snapshot, Value};
+use crate::persistence::base::{Base, Shown};
 use crate::structures::hash::{Hash, Lifetime};
 use crate::structures::list::{End, Limit, List};
 use crate::structures::set::Set;
@@ -342,6 +341,69 @@ fn filled(expires: bool) -> Keyspace {
     keyspace
 }
 
+/// Walks and changes in turns.
+fn walk_and_change(keyspace: &Keyspace, snapshot: &mut Snapshot<'_>, steps: &[Step]) {
+    for step in steps {
+        match step {
+            Step::Walk(count) if (0..*count).any(|_| snapshot.walk(1)) => return,
+            step => apply(keyspace, step),
+        }
+    }
+}
+
+/// Key, command, the place among the key's elements where these have an order, the element.
+type Made = (Vec<u8>, Vec<u8>, usize, Vec<Vec<u8>>);
+
+/// What commands make, element by element.
+fn made(mut commands: &[u8]) -> Vec<Made> {
+    let (mut all, mut place) = (Vec::new(), 0);
+    while !commands.is_empty() {
+        let words = next_command(&mut commands);
+        let (name, key) = (words[0].clone(), words.get(1).cloned().unwrap_or_default());
+        let (width, has_order) = match &*name {
+            b"HSET" => (2, false),
+            b"SADD" => (1, false),
+            b"HPEXPIREAT" => (4, false),
+            b"ZADD" => (2, true),
+            b"RPUSH" => (1, true),
+            _ => (words.len(), true),
+        };
+        for element in words.get(2..).unwrap_or_default().chunks(width) {
+            place += 1;
+            let place = if has_order { place } else { 0 };
+            all.push((key.clone(), name.clone(), place, element.to_vec()));
+        }
+    }
+    all.sort();
+    // Keys come in any order, so places count within theirs.
+    for of_key in all.chunk_by_mut(|one, next| (&one.0, &one.1) == (&next.0, &next.1)) {
+        let first = of_key[0].2;
+        of_key.iter_mut().for_each(|row| row.2 -= first);
+    }
+    all
+}
+
+/// Takes a command off the beginning.
+fn next_command(commands: &mut &[u8]) -> Vec<Vec<u8>> {
+    let count = number(commands);
+    let mut word = || {
+        let len = number(commands);
+        let word = commands[..len].to_vec();
+        *commands = &commands[len + 2..];
+        word
+    };
+    (0..count).map(|_| word()).collect()
+}
+
+/// Takes the line of a number off the beginning.
+fn number(commands: &mut &[u8]) -> usize {
+    let end = commands.iter().position(|byte| *byte == b'\r');
+    let (line, rest) = commands.split_at(end.expect("a line"));
+    *commands = &rest[2..];
+    let digits = std::str::from_utf8(&line[1..]).expect("text");
+    digits.parse().expect("a number")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
@@ -355,29 +417,29 @@ proptest! {
         // Lists may lie differently in nodes after they have been loaded: what is compared has been loaded twice.
         let (model, _, _) = loaded(&written(&keyspace, preamble(false), true), options());
         let expected = contents(&model);
-        let base = Arc::new(Base::rdb(preamble(false), true));
-        let alone = keyspace.gate().alone();
-        let shown = Arc::new(Shown(base.clone()));
-        let mut snapshot = keyspace.cut(&alone, 1, shown).expect("the only copy");
-        drop(alone);
-        let mut is_done = false;
-        for step in &after {
-            match step {
-                Step::Walk(count) => is_done = is_done || (0..*count).any(|_| snapshot.walk(1)),
-                step => apply(&keyspace, step),
-            }
-            if is_done {
-                break;
-            }
-        }
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("dump.rdb");
-        write_base(&RealDisk, &path, snapshot, &base, &|_| true).expect("written");
-        let bytes = std::fs::read(&path).expect("a file");
+        let bytes = written_meanwhile(&keyspace, Base::rdb(preamble(false), true), |snapshot| {
+            walk_and_change(&keyspace, snapshot, &after);
+        });
         let (copy, result, _) = loaded(&bytes, options());
         prop_assert!(result.is_ok());
         prop_assert!(contents(&copy) == expected);
         // Nothing is kept any longer: values that lie where they were do not grow by being changed.
+        prop_assert!(!is_anything_owing(&keyspace));
+    }
+
+    #[test]
+    fn commands_make_big_values_as_they_were(
+        expires in any::<bool>(),
+        before in prop::collection::vec(step(), 0..12),
+        after in prop::collection::vec(step(), 1..60),
+    ) {
+        let keyspace = filled(expires);
+        before.iter().for_each(|step| apply(&keyspace, step));
+        let expected = made(&written_meanwhile(&keyspace, Base::commands(), |_| {}));
+        let bytes = written_meanwhile(&keyspace, Base::commands(), |snapshot| {
+            walk_and_change(&keyspace, snapshot, &after);
+        });
+        prop_assert!(made(&bytes) == expected);
         prop_assert!(!is_anything_owing(&keyspace));
     }
 

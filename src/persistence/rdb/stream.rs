@@ -24,6 +24,18 @@ fn id_of(bytes: [u8; 16]) -> Id {
 
 // ---- Writing
 
+/// Entries and what is pending of them: how much there is to write.
+pub(super) fn size(stream: &Stream) -> u64 {
+    let pending = stream.groups().values().map(|group| group.pending().len());
+    stream.log().len() + pending.sum::<usize>() as u64
+}
+
+/// Whether what is written is all of a stream. The format has no producers, and no entries that nobody has.
+pub(super) fn is_told(stream: &Stream) -> bool {
+    let mut groups = stream.groups().values();
+    stream.producers().is_none() && !groups.any(|group| group.released().next().is_some())
+}
+
 pub(super) fn write(writer: &mut Writer, stream: &Stream) {
     begin(writer, stream);
     write_next(writer, stream, &mut 0, usize::MAX);

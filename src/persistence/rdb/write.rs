@@ -20,14 +20,14 @@ const LONGEST_INTEGER: usize = 11;
 /// Shorter strings are not worth packing.
 const PACKED_FROM: usize = 21;
 /// A node of a list that is one element.
-const PLAIN_NODE: u64 = 1;
+pub(super) const PLAIN_NODE: u64 = 1;
 /// Nobody reads a listpack of more bytes.
 const LISTPACK_BYTES: usize = (1 << 30) - 64;
 /// A node of a list that is one listpack.
-const LISTPACK_NODE: u64 = 2;
+pub(super) const LISTPACK_NODE: u64 = 2;
 /// What a listpack has besides its entries.
-const LISTPACK_HEADER: usize = 6;
-const LISTPACK_END: u8 = 0xff;
+pub(super) const LISTPACK_HEADER: usize = 6;
+pub(super) const LISTPACK_END: u8 = 0xff;
 
 /// What becomes of long strings.
 #[derive(Debug, Default)]
@@ -68,6 +68,11 @@ impl Rough {
     }
 
     /// The bytes as they are.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The same, taken.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

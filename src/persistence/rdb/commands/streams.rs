@@ -1,21 +1,21 @@
-//! The commands that make a stream.
+//! A stream as the commands that make it.
 
-use super::base::Encoder;
+use super::Show;
 use crate::resp::args::OwnedArgs;
 use crate::structures::listpack::Item;
 use crate::structures::stream::{Consumer, Entry, Group, Id, Producers, Stream};
 
 /// Shows the commands that make a stream. Entries that are pending though they have been deleted are lost, as in Redis.
-pub(super) fn encode(encoder: &mut Encoder, key: &[u8], stream: &Stream) {
+pub(super) fn show_stream(show: &mut Show<'_>, key: &[u8], stream: &Stream) {
     let (log, counters) = (stream.log(), stream.log().counters());
     if log.is_empty() {
         // The way to an empty stream.
-        encoder.command(&[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
+        show(&[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
     }
     for entry in log.range(Id::MIN, Id::MAX) {
-        add(encoder, key, &entry);
+        add(show, key, &entry);
     }
-    encoder.command(&[
+    show(&[
         b"XSETID",
         key,
         &counters.last_id.text(),
@@ -25,17 +25,17 @@ pub(super) fn encode(encoder: &mut Encoder, key: &[u8], stream: &Stream) {
         &counters.max_deleted_id.text(),
     ]);
     for (name, group) in stream.groups() {
-        add_group(encoder, key, name, group);
+        add_group(show, key, name, group);
     }
     if let Some(producers) = stream.producers() {
-        add_producers(encoder, key, stream, producers);
+        add_producers(show, key, stream, producers);
     }
 }
 
 /// How names of entries are remembered, and which are.
-fn add_producers(encoder: &mut Encoder, key: &[u8], stream: &Stream, producers: &Producers) {
+fn add_producers(show: &mut Show<'_>, key: &[u8], stream: &Stream, producers: &Producers) {
     let (seconds, most) = (producers.seconds.to_string(), producers.most.to_string());
-    encoder.command(&[
+    show(&[
         b"XCFGSET",
         key,
         b"IDMP-DURATION",
@@ -45,11 +45,11 @@ fn add_producers(encoder: &mut Encoder, key: &[u8], stream: &Stream, producers: 
     ]);
     let all = producers.all();
     for (producer, name, id) in all.filter(|(_, _, id)| stream.log().get(*id).is_some()) {
-        encoder.command(&[b"XIDMPRECORD", key, producer, name, &id.text()]);
+        show(&[b"XIDMPRECORD", key, producer, name, &id.text()]);
     }
 }
 
-fn add(encoder: &mut Encoder, key: &[u8], entry: &Entry<'_>) {
+fn add(show: &mut Show<'_>, key: &[u8], entry: &Entry<'_>) {
     let mut words = OwnedArgs::copy([&b"XADD"[..], key, &entry.id.text()]);
     let mut buffer = itoa::Buffer::new();
     let mut push = |item: Item<'_>| words.push(item.as_bytes(&mut buffer));
@@ -58,12 +58,12 @@ fn add(encoder: &mut Encoder, key: &[u8], entry: &Entry<'_>) {
         push(value);
     }
     let words: Vec<&[u8]> = words.view().iter().collect();
-    encoder.command(&words);
+    show(&words);
 }
 
-fn add_group(encoder: &mut Encoder, key: &[u8], name: &[u8], group: &Group) {
+fn add_group(show: &mut Show<'_>, key: &[u8], name: &[u8], group: &Group) {
     let read = group.entries_read.map_or(-1, u64::cast_signed);
-    encoder.command(&[
+    show(&[
         b"XGROUP",
         b"CREATE",
         key,
@@ -74,12 +74,12 @@ fn add_group(encoder: &mut Encoder, key: &[u8], name: &[u8], group: &Group) {
     ]);
     for (_, consumer) in group.consumers() {
         if consumer.pending().is_empty() {
-            encoder.command(&[b"XGROUP", b"CREATECONSUMER", key, name, consumer.name()]);
+            show(&[b"XGROUP", b"CREATECONSUMER", key, name, consumer.name()]);
         }
-        add_pending(encoder, [key, name], group, consumer);
+        add_pending(show, [key, name], group, consumer);
     }
     for (id, pending) in group.released() {
-        encoder.command(&[
+        show(&[
             b"XNACK",
             key,
             name,
@@ -94,12 +94,12 @@ fn add_group(encoder: &mut Encoder, key: &[u8], name: &[u8], group: &Group) {
     }
 }
 
-fn add_pending(encoder: &mut Encoder, [key, name]: [&[u8]; 2], group: &Group, consumer: &Consumer) {
+fn add_pending(show: &mut Show<'_>, [key, name]: [&[u8]; 2], group: &Group, consumer: &Consumer) {
     for (id, ()) in consumer.pending().iter() {
         let Some(pending) = group.pending().get(id) else {
             continue;
         };
-        encoder.command(&[
+        show(&[
             b"XCLAIM",
             key,
             name,
@@ -119,15 +119,17 @@ fn add_pending(encoder: &mut Encoder, [key, name]: [&[u8]; 2], group: &Group, co
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::{Entry, Value};
+    use crate::journal::write_command;
     use crate::structures::stream::{NodeLimits, Pending};
     use crate::structures::{Object, Structure};
 
     fn encoded(stream: Stream) -> String {
-        let object = Value::Object(Box::new(stream.into_object()));
-        let mut encoder = Encoder::default();
-        encoder.add(0, Entry::new(b"s", object, None, 0).view());
-        String::from_utf8(encoder.text()).unwrap()
+        let mut bytes = Vec::new();
+        let mut show = |command: &[&[u8]]| {
+            write_command(&mut bytes, command.iter().copied());
+        };
+        show_stream(&mut show, b"s", &stream);
+        String::from_utf8(bytes).expect("text")
     }
 
     fn words(text: &str) -> String {
