@@ -14,6 +14,8 @@ use crate::structures::{Object, ObjectRef};
 
 /// Strings at least this long are neither copied nor packed while their shard is locked.
 const SHARED: usize = 16 * 1024;
+/// What an element of a stream takes, about.
+const BYTES_OF_AN_ELEMENT: usize = 32;
 /// So many bytes of an entry that is written slice by slice are put aside.
 const FULL: usize = if cfg!(test) { 4096 } else { 256 * 1024 };
 
@@ -33,7 +35,7 @@ impl Shared {
                 Some(Self::Text(text.clone()))
             }
             ValueRef::Object(ObjectRef::Stream(own))
-                if stream::size(own) >= BIG as u64 || !stream::is_told(own) =>
+                if stream::elements(own) >= BIG || !stream::is_told(own) =>
             {
                 Some(Self::Stream(own.clone()))
             }
@@ -45,7 +47,7 @@ impl Shared {
     pub fn size(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
-            Self::Stream(stream) => stream.allocated(),
+            Self::Stream(stream) => stream::elements(stream) * BYTES_OF_AN_ELEMENT,
         }
     }
 }

@@ -29,6 +29,8 @@ mod sliced_tests;
 mod split;
 mod stream;
 #[cfg(test)]
+mod stream_tests;
+#[cfg(test)]
 mod tests;
 mod write;
 

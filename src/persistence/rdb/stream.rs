@@ -24,10 +24,12 @@ fn id_of(bytes: [u8; 16]) -> Id {
 
 // ---- Writing
 
-/// Entries and what is pending of them: how much there is to write.
-pub(super) fn size(stream: &Stream) -> u64 {
-    let pending = stream.groups().values().map(|group| group.pending().len());
-    stream.log().len() + pending.sum::<usize>() as u64
+/// Entries, groups, consumers and what is pending: how much there is to write.
+pub(super) fn elements(stream: &Stream) -> usize {
+    let groups = stream.groups().values();
+    // What is pending is written with its group and with its consumer.
+    let groups = groups.map(|group| 1 + 2 * group.pending().len() + group.consumers().len());
+    stream.log().len() as usize + groups.sum::<usize>()
 }
 
 /// Whether what is written is all of a stream. The format has no producers, and no entries that nobody has.
