@@ -76,10 +76,10 @@ impl Outbox {
         if let [only] = self.pieces.make_contiguous()
             && only.len() <= TURN
         {
-            // As replies that have waited for the log nearly always are.
-            let sent = ready!(stream.poll_write(context, only))?;
+            // As replies that have waited for the log nearly always are. If the socket takes a part only, it is asked again
+            // below: not until it refuses does it wake the task when it takes more.
+            sent = ready!(stream.poll_write(context, only))?;
             self.advance(sent);
-            return Poll::Ready(Ok(sent));
         }
         while !self.pieces.is_empty() {
             let mut left = TURN.saturating_sub(sent);

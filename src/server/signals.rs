@@ -97,6 +97,14 @@ impl Signals {
         }
     }
 
+    /// Tells that the server ends, once.
+    pub fn tell_end(&self) {
+        let is_told = self.inbox.lock().is_over;
+        if !is_told {
+            self.post(|inbox| inbox.is_over = true);
+        }
+    }
+
     /// Puts something in and wakes the task.
     pub fn post(&self, put: impl FnOnce(&mut Inbox)) {
         self.attention.store(true, Relaxed);

@@ -50,11 +50,14 @@ pub(super) fn run(server: Arc<Server>, index: usize, ready: Sender<()>) {
 
 /// Lets connections send the replies that they owe, for as long as their clients read them.
 async fn say_goodbye() {
-    for signals in signals::all() {
-        signals.post(|inbox| inbox.is_over = true);
-    }
     let begun = Instant::now();
-    while !signals::all().is_empty() && begun.elapsed() < GOODBYE {
+    loop {
+        let left = signals::all();
+        // Whoever came at the last moment may not have been among them before.
+        left.iter().for_each(|signals| signals.tell_end());
+        if left.is_empty() || begun.elapsed() >= GOODBYE {
+            return;
+        }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
