@@ -257,7 +257,7 @@ impl<'r, 'a> Fields<'r, 'a> {
             Some(first) => match self.reader.length()?.cast_signed() {
                 0 => 0,
                 // Counted from one.
-                after => first + after - 1,
+                after => first.saturating_add(after - 1),
             },
         };
         Ok(Field {
